@@ -1,0 +1,1 @@
+"""Judges metrics; knows nothing of Kubernetes."""

@@ -1,0 +1,5 @@
+module tools/prometheus
+
+go 1.26.0
+
+tool github.com/prometheus/prometheus/cmd/prometheus

@@ -1,0 +1,1 @@
+"""A progressive delivery controller for Kubernetes."""

@@ -8,6 +8,8 @@ from __future__ import annotations
 
 from typing import Annotated, Final, Literal
 
+from pydantic import BeforeValidator
+
 from analysis.spec.arguments import Argument, DryRun, MeasurementRetention
 from analysis.spec.base import Bool, Int32, ListMap, Model, StatusModel, StringMap, Time
 from analysis.spec.metric import Metric
@@ -22,6 +24,9 @@ ERROR: Final = "Error"
 INCONCLUSIVE: Final = "Inconclusive"
 
 PHASES: Final[tuple[Phase, ...]] = (PENDING, RUNNING, SUCCESSFUL, FAILED, ERROR, INCONCLUSIVE)
+StatusPhase = Annotated[Phase | None, BeforeValidator(lambda phase: phase or None)]
+"""A phase in a status; other controllers write an empty one for a thing not begun yet."""
+
 COMPLETED: Final[frozenset[str]] = frozenset((SUCCESSFUL, FAILED, ERROR, INCONCLUSIVE))
 """Phases that are final."""
 
@@ -57,7 +62,7 @@ class RunSpec(Model):
 class Measurement(StatusModel):
     """One answer of a provider."""
 
-    phase: Phase | None = None
+    phase: StatusPhase = None
     """Running while the answer is awaited, then how it was judged."""
     message: str | None = None
     """Why, when it is not a success."""
@@ -78,7 +83,7 @@ class MetricResult(StatusModel):
 
     name: str
     """Name of the metric."""
-    phase: Phase | None = None
+    phase: StatusPhase = None
     """Phase of the metric."""
     message: str | None = None
     """Why, when it is not a success."""
@@ -122,7 +127,7 @@ class Summary(StatusModel):
 class RunStatus(StatusModel):
     """What has been found by a run."""
 
-    phase: Phase | None = None
+    phase: StatusPhase = None
     """Pending, Running, or how the run ended: Successful, Failed, Error, Inconclusive."""
     message: str | None = None
     """Why it ended so."""

@@ -1,0 +1,110 @@
+"""Conditions of a Rollout (§1.15): what each says, and how one is replaced without disturbing its times.
+
+`lastTransitionTime` moves only when the status does; `lastUpdateTime` also when reason or message change, or when the
+caller says there was progress (the progress deadline counts from it).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any, Final
+
+from rollouts.strategy import times
+
+JSON = Mapping[str, Any]
+
+AVAILABLE: Final = "Available"
+PROGRESSING: Final = "Progressing"
+PAUSED: Final = "Paused"
+COMPLETED: Final = "Completed"
+HEALTHY: Final = "Healthy"
+INVALID_SPEC: Final = "InvalidSpec"
+
+ABORTED: Final = "RolloutAborted"
+TIMED_OUT: Final = "ProgressDeadlineExceeded"
+UPDATED: Final = "ReplicaSetUpdated"
+AVAILABLE_NOW: Final = "NewReplicaSetAvailable"
+NOT_AVAILABLE: Final = "ReplicaSetNotAvailable"
+RESUMED: Final = "RolloutResumed"
+RETRY: Final = "RolloutRetry"
+IS_PAUSED: Final = "RolloutPaused"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Condition:
+    """A condition without its times. `touch`: there was progress, so the update time moves even if nothing else does."""
+
+    type: str
+    status: str
+    reason: str
+    message: str
+    touch: bool = False
+
+
+def available(*, is_available: bool) -> Condition:
+    """Available."""
+    words = "has minimum availability" if is_available else "does not have minimum availability"
+    return Condition(
+        type=AVAILABLE, status=_boolean(is_available), reason="AvailableReason", message=f"Rollout {words}"
+    )
+
+
+def paused(*, is_paused: bool) -> Condition:
+    """Paused; its message does not change when the pause ends, as with the peer."""
+    return Condition(type=PAUSED, status=_boolean(is_paused), reason=IS_PAUSED, message="Rollout is paused")
+
+
+def completed(*, is_completed: bool) -> Condition:
+    """Completed: the stable ReplicaSet is the current one."""
+    return Condition(
+        type=COMPLETED, status=_boolean(is_completed), reason="RolloutCompleted", message="RolloutCompleted"
+    )
+
+
+def healthy(*, is_healthy: bool) -> Condition:
+    """Healthy."""
+    words = "healthy" if is_healthy else "not healthy"
+    return Condition(
+        type=HEALTHY, status=_boolean(is_healthy), reason="RolloutHealthy", message=f"Rollout is {words}"
+    )
+
+
+def invalid(message: str) -> Condition:
+    """InvalidSpec."""
+    return Condition(type=INVALID_SPEC, status="True", reason=INVALID_SPEC, message=message)
+
+
+def merge(existing: list[JSON], wanted: list[Condition], *, drop: frozenset[str], now: datetime) -> list[JSON]:
+    """The new list: kept in the order it had, what changed in place, what is new at the end; `drop` types removed."""
+    by_type = {condition.type: condition for condition in wanted}
+    result = [
+        _written(by_type.pop(old.get("type", ""), None), old, now) for old in existing if old.get("type") not in drop
+    ]
+    return result + [_written(condition, None, now) for condition in by_type.values()]
+
+
+def _written(condition: Condition | None, old: JSON | None, now: datetime) -> JSON:
+    if condition is None:
+        return old or {}
+    same_status = old is not None and old.get("status") == condition.status
+    if old is not None and same_status and not condition.touch and _says(old) == (condition.reason, condition.message):
+        return old
+    stamp = times.text(now)
+    return {
+        "type": condition.type,
+        "status": condition.status,
+        "reason": condition.reason,
+        "message": condition.message,
+        "lastUpdateTime": stamp,
+        "lastTransitionTime": old["lastTransitionTime"] if old and same_status else stamp,
+    }
+
+
+def _says(condition: JSON) -> tuple[str, str]:
+    return condition.get("reason", ""), condition.get("message", "")
+
+
+def _boolean(value: bool) -> str:
+    return "True" if value else "False"

@@ -1,0 +1,119 @@
+"""Course: where in the steps are we, which of them are done, and what holds us.
+
+The walk starts at the recorded step and goes on for as long as each step says it is done in the world as it is, so
+steps that need nothing cost no extra decision and no extra write.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime
+from typing import Any
+
+from rollouts.strategy import runs
+from rollouts.strategy.commands import Intent
+from rollouts.strategy.recorded import CANARY_PAUSE, INCONCLUSIVE, Pause
+from rollouts.strategy.revisions import Revisions
+from rollouts.strategy.steps import Hold, Position, Verdict, kind_of
+
+Steps = Sequence[Mapping[str, Any]]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Course:
+    """Where a Rollout stands.
+
+    `index`: the step it is at (len(steps): past the last). `completed`: steps done in this decision. `abort`: the
+    reason, when this decision aborts. `measure`: index of a step that wants a new AnalysisRun.
+    """
+
+    index: int
+    pauses: tuple[Pause, ...] = ()
+    controller_pause: bool = False
+    completed: tuple[int, ...] = ()
+    hold: Hold | None = None
+    abort: str | None = None
+    measure: int | None = None
+
+
+def follow(
+    *,
+    steps: Steps,
+    intent: Intent,
+    revisions: Revisions,
+    first: bool,
+    promoted: bool,
+    attempt: runs.Attempt,
+    at_desired: Callable[[int], bool],
+    now: datetime,
+) -> Course:
+    """The course of a canary. `at_desired(i)`: whether pods stand as step i wants them."""
+    end = len(steps)
+    if first or promoted:
+        return Course(index=end)
+    if intent.abort:
+        return Course(index=0)
+    if intent.promote_full:
+        return Course(index=end)
+    start = Course(index=intent.index, pauses=intent.pauses, controller_pause=intent.controller_pause)
+    if intent.paused:
+        return replace(start, hold=Hold(kind="UserPause", reason="manually paused: spec.paused is true"))
+    if revisions.new is None or intent.reset:
+        return replace(start, hold=Hold(kind="Replicas", reason="a new ReplicaSet is being created"))
+    return _walk(start, steps=steps, attempt=attempt, at_desired=at_desired, now=now)
+
+
+def _walk(
+    course: Course, *, steps: Steps, attempt: runs.Attempt, at_desired: Callable[[int], bool], now: datetime
+) -> Course:
+    while course.index < len(steps):
+        kind, value = kind_of(steps[course.index])
+        if kind is None:
+            return replace(course, hold=Hold(kind="Unsupported", reason="this kind of step is not supported"))
+        position = Position(
+            now=now,
+            index=course.index,
+            value=value,
+            at_desired=at_desired(course.index),
+            pauses=_relevant(course.pauses, kind.key),
+            controller_pause=course.controller_pause,
+            run=attempt.current(runs.STEP, step=course.index),
+        )
+        verdict = kind.progress(position)
+        if not verdict.done:
+            return _held(course, verdict)
+        course = replace(
+            course,
+            index=course.index + 1,
+            completed=(*course.completed, course.index),
+            pauses=(),
+            controller_pause=False,
+        )
+    return course
+
+
+def _relevant(pauses: tuple[Pause, ...], step: str) -> tuple[Pause, ...]:
+    """Pauses left over from another step (somebody moved the index) don't count; an inconclusive one always does."""
+    return tuple(pause for pause in pauses if pause.reason == INCONCLUSIVE or step == "pause") if pauses else ()
+
+
+def _held(course: Course, verdict: Verdict) -> Course:
+    return replace(
+        course,
+        pauses=verdict.pauses,
+        controller_pause=verdict.controller_pause,
+        hold=verdict.hold,
+        abort=verdict.abort,
+        measure=course.index if verdict.measure else None,
+    )
+
+
+def inconclusive(pauses: Sequence[Pause]) -> bool:
+    """Whether an inconclusive analysis holds the Rollout."""
+    return any(pause.reason == INCONCLUSIVE for pause in pauses)
+
+
+def at_pause_step(pauses: Sequence[Pause]) -> bool:
+    """Whether a pause step holds the Rollout."""
+    return any(pause.reason == CANARY_PAUSE for pause in pauses)

@@ -1,0 +1,108 @@
+"""The events of a decision: what happened, in words, with the peer's reasons and in its order (§3)."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from rollouts.plan import Event
+from rollouts.strategy import keys, runs
+from rollouts.strategy.decision import CurrentRun, Decision
+from rollouts.strategy.steps import kind_of
+
+
+def of(decision: Decision) -> tuple[Event, ...]:
+    """The events of a decision, with the peer's reasons, in its order (§3)."""
+    return tuple(
+        event
+        for part in (_begun, _run_events, _failed, _steps, _scaled, _paused, _aborted, _finished)
+        for event in part(decision)
+    )
+
+
+def _begun(decision: Decision) -> Iterator[Event]:
+    metadata, revisions = decision.rollout["metadata"], decision.revisions
+    if not decision.recorded.raw:
+        message = f"Rollout resource added to informer: {decision.wants.namespace}/{decision.wants.name}"
+        yield Event(reason="RolloutAddedToInformer", message=message)
+    if (metadata.get("annotations") or {}).get(keys.REVISION) != str(revisions.number):
+        yield Event(reason="RolloutUpdated", message=f"Rollout updated to revision {revisions.number}")
+    if revisions.new is None:
+        message = f"Created ReplicaSet {revisions.name} (revision {revisions.number})"
+        yield Event(reason="NewReplicaSetCreated", message=message)
+    if decision.rolls_back:
+        yield Event(reason="SkipSteps", message="Rollback to stable ReplicaSets")
+    elif not decision.recorded.current_hash or revisions.updated:
+        message = f"Rollout not completed, started update to revision {revisions.number} ({revisions.hash})"
+        yield Event(reason="RolloutNotCompleted", message=message)
+
+
+def _run_events(decision: Decision) -> Iterator[Event]:
+    for current in decision.current_runs:
+        yield from _run_event(decision, current)
+    for kind in runs.KINDS:
+        named = decision.recorded.run(kind.status_key).get("name")
+        if named and not any(current.name == named for current in decision.current_runs):
+            run = next((run for run in decision.runs if run.name == named), None)
+            yield from _run_event(decision, CurrentRun(kind=kind, name=named, step=None, run=run))
+
+
+def _run_event(decision: Decision, current: CurrentRun) -> Iterator[Event]:
+    before = decision.recorded.run(current.kind.status_key)
+    previous = before.get("status", "") if before.get("name") == current.name else ""
+    after = current.run.phase if current.run else ""
+    if after and after != previous:
+        message = f"{current.kind.title} Analysis Run '{current.name}' Status New: '{after}' Previous: '{previous}'"
+        bad = after in {"Failed", "Error"}
+        yield Event(reason=f"AnalysisRun{after}", message=message, type="Warning" if bad else "Normal")
+
+
+def _failed(decision: Decision) -> Iterator[Event]:
+    if decision.abort and decision.abort.fresh and not decision.abort.by_person:
+        yield Event(reason="RolloutAborted", message=decision.abort.message, type="Warning")
+
+
+def _aborted(decision: Decision) -> Iterator[Event]:
+    if decision.abort and decision.abort.fresh and decision.abort.by_person:
+        yield Event(reason="RolloutAborted", message=decision.abort.message, type="Warning")
+
+
+def _steps(decision: Decision) -> Iterator[Event]:
+    steps = decision.wants.steps
+    for index in decision.course.completed:
+        kind, value = kind_of(steps[index])
+        words = kind.describe(value) if kind else ""
+        message = f"Rollout step {index + 1}/{len(steps)} completed ({words})"
+        yield Event(reason="RolloutStepCompleted", message=message)
+        if index == decision.recorded.index and decision.recorded.controller_pause:
+            yield Event(reason="RolloutResumed", message="Rollout is resumed")
+
+
+def _scaled(decision: Decision) -> Iterator[Event]:
+    revisions = decision.revisions
+    if revisions.new is None and decision.counts.new:
+        yield _scaling(revisions.name, revisions.number, 0, decision.counts.new)
+    for rs in revisions.all:
+        target = decision.target_of(rs)
+        if target != rs.replicas:
+            is_new = revisions.new is not None and rs.name == revisions.new.name
+            yield _scaling(rs.name, revisions.number if is_new else rs.revision, rs.replicas, target)
+
+
+def _scaling(name: str, revision: int, before: int, after: int) -> Event:
+    way = "up" if after > before else "down"
+    message = f"Scaled {way} ReplicaSet {name} (revision {revision}) from {before} to {after}"
+    return Event(reason="ScalingReplicaSet", message=message)
+
+
+def _paused(decision: Decision) -> Iterator[Event]:
+    before = {pause.reason for pause in decision.recorded.pauses} if not decision.course.completed else set()
+    for pause in decision.course.pauses:
+        if pause.reason not in before:
+            yield Event(reason="RolloutPaused", message=f"Rollout is paused ({pause.reason})")
+
+
+def _finished(decision: Decision) -> Iterator[Event]:
+    if decision.promote:
+        revisions = decision.revisions
+        message = f"Rollout completed update to revision {revisions.number} ({revisions.hash}): {decision.promote}"
+        yield Event(reason="RolloutCompleted", message=message)

@@ -1,0 +1,96 @@
+"""A Rollout that can't be carried out: every error with its path, phase Degraded, and nothing moves until it is mended.
+
+Three sources: the shape and rules of the object (`rollouts.api`), what its analyses refer to, and what this version of
+the controller can't do yet. The last is refused loudly: half a release is worse than none.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from datetime import datetime
+from typing import Any, Final
+
+from rollouts.api import validation
+from rollouts.plan import Event, Plan
+from rollouts.strategy import conditions, measure, patching, templates
+from rollouts.strategy.recorded import recall
+from rollouts.strategy.snapshot import Snapshot
+from rollouts.strategy.steps import STEPS
+
+JSON = Mapping[str, Any]
+
+RECHECK_SECONDS: Final = 20.0
+NOT_YET: Final = "Forbidden: not supported by this version of the controller"
+_UNSUPPORTED_SPEC: Final = ("workloadRef",)
+_UNSUPPORTED_CANARY: Final = (
+    "trafficRouting",
+    "canaryService",
+    "stableService",
+    "antiAffinity",
+    "canaryMetadata",
+    "stableMetadata",
+)
+
+
+def problems(snapshot: Snapshot) -> tuple[str, ...]:
+    """Every error as `path: message`; empty for a Rollout that can be carried out."""
+    rollout = snapshot.rollout
+    found = [str(error) for error in validation.problems(rollout)]
+    found += list(_unsupported(rollout.get("spec") or {}))
+    return tuple(found) or tuple(_analyses(snapshot))
+
+
+def _unsupported(spec: JSON) -> Iterator[str]:
+    for key in _UNSUPPORTED_SPEC:
+        if spec.get(key):
+            yield f"spec.{key}: {NOT_YET}"
+    strategy = spec.get("strategy") or {}
+    if strategy.get("blueGreen") is not None:
+        yield f"spec.strategy.blueGreen: {NOT_YET}"
+    canary = strategy.get("canary") or {}
+    for key in _UNSUPPORTED_CANARY:
+        if canary.get(key):
+            yield f"spec.strategy.canary.{key}: {NOT_YET}"
+    for index, step in enumerate(canary.get("steps") or ()):
+        for key in step if isinstance(step, Mapping) else ():
+            if key not in STEPS:
+                yield f"spec.strategy.canary.steps[{index}].{key}: {NOT_YET}"
+
+
+def _analyses(snapshot: Snapshot) -> Iterator[str]:
+    canary = snapshot.rollout["spec"]["strategy"]["canary"] or {}
+    blocks = [(measure.BACKGROUND_PATH, canary.get("analysis"), True)]
+    blocks += [
+        (measure.step_path(index), step["analysis"], False)
+        for index, step in enumerate(canary.get("steps") or ())
+        if "analysis" in step
+    ]
+    for path, block, background in blocks:
+        if block is None:
+            continue
+        try:
+            templates.run_spec(block, snapshot, path=path, stable_hash="-", latest_hash="-", background=background)
+        except templates.UnusableAnalysisError as error:
+            yield from map(str, error.problems)
+
+
+def plan(rollout: JSON, errors: tuple[str, ...], *, now: datetime) -> Plan:
+    """Say so on the Rollout, leave everything else as it is, and look again later."""
+    recorded = recall(rollout)
+    name = rollout["metadata"]["name"]
+    message = f'The Rollout "{name}" is invalid: {_joined(errors)}'
+    status = {
+        "conditions": conditions.merge(
+            list(recorded.raw.get("conditions") or ()), [conditions.invalid(message)], drop=frozenset(), now=now
+        ),
+        "observedGeneration": str(rollout["metadata"].get("generation", 0)),
+        "phase": "Degraded",
+        "message": f"InvalidSpec: {message}",
+    }
+    patch = patching.difference(recorded.raw, status)
+    events = (Event(reason="InvalidSpec", message=message, type="Warning"),) if "message" in patch else ()
+    return Plan(status=patch, events=events, requeue_after=RECHECK_SECONDS)
+
+
+def _joined(errors: tuple[str, ...]) -> str:
+    return errors[0] if len(errors) == 1 else f"[{', '.join(errors)}]"

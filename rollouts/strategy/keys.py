@@ -1,0 +1,24 @@
+"""Labels and annotations shared with Argo Rollouts, spelled exactly as it does."""
+
+from __future__ import annotations
+
+from typing import Final
+
+POD_HASH: Final = "rollouts-pod-template-hash"
+REVISION: Final = "rollout.argoproj.io/revision"
+REVISION_HISTORY: Final = "rollout.argoproj.io/revision-history"
+DESIRED_REPLICAS: Final = "rollout.argoproj.io/desired-replicas"
+SCALE_DOWN_DEADLINE: Final = "scale-down-deadline"
+EPHEMERAL_METADATA: Final = "rollout.argoproj.io/ephemeral-metadata"
+INSTANCE_ID: Final = "argo-rollouts.argoproj.io/controller-instance-id"
+ROLLOUT_TYPE: Final = "rollout-type"
+STEP_INDEX: Final = "step-index"
+
+NOT_COPIED_TO_REPLICA_SETS: Final = frozenset(
+    {
+        "kubectl.kubernetes.io/last-applied-configuration",
+        REVISION,
+        REVISION_HISTORY,
+        DESIRED_REPLICAS,
+    }
+)

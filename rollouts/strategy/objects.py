@@ -1,0 +1,164 @@
+"""From decisions to writes: the ReplicaSets, AnalysisRuns and Rollout fields a plan creates, patches and deletes."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from rollouts.api import kinds
+from rollouts.plan import Create, Delete, Patch
+from rollouts.strategy import identity, keys
+from rollouts.strategy.revisions import Revisions
+from rollouts.strategy.runs import RunKind
+from rollouts.strategy.snapshot import ReplicaSet, Run
+from rollouts.strategy.wants import Wants
+
+JSON = Mapping[str, Any]
+
+
+def owner_reference(rollout: JSON) -> dict[str, Any]:
+    """The controller reference children of a Rollout carry."""
+    return {
+        "apiVersion": kinds.ROLLOUT.api_version,
+        "kind": kinds.ROLLOUT.kind,
+        "name": rollout["metadata"]["name"],
+        "uid": rollout["metadata"]["uid"],
+        "controller": True,
+        "blockOwnerDeletion": True,
+    }
+
+
+def new_replica_set(rollout: JSON, wants: Wants, revisions: Revisions, *, replicas: int) -> Create:
+    """The ReplicaSet of a revision, at the size it should have now."""
+    template = identity.inject_hash_label(wants.template, revisions.hash)
+    selector = dict(wants.selector)
+    selector["matchLabels"] = {**(selector.get("matchLabels") or {}), keys.POD_HASH: revisions.hash}
+    spec: dict[str, Any] = {"replicas": replicas, "selector": selector, "template": template}
+    if wants.min_ready_seconds:
+        spec["minReadySeconds"] = wants.min_ready_seconds
+    body = {
+        "apiVersion": kinds.REPLICA_SET.api_version,
+        "kind": kinds.REPLICA_SET.kind,
+        "metadata": {
+            "name": revisions.name,
+            "namespace": wants.namespace,
+            "labels": dict(template["metadata"]["labels"]),
+            "annotations": {
+                **_copied(rollout),
+                keys.REVISION: str(revisions.number),
+                keys.DESIRED_REPLICAS: str(wants.limits.replicas),
+            },
+            "ownerReferences": [owner_reference(rollout)],
+        },
+        "spec": spec,
+    }
+    return Create(kind=kinds.REPLICA_SET, namespace=wants.namespace, body=body)
+
+
+def _copied(rollout: JSON) -> dict[str, str]:
+    annotations = rollout["metadata"].get("annotations") or {}
+    return {key: value for key, value in annotations.items() if key not in keys.NOT_COPIED_TO_REPLICA_SETS}
+
+
+def replica_set_patch(
+    rs: ReplicaSet, rollout: JSON, wants: Wants, *, replicas: int, revision: int | None = None, active: bool = True
+) -> Patch | None:
+    """One patch with all that must change on a ReplicaSet; None when nothing must. `revision`: the number it takes
+    over when an older ReplicaSet is used again. `active`: it is new or stable, so it is kept in step with the spec.
+    Shrinking rests on pods being available, so it is refused on a ReplicaSet that changed meanwhile; growing is not."""
+    annotations: dict[str, str] = {}
+    if revision is not None and revision != rs.revision:
+        history = rs.annotations.get(keys.REVISION_HISTORY)
+        annotations[keys.REVISION] = str(revision)
+        annotations[keys.REVISION_HISTORY] = f"{history},{rs.revision}" if history else str(rs.revision)
+    if (active and (replicas or rs.replicas) or replicas != rs.replicas) and rs.desired != wants.limits.replicas:
+        annotations[keys.DESIRED_REPLICAS] = str(wants.limits.replicas)
+    metadata: dict[str, Any] = {"annotations": annotations} if annotations else {}
+    if not any(ref.get("controller") for ref in rs.raw["metadata"].get("ownerReferences") or ()):
+        metadata["ownerReferences"] = [owner_reference(rollout)]
+    spec: dict[str, Any] = {} if replicas == rs.replicas else {"replicas": replicas}
+    if active and (rs.raw["spec"].get("minReadySeconds") or 0) != wants.min_ready_seconds:
+        spec["minReadySeconds"] = wants.min_ready_seconds
+    body = {key: value for key, value in (("metadata", metadata), ("spec", spec)) if value}
+    if not body:
+        return None
+    return Patch(
+        kind=kinds.REPLICA_SET,
+        namespace=wants.namespace,
+        name=rs.name,
+        body=body,
+        resource_version=rs.raw["metadata"].get("resourceVersion") if replicas < rs.replicas else None,
+    )
+
+
+def rollout_patch(rollout: JSON, wants: Wants, *, revision: int) -> Patch | None:
+    """The revision annotation, and `spec.replicas: 1` where the user left it out (HPA needs it); None if both are there."""
+    body: dict[str, Any] = {}
+    if (rollout["metadata"].get("annotations") or {}).get(keys.REVISION) != str(revision):
+        body["metadata"] = {"annotations": {keys.REVISION: str(revision)}}
+    if rollout["spec"].get("replicas") is None:
+        body["spec"] = {"replicas": wants.limits.replicas}
+    if not body:
+        return None
+    return Patch(
+        kind=kinds.ROLLOUT,
+        namespace=wants.namespace,
+        name=wants.name,
+        body=body,
+        resource_version=rollout["metadata"].get("resourceVersion"),
+    )
+
+
+def analysis_run(
+    rollout: JSON,
+    wants: Wants,
+    revisions: Revisions,
+    *,
+    kind: RunKind,
+    name: str,
+    spec: JSON,
+    step: int | None,
+    extra: JSON,
+) -> Create:
+    """An AnalysisRun of a revision. `extra`: analysisRunMetadata of the analysis block."""
+    labels = {
+        **(extra.get("labels") or {}),
+        **(wants.selector.get("matchLabels") or {}),
+        keys.POD_HASH: revisions.hash,
+        keys.ROLLOUT_TYPE: kind.label,
+    }
+    if step is not None:
+        labels[keys.STEP_INDEX] = str(step)
+    instance = (rollout["metadata"].get("labels") or {}).get(keys.INSTANCE_ID)
+    if instance:
+        labels[keys.INSTANCE_ID] = instance
+    body = {
+        "apiVersion": kinds.ANALYSIS_RUN.api_version,
+        "kind": kinds.ANALYSIS_RUN.kind,
+        "metadata": {
+            "name": name,
+            "namespace": wants.namespace,
+            "labels": labels,
+            "annotations": {**(extra.get("annotations") or {}), keys.REVISION: str(revisions.number)},
+            "ownerReferences": [owner_reference(rollout)],
+        },
+        "spec": spec,
+    }
+    return Create(kind=kinds.ANALYSIS_RUN, namespace=wants.namespace, body=body)
+
+
+def terminate(run: Run) -> Patch:
+    """Ask a run to end."""
+    metadata = run.raw["metadata"]
+    return Patch(
+        kind=kinds.ANALYSIS_RUN,
+        namespace=metadata["namespace"],
+        name=run.name,
+        body={"spec": {"terminate": True}},
+    )
+
+
+def delete(kind: kinds.Kind, raw: JSON) -> Delete:
+    """Delete exactly this object."""
+    metadata = raw["metadata"]
+    return Delete(kind=kind, namespace=metadata["namespace"], name=metadata["name"], uid=metadata["uid"])

@@ -1,0 +1,118 @@
+"""The Progressing condition: the one that tells a Rollout's story, and from which the progress deadline counts.
+
+A table of (does it apply, what it says), first hit wins.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any
+
+from rollouts.strategy import conditions, times
+from rollouts.strategy.conditions import Condition
+from rollouts.strategy.recorded import Recorded
+
+_DEADLINE_COUNTS = frozenset({conditions.UPDATED, "NewReplicaSetCreated", conditions.RESUMED, conditions.RETRY})
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Facts:
+    """What the condition is made from. `waiting`: a step that may take its time (pause, analysis) holds us."""
+
+    recorded: Recorded
+    replica_set: str
+    abort: str | None
+    paused: bool
+    retry: bool
+    complete: bool
+    progressed: bool
+    short_of_pods: bool
+    waiting: bool
+    deadline: float
+    now: datetime
+
+    @property
+    def before(self) -> str:
+        """The reason the condition has had so far."""
+        return str((self.recorded.condition(conditions.PROGRESSING) or {}).get("reason") or "")
+
+    @property
+    def timed_out(self) -> bool:
+        """Whether the progress deadline has passed without progress."""
+        if self.progressed:
+            return False
+        if self.waiting:
+            return False
+        expires = expiry(self.recorded, deadline=self.deadline)
+        return (expires is not None and self.now > expires) or self.before == conditions.TIMED_OUT
+
+
+def expiry(recorded: Recorded, *, deadline: float) -> datetime | None:
+    """When the progress deadline passes, going by the recorded condition; None when it does not count."""
+    return expiry_of(recorded.raw.get("conditions") or (), deadline=deadline)
+
+
+def expiry_of(written: Iterable[Mapping[str, Any]], *, deadline: float) -> datetime | None:
+    """The same for a list of conditions."""
+    condition = next((c for c in written if c.get("type") == conditions.PROGRESSING), {})
+    last = times.moment(condition.get("lastUpdateTime"))
+    if last is None or condition.get("reason") not in _DEADLINE_COUNTS:
+        return None
+    return last + timedelta(seconds=deadline)
+
+
+def condition(facts: Facts) -> Condition | None:
+    """The condition to write; None to leave the one there is."""
+    rows = (
+        (facts.abort is not None, _aborted),
+        (facts.retry, _retry),
+        (facts.complete, _complete),
+        (facts.paused, _paused),
+        (facts.progressed, _updated),
+        (facts.timed_out, _timed_out),
+        (facts.before == conditions.IS_PAUSED, _resumed),
+        (facts.before in {"", conditions.ABORTED}, _updated),
+        (facts.before == conditions.AVAILABLE_NOW and facts.short_of_pods, _short_of_pods),
+        (facts.before == conditions.AVAILABLE_NOW, _updated),
+    )
+    return next((make(facts) for applies, make in rows if applies), None)
+
+
+def _say(status: str, reason: str, message: str, *, touch: bool = False) -> Condition:
+    return Condition(type=conditions.PROGRESSING, status=status, reason=reason, message=message, touch=touch)
+
+
+def _aborted(facts: Facts) -> Condition:
+    return _say("False", conditions.ABORTED, facts.abort or "")
+
+
+def _retry(_: Facts) -> Condition:
+    return _say("Unknown", conditions.RETRY, "Retrying Rollout after abort")
+
+
+def _paused(_: Facts) -> Condition:
+    return _say("Unknown", conditions.IS_PAUSED, "Rollout is paused")
+
+
+def _complete(facts: Facts) -> Condition:
+    return _say("True", conditions.AVAILABLE_NOW, f'ReplicaSet "{facts.replica_set}" has successfully progressed.')
+
+
+def _updated(facts: Facts) -> Condition:
+    return _say(
+        "True", conditions.UPDATED, f'ReplicaSet "{facts.replica_set}" is progressing.', touch=facts.progressed
+    )
+
+
+def _timed_out(facts: Facts) -> Condition:
+    return _say("False", conditions.TIMED_OUT, f'ReplicaSet "{facts.replica_set}" has timed out progressing.')
+
+
+def _resumed(_: Facts) -> Condition:
+    return _say("Unknown", conditions.RESUMED, "Rollout is resumed")
+
+
+def _short_of_pods(_: Facts) -> Condition:
+    return _say("True", conditions.NOT_AVAILABLE, "Rollout does not have minimum availability")

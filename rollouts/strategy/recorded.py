@@ -1,0 +1,85 @@
+"""What the status remembers, decoded leniently: a broken or foreign status must never stop a decision."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any
+
+from rollouts.strategy import times
+
+JSON = Mapping[str, Any]
+
+CANARY_PAUSE = "CanaryPauseStep"
+INCONCLUSIVE = "InconclusiveAnalysisRun"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Pause:
+    """One entry of status.pauseConditions."""
+
+    reason: str
+    start: datetime
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Recorded:
+    """The status of a Rollout as last written by us, by the peer, or by people."""
+
+    raw: JSON = field(default_factory=dict)
+    observed: bool = False
+    current_hash: str = ""
+    stable_hash: str = ""
+    step_hash: str | None = None
+    index: int | None = None
+    collision_count: int | None = None
+    abort: bool = False
+    aborted_at: datetime | None = None
+    promote_full: bool = False
+    controller_pause: bool = False
+    pauses: tuple[Pause, ...] = ()
+    started: datetime | None = None
+
+    @property
+    def promoted(self) -> bool:
+        """Whether the stable ReplicaSet is the current one."""
+        return bool(self.stable_hash) and self.stable_hash == self.current_hash
+
+    def condition(self, kind: str) -> JSON | None:
+        """The condition of this type, if there is one."""
+        return next((c for c in self.raw.get("conditions") or () if c.get("type") == kind), None)
+
+    def run(self, key: str) -> JSON:
+        """`status.canary.<key>`: name, status and message of a current AnalysisRun; empty when there is none."""
+        return (self.raw.get("canary") or {}).get(key) or {}
+
+
+def recall(rollout: JSON) -> Recorded:
+    """Decode the status of a Rollout."""
+    status: JSON = rollout.get("status") or {}
+    generation = rollout["metadata"].get("generation", 0)
+    return Recorded(
+        raw=status,
+        observed=str(status.get("observedGeneration", "")) == str(generation),
+        current_hash=status.get("currentPodHash") or "",
+        stable_hash=status.get("stableRS") or "",
+        step_hash=status.get("currentStepHash"),
+        index=_integer(status.get("currentStepIndex")),
+        collision_count=_integer(status.get("collisionCount")),
+        abort=bool(status.get("abort")),
+        aborted_at=times.moment(status.get("abortedAt")),
+        promote_full=bool(status.get("promoteFull")),
+        controller_pause=bool(status.get("controllerPause")),
+        pauses=tuple(_pauses(status.get("pauseConditions") or ())),
+        started=times.moment((status.get("duration") or {}).get("rolloutStartedAt")),
+    )
+
+
+def _pauses(entries: Any) -> list[Pause]:
+    found = [(entry.get("reason") or "", times.moment(entry.get("startTime"))) for entry in entries]
+    return [Pause(reason=reason, start=start) for reason, start in found if reason and start]
+
+
+def _integer(value: object) -> int | None:
+    return value if isinstance(value, int) else None

@@ -1,0 +1,268 @@
+"""Report: the status and conditions that follow from a decision (its events: events.py).
+
+Only changed keys are written. Pod counts alone are not worth a write in the middle of things: they are written when
+something else changes too, or once the status has stood for `SETTLE` seconds.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any, Final
+
+from rollouts.strategy import conditions, duration, patching, phase, progressing, runs, times
+from rollouts.strategy.course import Course
+from rollouts.strategy.decision import Decision
+from rollouts.strategy.wants import selector_text
+
+JSON = Mapping[str, Any]
+
+SETTLE: Final = timedelta(seconds=2)
+_COUNTS: Final = frozenset(
+    {"HPAReplicas", "replicas", "updatedReplicas", "readyReplicas", "availableReplicas", "message", "conditions"}
+)
+_PATIENT: Final = frozenset({"Pause", "Analysis", "Inconclusive", "UserPause"})
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Status:
+    """The merge patch for status, and when to look again (seconds from now)."""
+
+    patch: JSON
+    look_again: float | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Pods:
+    """Pod counts of all ReplicaSets together; `updated` only of the new one."""
+
+    total: int
+    updated: int
+    ready: int
+    available: int
+
+
+def waits(course: Course) -> bool:
+    """Whether something that may take its time holds us, so that the progress deadline does not count."""
+    return course.hold is not None and course.hold.kind in _PATIENT
+
+
+def status(decision: Decision) -> Status:
+    """The status to write now."""
+    before = decision.recorded.raw
+    pods = _pods(decision)
+    facts = _facts(decision, pods)
+    story = progressing.condition(facts)
+    name, message = _phase(decision, pods, facts, story)
+    after: dict[str, Any] = {
+        **_identity(decision),
+        **_counts(pods),
+        **_commands(decision),
+        "canary": {kind.status_key: _run_status(decision, kind) for kind in runs.KINDS},
+        "conditions": _conditions(decision, pods, story, name),
+        "phase": name,
+        "message": message or None,
+    }
+    spent = _duration(decision, complete=facts.complete)
+    after["duration"] = patching.replaced(before.get("duration") or {}, spent) if spent else None
+    patch = patching.difference(before, _only_needed(after, before))
+    wait = _settling(patch, before, decision.now)
+    if wait is not None:
+        return Status(patch={}, look_again=wait)
+    return Status(patch=patch, look_again=_look_again(decision, after["conditions"]))
+
+
+def _only_needed(after: dict[str, Any], before: JSON) -> dict[str, Any]:
+    if not before.get("canary") and not any(after["canary"].values()):
+        return {key: value for key, value in after.items() if key != "canary"}
+    return after
+
+
+def _pods(decision: Decision) -> Pods:
+    every = decision.revisions.all
+    return Pods(
+        total=sum(rs.current for rs in every),
+        updated=decision.revisions.new.current if decision.revisions.new else 0,
+        ready=sum(rs.ready for rs in every),
+        available=sum(rs.available for rs in every),
+    )
+
+
+def _facts(decision: Decision, pods: Pods) -> progressing.Facts:
+    wanted = decision.wants.limits.replicas
+    promoted = decision.stable_hash == decision.revisions.hash
+    complete = promoted and pods.updated == pods.total == wanted and pods.available >= wanted
+    return progressing.Facts(
+        recorded=decision.recorded,
+        replica_set=decision.revisions.name if not decision.revisions.new else decision.revisions.new.name,
+        abort=decision.abort.message if decision.abort else None,
+        paused=bool(decision.course.pauses) or decision.wants.paused,
+        retry=decision.intent.retry,
+        complete=complete,
+        progressed=_progressed(decision, pods),
+        short_of_pods=pods.available < decision.wants.limits.replicas,
+        waiting=waits(decision.course),
+        deadline=decision.wants.deadline,
+        now=decision.now,
+    )
+
+
+def _progressed(decision: Decision, pods: Pods) -> bool:
+    before = decision.recorded.raw
+    old_pods_before = before.get("replicas", 0) - before.get("updatedReplicas", 0)
+    return (
+        pods.updated > before.get("updatedReplicas", 0)
+        or pods.ready > before.get("readyReplicas", 0)
+        or pods.available > before.get("availableReplicas", 0)
+        or pods.total - pods.updated < old_pods_before
+        or bool(decision.course.completed)
+        or decision.revisions.hash != decision.recorded.current_hash
+        or decision.stable_hash != decision.recorded.stable_hash
+        or decision.revisions.restepped
+    )
+
+
+def _phase(
+    decision: Decision, pods: Pods, facts: progressing.Facts, story: conditions.Condition | None
+) -> tuple[str, str]:
+    if story is None:
+        kept = decision.recorded.condition(conditions.PROGRESSING) or {}
+        story = conditions.Condition(
+            type=conditions.PROGRESSING,
+            status=kept.get("status", ""),
+            reason=kept.get("reason", ""),
+            message=kept.get("message", ""),
+        )
+    return phase.phase(
+        phase.Standing(
+            progressing=story,
+            paused=decision.wants.paused,
+            pauses=decision.course.pauses,
+            restarting=False,
+            wanted=decision.wants.limits.replicas,
+            updated=pods.updated,
+            available=pods.available,
+            total=pods.total,
+            promoted=decision.stable_hash == decision.revisions.hash,
+        )
+    )
+
+
+def _identity(decision: Decision) -> dict[str, Any]:
+    revisions = decision.revisions
+    return {
+        "observedGeneration": str(decision.rollout["metadata"].get("generation", 0)),
+        "currentPodHash": revisions.hash,
+        "stableRS": decision.stable_hash or None,
+        "currentStepHash": revisions.step_hash,
+        "currentStepIndex": decision.course.index if decision.wants.steps else None,
+        "collisionCount": revisions.collision_count,
+        "selector": selector_text(decision.wants.selector),
+    }
+
+
+def _counts(pods: Pods) -> dict[str, Any]:
+    return {
+        "HPAReplicas": pods.total or None,
+        "replicas": pods.total or None,
+        "updatedReplicas": pods.updated or None,
+        "readyReplicas": pods.ready or None,
+        "availableReplicas": pods.available or None,
+    }
+
+
+def _commands(decision: Decision) -> dict[str, Any]:
+    abort, course = decision.abort, decision.course
+    stamped = decision.recorded.raw.get("abortedAt") if abort and not abort.fresh else times.text(decision.now)
+    waiting = [{"reason": pause.reason, "startTime": times.text(pause.start)} for pause in course.pauses]
+    return {
+        "abort": True if abort else None,
+        "abortedAt": stamped if abort else None,
+        "promoteFull": True if decision.intent.promote_full and decision.in_progress else None,
+        "pauseConditions": waiting or None,
+        "controllerPause": True if course.controller_pause and waiting else None,
+    }
+
+
+def _run_status(decision: Decision, kind: runs.RunKind) -> dict[str, Any] | None:
+    current = next((run for run in decision.current_runs if run.kind is kind), None)
+    if current is None:
+        return None
+    phase_now = current.run.phase if current.run else ""
+    message = current.run.message if current.run else ""
+    return {"name": current.name, "status": phase_now, "message": message or None}
+
+
+def _conditions(
+    decision: Decision, pods: Pods, story: conditions.Condition | None, phase_now: str
+) -> list[JSON]:
+    recorded = decision.recorded
+    is_paused = bool(decision.course.pauses) or decision.wants.paused
+    wanted = [
+        conditions.available(is_available=pods.available >= decision.wants.limits.floor),
+        conditions.completed(is_completed=decision.stable_hash == decision.revisions.hash),
+    ]
+    wanted += [story] if story else []
+    if is_paused or recorded.condition(conditions.PAUSED):
+        wanted.append(conditions.paused(is_paused=is_paused))
+    if phase_now == "Healthy" or recorded.condition(conditions.HEALTHY):
+        wanted.append(conditions.healthy(is_healthy=phase_now == "Healthy"))
+    drop = frozenset({conditions.INVALID_SPEC})
+    return conditions.merge(list(recorded.raw.get("conditions") or ()), wanted, drop=drop, now=decision.now)
+
+
+def _duration(decision: Decision, *, complete: bool) -> dict[str, Any]:
+    before = decision.recorded.raw.get("duration") or {}
+    begins = not decision.recorded.current_hash or decision.intent.reset or decision.intent.retry
+    if not begins and not before:
+        return {}
+    return duration.track(
+        before,
+        now=decision.now,
+        begins=begins,
+        outcome=_outcome(decision),
+        finished=complete or decision.abort is not None or (decision.promote is not None and not decision.first),
+        manual_pause=_only_a_person_can_end(decision),
+    )
+
+
+def _outcome(decision: Decision) -> str | None:
+    if decision.abort:
+        return "Aborted"
+    if decision.rolls_back:
+        return "FastRolledBack"
+    if decision.promote:
+        return "FastPromoted" if decision.intent.promote_full else "Promoted"
+    return None
+
+
+def _only_a_person_can_end(decision: Decision) -> bool:
+    hold = decision.course.hold
+    return hold is not None and hold.until is None and hold.kind in {"Pause", "Inconclusive", "UserPause"}
+
+
+def _settling(patch: JSON, before: JSON, now: datetime) -> float | None:
+    """How long a patch of counts alone still waits, in seconds; None when it is to be written now."""
+    if not patch or not set(patch) <= _COUNTS or before.get("phase") != "Progressing":
+        return None
+    if "conditions" in patch and _gist(patch["conditions"]) != _gist(before.get("conditions") or ()):
+        return None
+    stamps = [times.moment(c.get("lastUpdateTime")) for c in before.get("conditions") or ()]
+    newest = max((stamp for stamp in stamps if stamp), default=None)
+    if newest is None or now - newest >= SETTLE:
+        return None
+    return (newest + SETTLE - now).total_seconds()
+
+
+def _gist(conditions_: Any) -> list[tuple[str, str, str]]:
+    return sorted((c.get("type", ""), c.get("status", ""), c.get("reason", "")) for c in conditions_)
+
+
+def _look_again(decision: Decision, after: list[JSON]) -> float | None:
+    moments = [decision.course.hold.until] if decision.course.hold and decision.course.hold.until else []
+    if not waits(decision.course) and decision.abort is None:
+        expires = progressing.expiry_of(after, deadline=decision.wants.deadline)
+        moments += [expires + timedelta(seconds=1)] if expires else []
+    seconds = [(moment - decision.now).total_seconds() for moment in moments]
+    return max(min(seconds), 0.0) if seconds else None

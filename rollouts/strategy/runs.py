@@ -1,0 +1,98 @@
+"""Which AnalysisRuns belong to the update under way, and which should exist, end, or be forgotten (§2.10).
+
+An *attempt* is the time from the start of an update, or from its retry, until now. The run a status names is current.
+When it names none (the controller may have died between creating a run and saying so), an unfinished or successful
+run of the same kind, step and attempt is taken up instead of making another.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Final
+
+from rollouts.strategy.recorded import Recorded
+from rollouts.strategy.revisions import Revisions
+from rollouts.strategy.snapshot import Run
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RunKind:
+    """A place where runs come from: the label value, the status key, and how events and aborts call it."""
+
+    label: str
+    status_key: str
+    title: str
+    abort_prefix: str
+
+
+STEP: Final = RunKind(
+    label="Step", status_key="currentStepAnalysisRunStatus", title="Step", abort_prefix="Step-based"
+)
+BACKGROUND: Final = RunKind(
+    label="Background", status_key="currentBackgroundAnalysisRunStatus", title="Background", abort_prefix="Background"
+)
+KINDS: Final = (STEP, BACKGROUND)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Attempt:
+    """The runs of the update under way."""
+
+    runs: tuple[Run, ...]
+    started: datetime | None
+    recorded: Recorded
+
+    def current(self, kind: RunKind, *, step: int | None = None) -> Run | None:
+        """The run of this kind (and step) which counts now, if there is one."""
+        same = [run for run in self.runs if run.kind == kind.label and run.step == step]
+        named = self.recorded.run(kind.status_key).get("name")
+        if named:
+            found = next((run for run in same if run.name == named), None)
+            if found is not None:
+                return found
+        return next((run for run in reversed(same) if self._mine(run)), None)
+
+    def _mine(self, run: Run) -> bool:
+        fresh = self.started is None or run.created is None or run.created >= self.started
+        return fresh and not run.terminating and (not run.finished or run.phase == "Successful")
+
+
+def attempt(runs: Iterable[Run], *, recorded: Recorded, revisions: Revisions, fresh: bool) -> Attempt:
+    """The runs of this revision. `fresh`: the attempt begins now, so no earlier run counts."""
+    mine = [run for run in runs if run.hash == revisions.hash and run.revision == revisions.number]
+    ordered = sorted(mine, key=lambda run: (run.created is not None, run.created, run.name))
+    if fresh:
+        return Attempt(runs=(), started=None, recorded=Recorded())
+    return Attempt(runs=tuple(ordered), started=recorded.started, recorded=recorded)
+
+
+def free_name(base: str, taken: Iterable[str]) -> str:
+    """`base`, or `base.1`, `base.2`, … where that name is taken."""
+    names = set(taken)
+    candidate, count = base, 0
+    while candidate in names:
+        count += 1
+        candidate = f"{base}.{count}"
+    return candidate
+
+
+def to_terminate(runs: Iterable[Run], keep: Sequence[str]) -> tuple[Run, ...]:
+    """Unfinished runs that nothing waits for any more."""
+    return tuple(run for run in runs if not run.finished and not run.terminating and run.name not in keep)
+
+
+def to_delete(
+    runs: Iterable[Run], *, keep: Sequence[str], hashes: Iterable[str], successful: int, unsuccessful: int
+) -> tuple[Run, ...]:
+    """Finished runs beyond the history limits, and all finished runs of ReplicaSets that are gone. Newest are kept."""
+    alive = set(hashes)
+    finished = [run for run in runs if run.finished and run.name not in keep]
+    orphans = [run for run in finished if run.hash not in alive]
+    rest = sorted(
+        (run for run in finished if run.hash in alive), key=lambda run: (run.created is not None, run.created, run.name)
+    )
+    good = [run for run in rest if run.phase == "Successful"]
+    bad = [run for run in rest if run.phase != "Successful"]
+    return tuple(orphans + good[: max(len(good) - successful, 0)] + bad[: max(len(bad) - unsuccessful, 0)])

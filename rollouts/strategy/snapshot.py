@@ -1,0 +1,127 @@
+"""What a decision is made on: one Rollout and everything that belongs to it, frozen.
+
+`Snapshot` carries raw objects as the API server sent them. `ReplicaSet` and `Run` are thin views with the few
+values the deciders look at; the raw object stays reachable for templates and owner references.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from datetime import datetime
+from typing import Any
+
+from rollouts.strategy import keys, times
+
+JSON = Mapping[str, Any]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Snapshot:
+    """The world around one Rollout.
+
+    `replica_sets`: those it controls, and orphans that match its selector. `foreign`: ReplicaSets of the namespace
+    it does not control whose names begin with the Rollout's (they can occupy a name). `templates` and
+    `cluster_templates` are keyed by name. `pods`: the pods of its ReplicaSets, filled only when a restart is pending.
+    """
+
+    rollout: JSON
+    replica_sets: tuple[JSON, ...] = ()
+    foreign: tuple[JSON, ...] = ()
+    analysis_runs: tuple[JSON, ...] = ()
+    templates: Mapping[str, JSON] = field(default_factory=dict)
+    cluster_templates: Mapping[str, JSON] = field(default_factory=dict)
+    pods: tuple[JSON, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ReplicaSet:
+    """A ReplicaSet as the deciders see it. `replicas` is spec.replicas, `current` is status.replicas."""
+
+    name: str
+    hash: str
+    revision: int = 0
+    replicas: int = 0
+    current: int = 0
+    ready: int = 0
+    available: int = 0
+    desired: int | None = None
+    created: datetime | None = None
+    raw: JSON = field(default_factory=dict)
+
+    @staticmethod
+    def of(raw: JSON) -> ReplicaSet:
+        """Read the view from an object of the API server."""
+        metadata, spec, status = raw["metadata"], raw.get("spec") or {}, raw.get("status") or {}
+        annotations = metadata.get("annotations") or {}
+        return ReplicaSet(
+            name=metadata["name"],
+            hash=(metadata.get("labels") or {}).get(keys.POD_HASH, ""),
+            revision=_number(annotations.get(keys.REVISION)) or 0,
+            replicas=_default(spec.get("replicas"), 1),
+            current=_default(status.get("replicas"), 0),
+            ready=_default(status.get("readyReplicas"), 0),
+            available=_default(status.get("availableReplicas"), 0),
+            desired=_number(annotations.get(keys.DESIRED_REPLICAS)),
+            created=times.moment(metadata.get("creationTimestamp")),
+            raw=raw,
+        )
+
+    def scaled(self, replicas: int) -> ReplicaSet:
+        """The same ReplicaSet with another spec.replicas."""
+        return replace(self, replicas=replicas)
+
+    @property
+    def annotations(self) -> JSON:
+        """The object's annotations, empty when it has none."""
+        return self.raw.get("metadata", {}).get("annotations") or {}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Run:
+    """An AnalysisRun as the deciders see it."""
+
+    name: str
+    kind: str
+    hash: str
+    revision: int
+    step: int | None
+    phase: str
+    message: str
+    created: datetime | None
+    terminating: bool
+    raw: JSON
+
+    @staticmethod
+    def of(raw: JSON) -> Run:
+        """Read the view from an object of the API server."""
+        metadata, status = raw["metadata"], raw.get("status") or {}
+        labels = metadata.get("labels") or {}
+        return Run(
+            name=metadata["name"],
+            kind=labels.get(keys.ROLLOUT_TYPE, ""),
+            hash=labels.get(keys.POD_HASH, ""),
+            revision=_number((metadata.get("annotations") or {}).get(keys.REVISION)) or 0,
+            step=_number(labels.get(keys.STEP_INDEX)),
+            phase=status.get("phase") or "",
+            message=status.get("message") or "",
+            created=times.moment(metadata.get("creationTimestamp")),
+            terminating=bool((raw.get("spec") or {}).get("terminate")),
+            raw=raw,
+        )
+
+    @property
+    def finished(self) -> bool:
+        """Whether its phase is final."""
+        return self.phase in {"Successful", "Failed", "Error", "Inconclusive"}
+
+
+def _default(value: object, default: int) -> int:
+    return value if isinstance(value, int) else default
+
+
+def _number(text: object) -> int | None:
+    try:
+        return int(str(text))
+    except ValueError:
+        return None

@@ -1,0 +1,144 @@
+"""From AnalysisTemplates and the Rollout's own arguments to the spec of one AnalysisRun (§1.6).
+
+Templates are flattened (they may name others), their metrics joined, their arguments filled from the Rollout. Every
+problem is found before a run is made and returned as text with the path it belongs to; a Rollout with one is invalid
+and nothing of it moves.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from rollouts.strategy.fields import read_field
+from rollouts.strategy.snapshot import Snapshot
+
+JSON = Mapping[str, Any]
+_LISTS = ("metrics", "dryRun", "measurementRetention")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Problem:
+    """What is wrong with an analysis, and where: `path: message`."""
+
+    path: str
+    message: str
+
+    def __str__(self) -> str:
+        return f"{self.path}: {self.message}"
+
+
+class UnusableAnalysisError(Exception):
+    """The analysis can't be made into a run; carries its problems."""
+
+    def __init__(self, problems: Sequence[Problem]) -> None:
+        super().__init__("; ".join(map(str, problems)))
+        self.problems = tuple(problems)
+
+
+def run_spec(
+    analysis: JSON, snapshot: Snapshot, *, path: str, stable_hash: str, latest_hash: str, background: bool = False
+) -> dict[str, Any]:
+    """The spec of an AnalysisRun for one `analysis` block. Raises `UnusableAnalysisError` with every problem found."""
+    problems: list[Problem] = []
+    found = list(_flatten(analysis.get("templates") or (), snapshot, path, problems))
+    spec: dict[str, Any] = {}
+    for key in _LISTS:
+        joined = [entry for template in found for entry in template.get(key) or ()]
+        joined += list(analysis.get(key) or ()) if key != "metrics" else []
+        if joined:
+            spec[key] = joined
+    _check_metrics(spec.get("metrics") or (), path, problems, background=background)
+    given = _given(analysis.get("args") or (), snapshot.rollout, path, problems, stable=stable_hash, latest=latest_hash)
+    args = _arguments(found, given, snapshot.rollout, path, problems)
+    if args:
+        spec["args"] = args
+    if problems:
+        raise UnusableAnalysisError(problems)
+    return spec
+
+
+def _flatten(refs: Sequence[JSON], snapshot: Snapshot, path: str, problems: list[Problem]) -> Iterator[JSON]:
+    seen: set[tuple[str, bool]] = set()
+
+    def visit(entries: Sequence[JSON]) -> Iterator[JSON]:
+        for ref in entries:
+            name, wide = ref.get("templateName") or "", bool(ref.get("clusterScope"))
+            if (name, wide) in seen:
+                continue
+            seen.add((name, wide))
+            template = (snapshot.cluster_templates if wide else snapshot.templates).get(name)
+            if template is None:
+                kind = "ClusterAnalysisTemplate" if wide else "AnalysisTemplate"
+                problems.append(
+                    Problem(path=f"{path}.templates", message=f'Invalid value: "{name}": {kind} \'{name}\' not found')
+                )
+                continue
+            spec = template.get("spec") or {}
+            yield spec
+            yield from visit(spec.get("templates") or ())
+
+    if not refs:
+        problems.append(Problem(path=f"{path}.templates", message="Required value: no template is named"))
+    yield from visit(refs)
+
+
+def _check_metrics(metrics: Sequence[JSON], path: str, problems: list[Problem], *, background: bool) -> None:
+    names = [metric.get("name") or "" for metric in metrics]
+    for name in sorted({name for name in names if names.count(name) > 1}):
+        problems.append(Problem(path=f"{path}.templates", message=f"two metrics have the same name '{name}'"))
+    for metric in metrics:
+        if metric.get("interval") and not metric.get("count") and not background:
+            message = f"metric '{metric.get('name')}' has an interval but no count: it runs indefinitely"
+            problems.append(Problem(path=f"{path}.templates", message=message + ", which only background analysis may"))
+
+
+def _given(
+    args: Sequence[JSON], rollout: JSON, path: str, problems: list[Problem], *, stable: str, latest: str
+) -> dict[str, Any]:
+    values: dict[str, Any] = {}
+    for position, arg in enumerate(args):
+        where = f"{path}.args[{position}]"
+        value, source = arg.get("value"), arg.get("valueFrom") or {}
+        if value is None and source.get("podTemplateHashValue"):
+            value = {"Stable": stable, "Latest": latest}.get(source["podTemplateHashValue"])
+        elif value is None and source.get("fieldRef"):
+            value = _field(rollout, source["fieldRef"].get("fieldPath") or "", where, problems)
+        values[arg.get("name") or ""] = value
+    return values
+
+
+def _field(rollout: JSON, field_path: str, where: str, problems: list[Problem]) -> str | None:
+    value = read_field(rollout, field_path)
+    if value is None:
+        message = f'Invalid value: "{field_path}": the Rollout has no such field'
+        problems.append(Problem(path=f"{where}.valueFrom.fieldRef.fieldPath", message=message))
+    return value
+
+
+def _arguments(
+    templates: Sequence[JSON], given: JSON, rollout: JSON, path: str, problems: list[Problem]
+) -> list[dict[str, Any]]:
+    merged: dict[str, dict[str, Any]] = {}
+    for template in templates:
+        for declared in template.get("args") or ():
+            _declare(merged, dict(declared), path, problems)
+    for name, arg in merged.items():
+        if given.get(name) is not None:
+            merged[name] = {"name": name, "value": str(given[name])}
+        elif (arg.get("valueFrom") or {}).get("fieldRef"):
+            value = _field(rollout, arg["valueFrom"]["fieldRef"].get("fieldPath") or "", f"{path}.args", problems)
+            merged[name] = {"name": name, "value": value}
+        elif arg.get("value") is None and not arg.get("valueFrom"):
+            problems.append(Problem(path=f"{path}.args", message=f"args.{name} was not resolved: no value is given"))
+    return list(merged.values())
+
+
+def _declare(merged: dict[str, dict[str, Any]], arg: dict[str, Any], path: str, problems: list[Problem]) -> None:
+    name = arg.get("name") or ""
+    before = merged.get(name)
+    if before is None or set(before) == {"name"}:
+        merged[name] = arg
+    elif set(arg) != {"name"} and before != arg:
+        problems.append(Problem(path=f"{path}.args", message=f"Argument `{name}` specified multiple times with different values"))

@@ -1,0 +1,93 @@
+"""The writes of a decision, in an order that is safe to stop after any one of them.
+
+1. the Rollout's revision, so that everything created after it can be told apart;
+2. ReplicaSets that shrink, then the new one, then those that grow (see moves.py);
+3. AnalysisRuns that begin, then those that end;
+4. what is beyond the history limits.
+"""
+
+from __future__ import annotations
+
+from rollouts.api import kinds
+from rollouts.plan import Create, Delete, Patch, Write
+from rollouts.strategy import history, objects, runs
+from rollouts.strategy.decision import Decision
+
+
+def of(decision: Decision) -> tuple[Write, ...]:
+    """All writes but status."""
+    revision = objects.rollout_patch(decision.rollout, decision.wants, revision=decision.revisions.number)
+    return (
+        *((revision,) if revision else ()),
+        *_replica_sets(decision),
+        *_analysis_runs(decision),
+        *_history(decision),
+    )
+
+
+def _replica_sets(decision: Decision) -> list[Write]:
+    revisions = decision.revisions
+    shrink: list[Write] = []
+    grow: list[Write] = []
+    for rs in revisions.all:
+        target = decision.target_of(rs)
+        is_new = revisions.new is not None and rs.name == revisions.new.name
+        patch = objects.replica_set_patch(
+            rs,
+            decision.rollout,
+            decision.wants,
+            replicas=target,
+            revision=revisions.number if is_new else None,
+            active=rs not in revisions.others,
+        )
+        if patch is not None:
+            (shrink if target < rs.replicas else grow).append(patch)
+    created: list[Write] = []
+    if revisions.new is None:
+        created.append(
+            objects.new_replica_set(
+                decision.rollout, decision.wants, revisions, replicas=decision.counts.new
+            )
+        )
+    return [*shrink, *created, *grow]
+
+
+def _analysis_runs(decision: Decision) -> list[Create | Patch]:
+    creations = [
+        objects.analysis_run(
+            decision.rollout,
+            decision.wants,
+            decision.revisions,
+            kind=current.kind,
+            name=current.name,
+            spec=current.create,
+            step=current.step,
+            extra=current.metadata or {},
+        )
+        for current in decision.current_runs
+        if current.create is not None
+    ]
+    keep = [current.name for current in decision.current_runs]
+    return [*creations, *(objects.terminate(run) for run in runs.to_terminate(_ours(decision), keep))]
+
+
+def _ours(decision: Decision) -> list[runs.Run]:
+    labels = {kind.label for kind in runs.KINDS}
+    return [run for run in decision.runs if run.kind in labels]
+
+
+def _history(decision: Decision) -> list[Delete]:
+    revisions, wants = decision.revisions, decision.wants
+    gone = history.beyond_limit(revisions.others, limit=wants.history_limit)
+    alive = [revisions.hash, *(rs.hash for rs in revisions.all if rs not in gone)]
+    surplus = runs.to_delete(
+        _ours(decision),
+        keep=[current.name for current in decision.current_runs],
+        hashes=alive,
+        successful=wants.successful_runs,
+        unsuccessful=wants.unsuccessful_runs,
+    )
+    return [
+        *(objects.delete(kinds.REPLICA_SET, rs.raw) for rs in gone),
+        *(objects.delete(kinds.ANALYSIS_RUN, run.raw) for run in surplus),
+    ]

@@ -1,0 +1,195 @@
+"""A cluster in memory: applies plans, plays the ReplicaSet controller, keeps the time. No API server, no waiting."""
+
+from __future__ import annotations
+
+import copy
+import itertools
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+from rollouts.plan import Create, Delete, Patch, Plan
+from rollouts.strategy import Snapshot, decide
+from rollouts.strategy.times import text
+
+START = datetime(2026, 1, 1, tzinfo=UTC)
+
+
+class Crashed(Exception):
+    """The controller died after a write."""
+
+
+def rollout(*, name: str = "app", replicas: int | None = 5, steps: list[Any] | None = None, image: str = "app:1", **extra: Any) -> dict[str, Any]:
+    canary = {"maxSurge": 1, "maxUnavailable": 0, "steps": steps or [], **extra.pop("canary", {})}
+    spec: dict[str, Any] = {
+        "selector": {"matchLabels": {"app": name}},
+        "template": {
+            "metadata": {"labels": {"app": name}},
+            "spec": {"containers": [{"name": "app", "image": image}]},
+        },
+        "strategy": {"canary": canary},
+        **extra,
+    }
+    if replicas is not None:
+        spec["replicas"] = replicas
+    return {
+        "apiVersion": "argoproj.io/v1alpha1",
+        "kind": "Rollout",
+        "metadata": {"name": name, "namespace": "ns", "uid": "uid-rollout", "generation": 1, "resourceVersion": "1"},
+        "spec": spec,
+    }
+
+
+class World:
+    """`rollout`, `sets`, `runs` are the objects by name; `log` is every request, `events` every event."""
+
+    def __init__(self, rollout: dict[str, Any], *, templates: dict[str, Any] | None = None) -> None:
+        self.rollout = rollout
+        self.sets: dict[str, dict[str, Any]] = {}
+        self.runs: dict[str, dict[str, Any]] = {}
+        self.templates = templates or {}
+        self.foreign: list[dict[str, Any]] = []
+        self.now = START
+        self.log: list[str] = []
+        self.events: list[str] = []
+        self.ids = itertools.count(1)
+        self.broken: set[str] = set()
+        self.last: Plan = Plan()
+
+    # --- the controller
+
+    def snapshot(self) -> Snapshot:
+        return copy.deepcopy(
+            Snapshot(
+                rollout=self.rollout,
+                replica_sets=tuple(self.sets.values()),
+                foreign=tuple(self.foreign),
+                analysis_runs=tuple(self.runs.values()),
+                templates=self.templates,
+            )
+        )
+
+    def plan(self) -> Plan:
+        self.last = decide(self.snapshot(), self.now)
+        return self.last
+
+    def apply(self, plan: Plan, *, die_after: int | None = None) -> None:
+        self.events += [event.reason for event in plan.events] if die_after is None else []
+        for count, write in enumerate(plan.writes, start=1):
+            self._write(write)
+            if count == die_after:
+                raise Crashed
+        if plan.status:
+            self.log.append("PATCH Rollout/status")
+            self.rollout["status"] = merged(self.rollout.get("status", {}), plan.status)
+
+    def reconcile(self) -> Plan:
+        plan = self.plan()
+        self.apply(plan)
+        return plan
+
+    def _write(self, write: Any) -> None:
+        if isinstance(write, Create):
+            body = copy.deepcopy(dict(write.body))
+            name = body["metadata"]["name"]
+            self.log.append(f"POST {write.kind.kind}")
+            body["metadata"] |= {"uid": f"uid-{next(self.ids)}", "creationTimestamp": text(self.now), "generation": 1}
+            target = self.sets if write.kind.kind == "ReplicaSet" else self.runs
+            if name in target:
+                return
+            target[name] = body
+        elif isinstance(write, Patch):
+            self.log.append(f"PATCH {write.kind.kind}")
+            if write.kind.kind == "Rollout":
+                if "spec" in write.body:
+                    self.rollout["metadata"]["generation"] += 1
+                self.rollout = merged(self.rollout, write.body)
+            else:
+                target = self.sets if write.kind.kind == "ReplicaSet" else self.runs
+                if "spec" in write.body:
+                    target[write.name]["metadata"]["generation"] += 1
+                target[write.name] = merged(target[write.name], write.body)
+        elif isinstance(write, Delete):
+            self.log.append(f"DELETE {write.kind.kind}")
+            (self.sets if write.kind.kind == "ReplicaSet" else self.runs).pop(write.name, None)
+
+    # --- the world
+
+    def pods(self, *, available: int | None = None) -> None:
+        """The ReplicaSet controller runs once: pods exist as asked for; `available` more become available (None: all)."""
+        for name, rs in self.sets.items():
+            wanted, status = rs["spec"].get("replicas", 1), rs.setdefault("status", {})
+            ready = min(status.get("availableReplicas", 0), wanted)
+            if name not in self.broken:
+                more = wanted - ready if available is None else min(available, wanted - ready)
+                ready += more
+                available = None if available is None else available - more
+            else:
+                ready = 0
+            status |= {
+                "replicas": wanted,
+                "readyReplicas": ready,
+                "availableReplicas": ready,
+                "observedGeneration": rs["metadata"]["generation"],
+            }
+
+    def finish(self, run: str, phase: str = "Successful", message: str = "") -> None:
+        self.runs[run]["status"] = {"phase": phase, "message": message}
+
+    def settle(self, *, limit: int = 200) -> None:
+        """Reconcile and let pods come until nothing more happens at this time."""
+        for _ in range(limit):
+            before = self.fingerprint()
+            self.reconcile()
+            self.pods()
+            if self.fingerprint() == before:
+                if self.last.requeue_after is None or self.last.requeue_after > 2:
+                    return
+                self.advance(self.last.requeue_after)
+        raise AssertionError("never settles")
+
+    def advance(self, seconds: float) -> None:
+        self.now += timedelta(seconds=seconds)
+
+    def fingerprint(self) -> str:
+        return repr((self.rollout, self.sets, self.runs))
+
+    # --- people
+
+    def edit(self, **spec: Any) -> None:
+        self.rollout["spec"] |= spec
+        self.rollout["metadata"]["generation"] += 1
+
+    def image(self, image: str) -> None:
+        template = copy.deepcopy(self.rollout["spec"]["template"])
+        template["spec"]["containers"][0]["image"] = image
+        self.edit(template=template)
+
+    def command(self, **status: Any) -> None:
+        self.rollout["status"] = merged(self.rollout.get("status", {}), status)
+
+    # --- looking
+
+    @property
+    def status(self) -> dict[str, Any]:
+        return self.rollout.get("status", {})
+
+    @property
+    def replicas(self) -> dict[str, int]:
+        """spec.replicas by image."""
+        return {
+            rs["spec"]["template"]["spec"]["containers"][0]["image"]: rs["spec"]["replicas"]
+            for rs in self.sets.values()
+        }
+
+
+def merged(target: Any, patch: Any) -> Any:
+    """RFC 7386."""
+    if not isinstance(patch, dict):
+        return copy.deepcopy(patch)
+    result = dict(target) if isinstance(target, dict) else {}
+    for key, value in patch.items():
+        if value is None:
+            result.pop(key, None)
+        else:
+            result[key] = merged(result.get(key), value)
+    return result

@@ -18,7 +18,7 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import Annotated, Any
+from typing import Annotated, Any, ClassVar
 
 from pydantic import (
     BaseModel,
@@ -34,8 +34,47 @@ from pydantic.alias_generators import to_camel
 from pydantic_core import PydanticCustomError
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class KubernetesType:
+    """Marks a plain mapping whose schema is Kubernetes' own, by the name of its definition (`PodTemplateSpec`)."""
+
+    name: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ListMap:
+    """Marks a list whose items are told apart by `key`, so that server-side apply merges them instead of replacing."""
+
+    key: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MaxItems:
+    """Marks a list with the most items it may have; the API server limits what a rule on unbounded lists may cost."""
+
+    count: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Rule:
+    """A CEL rule that the API server checks; `message` is what people see when it fails.
+
+    A rule about a whole model stands in its class attribute `RULES`, one about a single field in `Annotated`.
+    """
+
+    rule: str
+    message: str
+
+
+@dataclass(frozen=True, slots=True)
+class Opaque:
+    """Marks a mapping whose content belongs to somebody else (a plugin): any key is kept."""
+
+
 class Model(BaseModel):
     """Base of everything people write: frozen, camelCase outside, unknown keys refused, `null` means unset."""
+
+    RULES: ClassVar[tuple[Rule, ...]] = ()
 
     model_config = ConfigDict(
         alias_generator=to_camel,
@@ -63,33 +102,6 @@ class StatusModel(Model):
     """Base of everything controllers write: as `Model`, but unknown keys are ignored."""
 
     model_config = ConfigDict(extra="ignore")
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class KubernetesType:
-    """Marks a plain mapping whose schema is Kubernetes' own, by the name of its definition (`PodTemplateSpec`)."""
-
-    name: str
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ListMap:
-    """Marks a list whose items are told apart by `key`, so that server-side apply merges them instead of replacing."""
-
-    key: str
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Rule:
-    """A CEL rule that the API server checks; `message` is what people see when it fails."""
-
-    rule: str
-    message: str
-
-
-@dataclass(frozen=True, slots=True)
-class Opaque:
-    """Marks a mapping whose content belongs to somebody else (a plugin): any key is kept."""
 
 
 _RFC3339 = re.compile(r"\d{4}-\d\d-\d\d[Tt ]\d\d:\d\d:\d\d(\.\d+)?([Zz]|[+-]\d\d:\d\d)")

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Annotated, Literal
 
-from analysis.spec.base import Bool, Int32, IntOrString, Model
+from analysis.spec.base import Bool, Int32, IntOrString, MaxItems, Model
 from rollouts.api.meta import PodMetadata
 from rollouts.api.steps import CanaryStep, RolloutAnalysisBackground
 from rollouts.api.traffic import TrafficRouting
 
+MOST_STEPS = 1000
 DEFAULT_MAX_SURGE = "25%"
 DEFAULT_MAX_UNAVAILABLE = "25%"
 DEFAULT_SCALE_DOWN_DELAY_SECONDS = 30
@@ -60,7 +61,7 @@ class CanaryStrategy(Model):
     """Service that is pointed at the canary pods. Needed by most routers."""
     stable_service: str | None = None
     """Service that is pointed at the stable pods. Needed by most routers."""
-    steps: list[CanaryStep] | None = None
+    steps: Annotated[list[CanaryStep], MaxItems(count=MOST_STEPS)] | None = None
     """What to do, in order. Default: replace all pods at once, within maxSurge and maxUnavailable."""
     traffic_routing: TrafficRouting | None = None
     """Splits traffic by a router. Default: by the number of pods."""

@@ -19,6 +19,9 @@ PodTemplate = Annotated[dict[str, Any], KubernetesType(name="PodTemplateSpec")]
 """A pod template, kept as a plain mapping: it is hashed, copied and compared, never interpreted field by field."""
 
 
+SELECTOR_IS_IMMUTABLE = Rule(rule="self == oldSelf", message="selector is immutable")
+
+
 class WorkloadRef(Model):
     """A workload whose pod template and selector the Rollout uses instead of its own."""
 
@@ -51,6 +54,8 @@ class AnalysisHistory(Model):
 class Strategy(Model):
     """How a new version takes over: exactly one key."""
 
+    RULES = (Rule(rule="has(self.canary) != has(self.blueGreen)", message="set exactly one of canary and blueGreen"),)
+
     canary: CanaryStrategy | None = None
     """Step by step."""
     blue_green: BlueGreenStrategy | None = None
@@ -62,7 +67,7 @@ class RolloutSpec(Model):
 
     replicas: Int32 | None = None
     """Pods. Default 1."""
-    selector: LabelSelector | None = None
+    selector: Annotated[LabelSelector, SELECTOR_IS_IMMUTABLE] | None = None
     """Picks the Rollout's pods; must match the template's labels and can't be changed. Left out with a workloadRef."""
     template: PodTemplate | None = None
     """The pods. Left out with a workloadRef."""
@@ -141,10 +146,3 @@ class Rollout(Model):
     """What is wanted."""
     status: RolloutStatus = RolloutStatus()
     """What is remembered."""
-
-
-RULES = {
-    "selector": Rule(
-        rule="!has(oldSelf.selector) || self.selector == oldSelf.selector", message="selector is immutable"
-    ),
-}

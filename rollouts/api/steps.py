@@ -9,7 +9,7 @@ from __future__ import annotations
 from typing import Annotated, Any, Literal
 
 from analysis.spec.arguments import DryRun, FieldRef, MeasurementRetention
-from analysis.spec.base import Bool, Int32, IntOrString, ListMap, Model, Opaque
+from analysis.spec.base import Bool, Int32, IntOrString, ListMap, Model, Opaque, Rule
 from analysis.spec.template import TemplateRef
 from rollouts.api.meta import LabelSelector, PodMetadata
 
@@ -192,8 +192,26 @@ class PluginStep(Model):
     """The plugin's own configuration."""
 
 
+STEP_KINDS = (
+    "setWeight",
+    "pause",
+    "analysis",
+    "experiment",
+    "setCanaryScale",
+    "setHeaderRoute",
+    "setMirrorRoute",
+    "plugin",
+)
+EXACTLY_ONE_KEY = Rule(
+    rule=" + ".join(f"(has(self.{kind}) ? 1 : 0)" for kind in STEP_KINDS) + " == 1",
+    message=f"a step has exactly one of {', '.join(STEP_KINDS)}",
+)
+
+
 class CanaryStep(Model):
     """One step: exactly one key."""
+
+    RULES = (EXACTLY_ONE_KEY,)
 
     set_weight: Int32 | None = None
     """Percent of traffic for the canary, 0 to 100 (or maxTrafficWeight); without a router, of the pods."""

@@ -10,7 +10,7 @@ from analysis.spec.base import KubernetesType, Model
 class Job(Model):
     """Starts a Job at each measurement: completed is a success, failed a failure."""
 
-    metadata: Annotated[dict[str, Any], KubernetesType(name="EmbeddedMetadata")] | None = None
+    metadata: Annotated[dict[str, Any], KubernetesType(name="ObjectMeta")] | None = None
     """Labels and annotations of the Job."""
     spec: Annotated[dict[str, Any], KubernetesType(name="JobSpec")]
     """Spec of the Job, as in batch/v1."""

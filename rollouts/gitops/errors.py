@@ -1,0 +1,88 @@
+"""What can go wrong in a sync, as one small tree of errors for people.
+
+Each error says what is wrong, where (a file and a line, an object, or a repository) and what to do next. The step that
+raised it is part of the type, so a report can name it and a metric can count it. Nothing here ever carries
+credentials or the values of an object: text of Git and of the API server passes through `redact` first.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import ClassVar
+
+_USERINFO = re.compile(r"(?<=://)[^/@\s]+@")
+
+
+def redact(text: str) -> str:
+    """The text without the user part of any URL in it."""
+    return _USERINFO.sub("", text)
+
+
+class SyncError(Exception):
+    """A sync pass could not complete. `step` names the part of the pipeline, `retriable` whether waiting may help."""
+
+    step: ClassVar[str] = "sync"
+    retriable: ClassVar[bool] = False
+
+
+class SourceError(SyncError):
+    """The repository, the branch or the commit can't be had. The address or the access must be mended by a person."""
+
+    step = "fetch"
+
+
+class SourceUnavailableError(SourceError):
+    """The repository did not answer (now)."""
+
+    retriable = True
+
+
+class TreeError(SyncError):
+    """The files of the commit break a rule: a link, a strange name, a limit, a missing folder."""
+
+    step = "materialise"
+
+
+class RenderError(SyncError):
+    """A file can't be turned into objects. Carries the place, so that an editor can jump there."""
+
+    step = "render"
+
+    def __init__(self, message: str, *, file: str, line: int | None = None) -> None:
+        self.file = file
+        self.line = line
+        self.reason = message
+        super().__init__(f"{file}:{line}: {message}" if line else f"{file}: {message}")
+
+
+class RenderFailedError(SyncError):
+    """Everything that is wrong with the files of a commit, all at once."""
+
+    step = "render"
+
+    def __init__(self, errors: tuple[RenderError, ...]) -> None:
+        self.errors = errors
+        super().__init__("\n".join(str(error) for error in errors))
+
+
+class RefusedError(SyncError):
+    """The API server refuses objects of this commit. One line for each: place, object, reason."""
+
+    step = "diff"
+
+    def __init__(self, lines: tuple[str, ...]) -> None:
+        self.lines = lines
+        super().__init__("\n".join(lines))
+
+
+class ClusterError(SyncError):
+    """The cluster could not be read, or refused a write that its own dry run had accepted."""
+
+    step = "apply"
+    retriable = True
+
+
+class InventoryError(SyncError):
+    """The record of what this sync has applied is unreadable. Nothing is applied or deleted on a guess."""
+
+    step = "record"

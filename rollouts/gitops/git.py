@@ -1,0 +1,195 @@
+"""Running git, and nothing but git: one hardened process for each command.
+
+Repositories are written by strangers, so git starts from an empty environment and an empty configuration:
+
+* only the one transport of the address is allowed (`GIT_ALLOW_PROTOCOL`), redirects are not followed, hooks, file
+  system monitors, submodules, maintenance and prompts are off, received objects are checked;
+* settings travel by `GIT_CONFIG_KEY_n`, never on the command line; addresses come after `--`;
+* there is never a work tree and never a checkout: links, filters and hooks of a repository have nothing to act on;
+* every command has a time limit and a byte limit, and its whole process group ends when either is passed.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import os
+import shutil
+import signal
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from rollouts.gitops.errors import SourceError, SourceUnavailableError, redact
+
+CONFIG = {
+    "protocol.version": "2",
+    "core.hooksPath": "/dev/null",
+    "core.fsmonitor": "false",
+    "core.symlinks": "false",
+    "core.askPass": "",
+    "credential.helper": "",
+    "http.followRedirects": "false",
+    "transfer.fsckObjects": "true",
+    "fetch.recurseSubmodules": "false",
+    "gc.auto": "0",
+    "maintenance.auto": "false",
+    "safe.directory": "*",
+    "advice.detachedHead": "false",
+}
+
+SSH = (
+    "ssh -F /dev/null -o BatchMode=yes -o StrictHostKeyChecking=yes -o IdentitiesOnly=yes"
+    " -o ProxyCommand=none -o PermitLocalCommand=no"
+)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Access:
+    """Files that open a private repository. `identity` and `known_hosts` are for ssh, `ca` is for https.
+
+    Without `known_hosts` every ssh host is unknown and therefore refused.
+    """
+
+    identity: Path | None = None
+    known_hosts: Path | None = None
+    ca: Path | None = None
+
+    def ssh_command(self) -> str:
+        """The ssh command line git is to use."""
+        hosts = self.known_hosts or Path("/dev/null")
+        identity = f" -i '{self.identity}'" if self.identity else ""
+        return f"{SSH} -o UserKnownHostsFile='{hosts}'{identity}"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Git:
+    """Runs git in the bare repository `store`. `protocols`: what it may speak, such as `https`.
+
+    `timeout` in seconds and `output_limit` in bytes hold for each command.
+    """
+
+    store: Path
+    protocols: str
+    access: Access = field(default_factory=Access)
+    timeout: float = 60.0
+    output_limit: int = 128 * 1024 * 1024
+
+    async def run(self, *arguments: str, stdin: bytes = b"") -> bytes:
+        """What the command printed. SourceError when it failed, SourceUnavailableError when it took too long."""
+        code, output, complaint = await self._execute(arguments, stdin)
+        if code:
+            raise _failure(arguments, complaint)
+        return output
+
+    async def succeeds(self, *arguments: str) -> bool:
+        """Whether the command ended with 0."""
+        code, _, _ = await self._execute(arguments, b"")
+        return code == 0
+
+    async def _execute(self, arguments: Sequence[str], stdin: bytes) -> tuple[int, bytes, str]:
+        process = await asyncio.create_subprocess_exec(
+            executable(),
+            *arguments,
+            cwd=self.store,
+            env=environment(home=self.store, protocols=self.protocols, access=self.access),
+            stdin=asyncio.subprocess.PIPE,
+            stdout=asyncio.subprocess.PIPE,
+            stderr=asyncio.subprocess.PIPE,
+            start_new_session=True,
+        )
+        try:
+            async with asyncio.timeout(self.timeout):
+                output, errors = await self._converse(process, stdin)
+                code = await process.wait()
+        except TimeoutError:
+            raise SourceUnavailableError(
+                f"git {arguments[0]} did not finish within {self.timeout:g} s; the repository is slow or too large"
+            ) from None
+        finally:
+            await _end(process)
+        return code, output, errors.decode(errors="replace")
+
+    async def _converse(self, process: asyncio.subprocess.Process, stdin: bytes) -> tuple[bytes, bytes]:
+        if process.stdin is None or process.stdout is None or process.stderr is None:
+            raise RuntimeError("git was started without pipes")
+        _, output, errors = await asyncio.gather(
+            _feed(process.stdin, stdin),
+            _capped(process.stdout, self.output_limit),
+            _capped(process.stderr, 1024 * 1024),
+        )
+        return output, errors
+
+
+def executable() -> str:
+    """The path of git. SourceError when there is none."""
+    found = shutil.which("git")
+    if found is None:
+        raise SourceError("git was not found on PATH: install the package `git`")
+    return found
+
+
+def environment(*, home: Path, protocols: str, access: Access) -> dict[str, str]:
+    """The whole environment of a git process; nothing is inherited but PATH."""
+    settings = dict(CONFIG)
+    if access.ca:
+        settings["http.sslCAInfo"] = str(access.ca)
+    values = {
+        "PATH": os.environ.get("PATH", os.defpath),
+        "HOME": str(home),
+        "LC_ALL": "C",
+        "GIT_CONFIG_NOSYSTEM": "1",
+        "GIT_CONFIG_GLOBAL": "/dev/null",
+        "GIT_ALLOW_PROTOCOL": protocols,
+        "GIT_TERMINAL_PROMPT": "0",
+        "GIT_ASKPASS": "/bin/false",
+        "GIT_LFS_SKIP_SMUDGE": "1",
+        "GIT_SSH_COMMAND": access.ssh_command(),
+        "GIT_CONFIG_COUNT": str(len(settings)),
+    }
+    for index, (key, value) in enumerate(settings.items()):
+        values |= {f"GIT_CONFIG_KEY_{index}": key, f"GIT_CONFIG_VALUE_{index}": value}
+    return values
+
+
+async def _feed(pipe: asyncio.StreamWriter, data: bytes) -> None:
+    with contextlib.suppress(BrokenPipeError, ConnectionResetError):
+        pipe.write(data)
+        await pipe.drain()
+    pipe.close()
+
+
+async def _capped(pipe: asyncio.StreamReader, limit: int) -> bytes:
+    chunks: list[bytes] = []
+    total = 0
+    while chunk := await pipe.read(65536):
+        total += len(chunk)
+        if total > limit:
+            raise SourceError(f"git printed more than {limit} bytes: the repository is larger than this sync allows")
+        chunks.append(chunk)
+    return b"".join(chunks)
+
+
+async def _end(process: asyncio.subprocess.Process) -> None:
+    if process.returncode is None:
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(process.pid, signal.SIGKILL)
+        await process.wait()
+
+
+_PERMANENT = (
+    "Authentication failed",
+    "not found",
+    "does not appear to be a git repository",
+    "Permission denied",
+    "Host key verification failed",
+    "could not read Username",
+    "not allowed",
+    "certificate",
+)
+
+
+def _failure(arguments: Sequence[str], complaint: str) -> SourceError:
+    text = redact(" ".join(complaint.split())) or "no message"
+    kind = SourceError if any(sign in text for sign in _PERMANENT) else SourceUnavailableError
+    return kind(f"git {arguments[0]} failed: {text}")

@@ -1,0 +1,122 @@
+"""The files of a commit, taken from its tree and checked before a single byte of them is read.
+
+There is no checkout. `ls-tree` lists the folder with modes and sizes, every rule is applied to that list, and only then
+one `cat-file --batch` hands out the contents. So a hostile repository can't use links, submodules, strange names or
+sheer size against the sync: whatever isn't a regular file of moderate size in the folder ends the pass.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import PurePosixPath
+
+from rollouts.gitops.errors import SourceError, TreeError
+from rollouts.gitops.git import Git
+
+_REGULAR = {"100644", "100755"}
+_STRANGE = {"120000": "a symbolic link", "160000": "a submodule"}
+_GIT_NAMES = re.compile(r"\.git(?:$|[ .:~])|git~\d", re.IGNORECASE)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Limits:
+    """Budgets for one tree: number of files, bytes of one file, bytes of all files."""
+
+    files: int = 20_000
+    file_bytes: int = 10 * 1024 * 1024
+    total_bytes: int = 100 * 1024 * 1024
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Entry:
+    """A regular file of the tree, not read yet."""
+
+    path: str
+    blob: str
+    size: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Tree:
+    """A commit's folder in memory: paths relative to the repository's root, sorted, with contents."""
+
+    commit: str
+    path: str
+    files: Mapping[str, bytes]
+
+
+async def materialise(git: Git, *, commit: str, path: str = ".", limits: Limits | None = None) -> Tree:
+    """The files under `path` in the commit. TreeError when the folder is missing or breaks a rule."""
+    folder = checked_path(path)
+    where = [f"{folder}/"] if folder else []
+    listing = await git.run("ls-tree", "-rzl", "--full-tree", commit, "--", *where)
+    entries = check(listing, limits=limits or Limits())
+    if folder and not entries:
+        raise TreeError(f"commit {commit[:8]} has no folder {folder!r}: check --path, or whether it was moved")
+    return Tree(commit=commit, path=folder or ".", files=await _contents(git, entries))
+
+
+def checked_path(path: str) -> str:
+    """A folder in the repository without dots and slashes at its ends; TreeError when it leaves the repository."""
+    parts = [part for part in PurePosixPath(path).parts if part != "."]
+    if path.startswith(("/", ":")) or ".." in parts or not path.isprintable():
+        raise TreeError(f"the path {path!r} must be a folder inside the repository")
+    return "/".join(parts)
+
+
+def check(listing: bytes, *, limits: Limits) -> tuple[Entry, ...]:
+    """The entries of an `ls-tree -rzl` listing, all rules applied."""
+    entries = tuple(sorted(_entries(listing), key=lambda entry: entry.path))
+    total = sum(entry.size for entry in entries)
+    if len(entries) > limits.files:
+        raise TreeError(f"the folder has {len(entries)} files, more than {limits.files}: choose a narrower --path")
+    if total > limits.total_bytes:
+        raise TreeError(f"the folder holds {total} bytes, more than {limits.total_bytes}: choose a narrower --path")
+    for entry in entries:
+        if entry.size > limits.file_bytes:
+            raise TreeError(f"{entry.path} has {entry.size} bytes, more than {limits.file_bytes}")
+    return entries
+
+
+def _entries(listing: bytes) -> Iterator[Entry]:
+    for record in listing.split(b"\0"):
+        if record:
+            yield _entry(record)
+
+
+def _entry(record: bytes) -> Entry:
+    head, _, name = record.partition(b"\t")
+    mode, _, blob, size = head.decode().split()
+    path = name.decode("utf-8", errors="replace")
+    if mode not in _REGULAR:
+        raise TreeError(f"{path} is {_STRANGE.get(mode, f'of mode {mode}')}; only regular files are synced")
+    if not path.isprintable() or any(_bad(part) for part in path.split("/")):
+        raise TreeError(f"{path!r} is not a file name this sync takes")
+    return Entry(path=path, blob=blob, size=int(size))
+
+
+def _bad(part: str) -> bool:
+    return part in {"", ".", ".."} or "\\" in part or _GIT_NAMES.match(part) is not None
+
+
+async def _contents(git: Git, entries: tuple[Entry, ...]) -> dict[str, bytes]:
+    if not entries:
+        return {}
+    request = "".join(f"{entry.blob}\n" for entry in entries).encode()
+    answer = memoryview(await git.run("cat-file", "--batch", stdin=request))
+    contents: dict[str, bytes] = {}
+    for entry in entries:
+        contents[entry.path], answer = _take(entry, answer)
+    return contents
+
+
+def _take(entry: Entry, answer: memoryview) -> tuple[bytes, memoryview]:
+    """One `<id> blob <size>\\n<bytes>\\n` from the front of the answer."""
+    head = bytes(answer[:128]).partition(b"\n")[0]
+    if head.split() != [entry.blob.encode(), b"blob", str(entry.size).encode()]:
+        raise SourceError(f"git answered {head!r} for {entry.path}: the store is damaged, delete it to fetch anew")
+    start = len(head) + 1
+    end = start + entry.size
+    return bytes(answer[start:end]), answer[end + 1 :]

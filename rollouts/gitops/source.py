@@ -1,0 +1,104 @@
+"""From a repository and a branch to one commit, present in a bare store on disk.
+
+The branch name is resolved **once** per pass; everything after it speaks of the commit id alone, so a push in the
+middle of a sync can't mix two revisions. The store keeps only objects: depth 1, no tags, no submodules, no work tree.
+A commit that is there already is not fetched again, so an unchanged branch costs one `ls-remote` a poll.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from rollouts.gitops import url as urls
+from rollouts.gitops.errors import SourceError
+from rollouts.gitops.git import Access, Git
+
+_COMMIT = re.compile(r"[0-9a-f]{40}(?:[0-9a-f]{24})?")
+_REVISION = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_./@+-]*")
+_FORBIDDEN = re.compile(r"\.\.|@\{|//|\.lock$|/$|\.$")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Source:
+    """Where the manifests live.
+
+    `revision` is a branch, a tag, a full commit id, or `HEAD` (default: the repository's own main branch).
+    `path` is the folder in the repository, `.` (default) its root.
+    `allow_local` permits file:// and plain paths, for a developer's own machine.
+    """
+
+    url: str
+    revision: str = "HEAD"
+    path: str = "."
+    allow_local: bool = False
+    access: Access = field(default_factory=Access)
+
+
+class Repository:
+    """A bare object store for one source, in `directory` (created when missing)."""
+
+    def __init__(self, *, source: Source, directory: Path, timeout: float = 60.0) -> None:
+        self.url = urls.parse(source.url, allow_local=source.allow_local)
+        self.revision = checked_revision(source.revision)
+        self.git = Git(store=directory, protocols=self.url.transport.value, access=source.access, timeout=timeout)
+
+    async def resolve(self) -> str:
+        """The commit id the revision means now. SourceError names the revision when the repository has none such."""
+        if _COMMIT.fullmatch(self.revision):
+            return self.revision
+        await self._prepare()
+        listing = await self.git.run("ls-remote", "-q", "--", self.url.text, *_patterns(self.revision))
+        return _choose(listing.decode(), revision=self.revision, url=self.url.text)
+
+    async def fetch(self, commit: str) -> None:
+        """Have the commit with its files in the store. Nothing to do when it is there."""
+        await self._prepare()
+        if await self._has(commit):
+            return
+        await self.git.run(
+            "fetch", "-q", "--depth=1", "--no-tags", "--no-recurse-submodules", "--no-write-fetch-head",
+            "--no-auto-maintenance", "--refmap=", "--", self.url.text, f"+{commit}:refs/sync/{commit}",
+        )  # fmt: skip
+        if not await self._has(commit):
+            raise SourceError(f"the repository did not hand out commit {commit}")
+
+    async def subject(self, commit: str) -> str:
+        """The first line of the commit message, for people; at most 72 characters, printable ones only."""
+        text = (await self.git.run("show", "-s", "--no-show-signature", "--format=%s", commit)).decode(errors="replace")
+        return "".join(letter if letter.isprintable() else " " for letter in text.strip())[:72]
+
+    async def _has(self, commit: str) -> bool:
+        # The ref is written last, after every object arrived: an interrupted fetch leaves none.
+        return await self.git.succeeds("rev-parse", "-q", "--verify", f"refs/sync/{commit}")
+
+    async def _prepare(self) -> None:
+        store = self.git.store
+        if (store / "HEAD").exists():
+            return
+        store.mkdir(parents=True, exist_ok=True, mode=0o700)
+        await self.git.run("init", "--bare", "-q", "--template=", ".")
+
+
+def checked_revision(revision: str) -> str:
+    """The revision, or SourceError when it is nothing git could know."""
+    if _REVISION.fullmatch(revision) and not _FORBIDDEN.search(revision):
+        return revision
+    raise SourceError(f"{revision!r} is no branch, tag or commit id")
+
+
+def _patterns(revision: str) -> tuple[str, ...]:
+    if revision == "HEAD" or revision.startswith("refs/"):
+        return (revision,)
+    return (f"refs/heads/{revision}", f"refs/tags/{revision}", f"refs/tags/{revision}^{{}}")
+
+
+def _choose(listing: str, *, revision: str, url: str) -> str:
+    """A branch before a tag; for a tag the commit it points to (`^{}`), not the tag object."""
+    found = {name: commit for commit, _, name in (line.partition("\t") for line in listing.splitlines())}
+    heads, tag, peeled = (*_patterns(revision), "", "")[:3]
+    for name in (heads, peeled, tag):
+        if name in found:
+            return found[name]
+    raise SourceError(f"{url} has no branch or tag {revision!r}; look with: git ls-remote {url}")

@@ -42,6 +42,10 @@ class Path:
     def __truediv__(self, part: str | int) -> Path:
         return Path((*self.parts, part))
 
+    def up(self) -> Path:
+        """The place that holds this one."""
+        return Path(self.parts[:-1])
+
     def __str__(self) -> str:
         return "".join(_shown(part) for part in self.parts).removeprefix(".")
 

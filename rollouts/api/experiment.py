@@ -24,7 +24,7 @@ class ExperimentTemplate(Model):
     min_ready_seconds: Int32 | None = None
     """Seconds a pod must be ready before it counts as available. Default 0."""
     selector: LabelSelector | None = None
-    """Picks the ReplicaSet's pods; must match the template's labels and differ from the other templates'."""
+    """Picks the ReplicaSet's pods; must match the template's labels."""
     template: PodTemplate
     """The pods."""
     service: TemplateService | None = None

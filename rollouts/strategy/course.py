@@ -14,7 +14,6 @@ from typing import Any
 from rollouts.strategy import runs
 from rollouts.strategy.commands import Intent
 from rollouts.strategy.recorded import CANARY_PAUSE, INCONCLUSIVE, Pause
-from rollouts.strategy.revisions import Revisions
 from rollouts.strategy.steps import Hold, Position, Verdict, kind_of
 
 Steps = Sequence[Mapping[str, Any]]
@@ -41,7 +40,6 @@ def follow(
     *,
     steps: Steps,
     intent: Intent,
-    revisions: Revisions,
     first: bool,
     promoted: bool,
     attempt: runs.Attempt,
@@ -59,8 +57,6 @@ def follow(
     start = Course(index=intent.index, pauses=intent.pauses, controller_pause=intent.controller_pause)
     if intent.paused:
         return replace(start, hold=Hold(kind="UserPause", reason="manually paused: spec.paused is true"))
-    if revisions.new is None or intent.reset:
-        return replace(start, hold=Hold(kind="Replicas", reason="a new ReplicaSet is being created"))
     return _walk(start, steps=steps, attempt=attempt, at_desired=at_desired, now=now)
 
 

@@ -54,7 +54,6 @@ def decision_for(snapshot: Snapshot, now: datetime) -> Decision:
     course = follow(
         steps=want.steps,
         intent=intent,
-        revisions=revisions,
         first=first,
         promoted=promoted,
         attempt=attempt,
@@ -92,9 +91,10 @@ def _at_desired(want: Wants, revisions: Revisions, index: int) -> bool:
     desired_new, desired_stable = canary.desired_counts(
         limits=want.limits, weight=canary.weight_at(want.steps, index), distinct_stable=stable is not None
     )
+    here = (new.replicas, new.available) if new else (0, 0)
     return (
-        new is not None
-        and new.replicas == new.available == desired_new
+        here == (desired_new, desired_new)
+        and all(rs.settled for rs in (new, stable) if rs)
         and (stable is None or stable.replicas == stable.current == desired_stable)
         and not any(rs.available for rs in revisions.others)
     )

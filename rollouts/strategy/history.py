@@ -15,6 +15,4 @@ def beyond_limit(others: Sequence[ReplicaSet], *, limit: int) -> tuple[ReplicaSe
 
 
 def _empty(rs: ReplicaSet) -> bool:
-    metadata, status = rs.raw["metadata"], rs.raw.get("status") or {}
-    seen = (status.get("observedGeneration") or 0) >= metadata.get("generation", 0)
-    return rs.replicas == 0 and rs.current == 0 and seen and not metadata.get("deletionTimestamp")
+    return rs.replicas == 0 and rs.current == 0 and rs.settled and not rs.raw["metadata"].get("deletionTimestamp")

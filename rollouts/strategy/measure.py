@@ -44,7 +44,7 @@ def heed_background(course: Course, want: Wants, attempt: Attempt, intent: Inten
 
 def current_runs(decision: Decision, attempt: Attempt, snapshot: Snapshot) -> tuple[CurrentRun, ...]:
     """The runs status names after this decision, those to create included."""
-    if not decision.in_progress or decision.first or decision.intent.promote_full or decision.revisions.new is None:
+    if not decision.in_progress or decision.first or decision.intent.promote_full:
         return ()
     found = (_step(decision, attempt, snapshot), _background(decision, attempt, snapshot))
     return tuple(run for run in found if run is not None)
@@ -63,7 +63,7 @@ def _step(decision: Decision, attempt: Attempt, snapshot: Snapshot) -> CurrentRu
 
 def _background(decision: Decision, attempt: Attempt, snapshot: Snapshot) -> CurrentRun | None:
     block = decision.wants.background
-    if not block or decision.intent.reset or decision.course.index < (block.get("startingStep") or 0):
+    if not block or decision.course.index < (block.get("startingStep") or 0):
         return None
     run = attempt.current(runs.BACKGROUND)
     again = run is not None and run.phase == "Inconclusive" and decision.intent.resumed

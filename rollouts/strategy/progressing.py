@@ -67,7 +67,7 @@ def condition(facts: Facts) -> Condition | None:
     """The condition to write; None to leave the one there is."""
     rows = (
         (facts.abort is not None, _aborted),
-        (facts.retry, _retry),
+        (facts.retry and not facts.paused, _retry),
         (facts.complete, _complete),
         (facts.paused, _paused),
         (facts.progressed, _updated),

@@ -36,7 +36,8 @@ class Snapshot:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ReplicaSet:
-    """A ReplicaSet as the deciders see it. `replicas` is spec.replicas, `current` is status.replicas."""
+    """A ReplicaSet as the deciders see it. `replicas` is spec.replicas, `current` is status.replicas; `settled`: its
+    controller has seen the spec, so the status speaks of it."""
 
     name: str
     hash: str
@@ -45,6 +46,7 @@ class ReplicaSet:
     current: int = 0
     ready: int = 0
     available: int = 0
+    settled: bool = True
     desired: int | None = None
     created: datetime | None = None
     raw: JSON = field(default_factory=dict)
@@ -62,6 +64,7 @@ class ReplicaSet:
             current=_default(status.get("replicas"), 0),
             ready=_default(status.get("readyReplicas"), 0),
             available=_default(status.get("availableReplicas"), 0),
+            settled=_default(status.get("observedGeneration"), 0) >= _default(metadata.get("generation"), 0),
             desired=_number(annotations.get(keys.DESIRED_REPLICAS)),
             created=times.moment(metadata.get("creationTimestamp")),
             raw=raw,

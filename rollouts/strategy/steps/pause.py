@@ -19,14 +19,12 @@ def progress(at: Position) -> Verdict:
     """Pause, wait, or go on."""
     if at.resumed:
         return Verdict(done=True)
-    pause = next((p for p in at.pauses if p.reason == CANARY_PAUSE), None)
-    if pause is None:
-        pause = Pause(reason=CANARY_PAUSE, start=at.now.replace(microsecond=0))
-        return _waiting(at, pause, (*at.pauses, pause))
+    before = next((p for p in at.pauses if p.reason == CANARY_PAUSE), None)
+    pause = before or Pause(reason=CANARY_PAUSE, start=at.now.replace(microsecond=0))
     until = _until(pause, at.value)
     if until is not None and at.now >= until:
         return Verdict(done=True)
-    return _waiting(at, pause, at.pauses)
+    return _waiting(at, pause, at.pauses if before else (*at.pauses, pause))
 
 
 def _waiting(at: Position, pause: Pause, pauses: tuple[Pause, ...]) -> Verdict:

@@ -1,0 +1,232 @@
+"""Analysis inside a canary: the runs it makes, what their results do, and what is wrong with a bad one."""
+
+from typing import Any
+
+import pytest
+
+from tests.strategy.world import World, rollout
+
+TEMPLATE = {
+    "metadata": {"name": "success-rate"},
+    "spec": {
+        "args": [{"name": "service"}, {"name": "limit", "value": "0.95"}],
+        "metrics": [
+            {
+                "name": "rate",
+                "interval": "5s",
+                "count": 2,
+                "successCondition": "result[0] >= {{args.limit}}",
+                "provider": {"prometheus": {"address": "http://p", "query": 'up{service="{{args.service}}"}'}},
+            }
+        ],
+    },
+}
+ANALYSIS = {"templates": [{"templateName": "success-rate"}], "args": [{"name": "service", "value": "web"}]}
+STEPS: list[Any] = [{"setWeight": 20}, {"analysis": ANALYSIS}, {"setWeight": 60}, {"analysis": ANALYSIS}]
+
+
+def measured(steps: list[Any] = STEPS, templates: dict[str, Any] | None = None, **extra: Any) -> World:
+    world = World(rollout(steps=steps, **extra), templates=templates or {"success-rate": TEMPLATE})
+    world.settle()
+    world.image("app:2")
+    world.settle()
+    return world
+
+
+def only_run(world: World) -> dict[str, Any]:
+    (run,) = world.runs.values()
+    return run
+
+
+def test_a_step_makes_one_run() -> None:
+    world = measured()
+    run, status = only_run(world), world.status
+    assert run["metadata"]["name"] == f"app-{status['currentPodHash']}-2-1"
+    assert run["metadata"]["labels"] == {
+        "app": "app",
+        "rollout-type": "Step",
+        "rollouts-pod-template-hash": status["currentPodHash"],
+        "step-index": "1",
+    }
+    assert run["metadata"]["annotations"] == {"rollout.argoproj.io/revision": "2"}
+    assert run["spec"]["args"] == [{"name": "service", "value": "web"}, {"name": "limit", "value": "0.95"}]
+    assert run["spec"]["metrics"] == TEMPLATE["spec"]["metrics"]
+    assert status["canary"]["currentStepAnalysisRunStatus"] == {"name": run["metadata"]["name"], "status": ""}
+    assert status["phase"] == "Progressing"
+
+
+def test_success_goes_on_to_the_next_run() -> None:
+    world = measured()
+    first = only_run(world)["metadata"]["name"]
+    world.finish(first, "Running")
+    world.settle()
+    assert world.status["canary"]["currentStepAnalysisRunStatus"]["status"] == "Running"
+    world.finish(first)
+    world.settle()
+    assert world.replicas == {"app:1": 2, "app:2": 3}
+    second = next(name for name in world.runs if name != first)
+    assert second.endswith("-2-3")
+    world.finish(second)
+    world.settle()
+    assert (world.status["phase"], world.replicas) == ("Healthy", {"app:1": 0, "app:2": 5})
+    assert "currentStepAnalysisRunStatus" not in world.status.get("canary", {})
+
+
+@pytest.mark.parametrize("phase", ["Failed", "Error"])
+def test_failure_aborts_back_to_stable(phase: str) -> None:
+    world = measured()
+    world.events.clear()
+    world.finish(only_run(world)["metadata"]["name"], phase, 'Metric "rate" assessed Failed')
+    world.settle()
+    assert world.replicas == {"app:1": 5, "app:2": 0}
+    assert world.status["message"] == (
+        "RolloutAborted: Rollout aborted update to revision 2: "
+        'Step-based analysis phase error/failed: Metric "rate" assessed Failed'
+    )
+    assert world.status["abort"] is True
+    assert world.events[:2] == [f"AnalysisRun{phase}", "RolloutAborted"]
+
+
+def test_retry_measures_again_in_a_run_of_its_own() -> None:
+    world = measured()
+    name = only_run(world)["metadata"]["name"]
+    world.finish(name, "Failed")
+    world.settle()
+    world.advance(30)
+    world.command(abort=False)
+    world.settle()
+    assert sorted(world.runs) == [name, f"{name}.1"]
+    world.finish(f"{name}.1")
+    world.settle()
+    assert world.status["currentStepIndex"] == 3
+
+
+def test_inconclusive_pauses_until_somebody_decides() -> None:
+    world = measured()
+    name = only_run(world)["metadata"]["name"]
+    world.finish(name, "Inconclusive")
+    world.settle()
+    assert (world.status["phase"], world.status["message"]) == ("Paused", "InconclusiveAnalysisRun")
+    world.command(pauseConditions=None)
+    world.settle()
+    assert sorted(world.runs) == [name, f"{name}.1"]
+    world.finish(f"{name}.1", "Inconclusive")
+    world.settle()
+    world.command(pauseConditions=None, controllerPause=False, currentStepIndex=2)
+    world.settle()
+    assert world.replicas == {"app:1": 2, "app:2": 3}
+
+
+def test_a_run_made_before_a_crash_is_taken_up() -> None:
+    world = World(rollout(steps=[{"analysis": ANALYSIS}]), templates={"success-rate": TEMPLATE})
+    world.settle()
+    world.image("app:2")
+    before = world.rollout["status"]
+    world.settle()
+    assert len(world.runs) == 1
+    world.rollout["status"] = {**world.status, "canary": {}}
+    assert before is not world.rollout["status"]
+    world.settle()
+    assert len(world.runs) == 1
+    assert world.status["canary"]["currentStepAnalysisRunStatus"]["name"] in world.runs
+
+
+def test_background_run_lives_as_long_as_the_update() -> None:
+    background = {**ANALYSIS, "startingStep": 2}
+    steps = [{"setWeight": 20}, {"pause": {}}, {"setWeight": 60}, {"pause": {}}]
+    world = measured(steps, canary={"analysis": background})
+    assert not world.runs
+    world.command(pauseConditions=None)
+    world.settle()
+    run = only_run(world)
+    assert run["metadata"]["labels"]["rollout-type"] == "Background"
+    assert run["metadata"]["name"] == f"app-{world.status['currentPodHash']}-2"
+    world.finish(run["metadata"]["name"], "Running")
+    world.command(pauseConditions=None)
+    world.settle()
+    assert world.status["phase"] == "Healthy"
+    assert only_run(world)["spec"]["terminate"] is True
+
+
+def test_background_failure_aborts() -> None:
+    steps = [{"setWeight": 20}, {"pause": {}}]
+    world = measured(steps, canary={"analysis": ANALYSIS})
+    world.finish(only_run(world)["metadata"]["name"], "Failed", "too many errors")
+    world.settle()
+    assert world.replicas == {"app:1": 5, "app:2": 0}
+    assert "Background analysis phase error/failed: too many errors" in world.status["message"]
+
+
+def test_promote_full_ends_running_analysis() -> None:
+    world = measured()
+    world.finish(only_run(world)["metadata"]["name"], "Running")
+    world.settle()
+    world.command(promoteFull=True)
+    world.settle()
+    assert only_run(world)["spec"]["terminate"] is True
+    assert world.status["phase"] == "Healthy"
+
+
+def test_history_keeps_five_and_five() -> None:
+    world = World(rollout(steps=[{"analysis": ANALYSIS}]), templates={"success-rate": TEMPLATE})
+    world.settle()
+    for version in range(2, 10):
+        world.advance(60)
+        world.image(f"app:{version}")
+        world.settle()
+        current = world.status["canary"]["currentStepAnalysisRunStatus"]["name"]
+        world.finish(current, "Successful" if version % 8 else "Failed")
+        world.settle()
+    phases = [run["status"]["phase"] for run in world.runs.values()]
+    assert phases.count("Successful") == 5
+    assert phases.count("Failed") == 1
+
+
+def invalid(world: World) -> str:
+    assert world.status["phase"] == "Degraded"
+    assert world.status["message"].startswith('InvalidSpec: The Rollout "app" is invalid: ')
+    return str(world.status["message"])
+
+
+def test_missing_template_is_invalid_moves_nothing_and_heals() -> None:
+    world = World(rollout(steps=STEPS), templates={"success-rate": TEMPLATE})
+    world.settle()
+    world.templates = {}
+    world.image("app:2")
+    world.settle()
+    message = invalid(world)
+    assert "spec.strategy.canary.steps[1].analysis.templates" in message
+    assert "spec.strategy.canary.steps[3].analysis.templates" in message
+    assert "AnalysisTemplate 'success-rate' not found" in message
+    assert world.replicas == {"app:1": 5}
+    assert world.plan().requeue_after == 20
+    world.templates = {"success-rate": TEMPLATE}
+    world.settle()
+    assert world.replicas == {"app:1": 4, "app:2": 1}
+    assert not [c for c in world.status["conditions"] if c["type"] == "InvalidSpec"]
+
+
+def test_unresolved_argument_is_named() -> None:
+    world = World(
+        rollout(steps=[{"analysis": {"templates": [{"templateName": "success-rate"}]}}]),
+        templates={"success-rate": TEMPLATE},
+    )
+    world.settle()
+    assert "steps[0].analysis.args: args.service was not resolved" in invalid(world)
+
+
+def test_arguments_from_fields_and_hashes() -> None:
+    args = [
+        {"name": "service", "valueFrom": {"fieldRef": {"fieldPath": "metadata.labels['app.kubernetes.io/name']"}}},
+        {"name": "limit", "valueFrom": {"podTemplateHashValue": "Latest"}},
+    ]
+    spec = rollout(steps=[{"analysis": {**ANALYSIS, "args": args}}])
+    spec["metadata"]["labels"] = {"app.kubernetes.io/name": "shop"}
+    world = World(spec, templates={"success-rate": TEMPLATE})
+    world.settle()
+    world.image("app:2")
+    world.settle()
+    assert only_run(world)["spec"]["args"] == [
+        {"name": "service", "value": "shop"},
+        {"name": "limit", "value": world.status["currentPodHash"]},
+    ]

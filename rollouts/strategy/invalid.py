@@ -10,7 +10,8 @@ from collections.abc import Iterator, Mapping
 from datetime import datetime
 from typing import Any, Final
 
-from rollouts.api import validation
+from rollouts.api import kinds
+from rollouts.api.parsing import check
 from rollouts.plan import Event, Plan
 from rollouts.strategy import conditions, measure, patching, templates
 from rollouts.strategy.recorded import recall
@@ -35,7 +36,7 @@ _UNSUPPORTED_CANARY: Final = (
 def problems(snapshot: Snapshot) -> tuple[str, ...]:
     """Every error as `path: message`; empty for a Rollout that can be carried out."""
     rollout = snapshot.rollout
-    found = [str(error) for error in validation.problems(rollout)]
+    found = [str(error) for error in check(kinds.ROLLOUT, rollout).errors]
     found += list(_unsupported(rollout.get("spec") or {}))
     return tuple(found) or tuple(_analyses(snapshot))
 

@@ -4,7 +4,7 @@ The stock Python loader follows YAML 1.1 further than Kubernetes' tools do: it t
 a date object and `1e3` into text. A manifest must mean here what it means to kubectl, so this table is our own.
 
     >>> [plain_scalar(word) for word in ("yes", "0o17", "017", "1e3", "12:30:45", "2024-01-01", "~")]
-    [True, 15, 15, 1000.0, '12:30:45', '2024-01-01', None]
+    [True, 15, 15, 1000, '12:30:45', '2024-01-01', None]
 """
 
 from __future__ import annotations
@@ -42,6 +42,12 @@ def _number(word: str) -> Any:
     digits = word.replace("_", "")
     for pattern, base in _BASES:
         if pattern.fullmatch(word):
-            value = int(digits, base)
-            return value if -_LARGEST <= value < _LARGEST else float(value)
-    return float(digits) if _FLOAT.fullmatch(word) else word
+            return _json(int(digits, base))
+    return _json(float(digits)) if _FLOAT.fullmatch(word) else word
+
+
+def _json(number: int | float) -> int | float:
+    """Integers of 64 bits and floats, as JSON has them: `1.0` is sent as 1, for fields that are integers."""
+    if abs(number) >= _LARGEST:
+        return float(number)
+    return int(number) if float(number).is_integer() else number

@@ -1,0 +1,240 @@
+"""What a pass will do, decided before it does anything: pure, from values to values.
+
+In: the wanted objects as the API server judged them (`Examined`), the inventory of earlier passes, and for each object
+of the inventory that Git no longer has, what is live under that name (`Leftover`). Out: applies by stage and prunes in
+reverse order, or the reason why something stays.
+
+**A step that did not complete can never cause a deletion.** The function can't be called without complete inputs: an
+error in any earlier step ends the pass, and a leftover that could not be read is `unknown` here, which always stays.
+On top of it every leftover walks through `GUARDS`; the first reason found keeps the object.
+
+    inventory {a, b, c}   wanted {a, d}   live {a, b, c made anew by somebody else}
+    ─► apply a, d    prune b    forget c (it is no longer ours)
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field
+from enum import StrEnum
+from itertools import groupby
+
+from rollouts.gitops import marks, order
+from rollouts.gitops.inventory import Entry, Inventory
+from rollouts.gitops.objects import JSON, Manifest, Ref
+
+
+class Action(StrEnum):
+    """What applying an object means."""
+
+    CREATE = "created"
+    UPDATE = "updated"
+    KEEP = "unchanged"
+    AWAIT = "applied once its namespace or kind is there"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Examined:
+    """A wanted object and what applying it would change: `fields` are paths that differ, `uid` the live object's."""
+
+    manifest: Manifest
+    action: Action
+    fields: tuple[str, ...] = ()
+    uid: str = ""
+    guard: str | None = None
+    """The resourceVersion the examination was made on, where a steered value was copied from it."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Leftover:
+    """An object of the inventory that Git no longer has.
+
+    `live` None means it is gone; `unknown` says why nothing is known about it.
+    """
+
+    entry: Entry
+    live: JSON | None = None
+    unknown: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Policy:
+    """How careful to be.
+
+    `allow_empty`: a commit without objects may prune everything. `confirm`: prune beyond the limits. The limits: more than `max_percent` of the inventory and more than `min_objects` at once waits for a confirmation.
+    """
+
+    sync: str
+    prune: bool = True
+    allow_empty: bool = False
+    confirm: bool = False
+    max_percent: int = 50
+    min_objects: int = 5
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Prune:
+    """An object to delete, exactly the one of this uid."""
+
+    ref: Ref
+    api_version: str
+    uid: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Kept:
+    """An object that Git no longer has and that stays nevertheless, and why."""
+
+    ref: Ref
+    reason: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SyncPlan:
+    """What to do: `stages` of objects to apply, in order, then `prunes`. Unchanged objects are in no stage.
+
+    `during` is the inventory to store before the first write, `after` the one to store when all is done;
+    uids of new objects are filled in by whoever applies them.
+    """
+
+    stages: tuple[tuple[Examined, ...], ...] = ()
+    prunes: tuple[Prune, ...] = ()
+    kept: tuple[Kept, ...] = ()
+    unchanged: tuple[Examined, ...] = ()
+    during: Inventory = field(default_factory=Inventory)
+    after: Inventory = field(default_factory=Inventory)
+
+    @property
+    def empty(self) -> bool:
+        """Nothing to write."""
+        return not self.stages and not self.prunes
+
+
+def plan(
+    *,
+    examined: Iterable[Examined],
+    inventory: Inventory,
+    leftovers: Iterable[Leftover],
+    policy: Policy,
+    in_use: frozenset[Ref] = frozenset(),
+) -> SyncPlan:
+    """The plan of a pass. `in_use`: ConfigMaps and Secrets a live revision still mounts (they outlive their file)."""
+    wanted = sorted(examined, key=lambda item: order.key(item.manifest.ref))
+    rest = sorted(leftovers, key=lambda item: order.key(item.entry.ref), reverse=True)
+    fates = _fates(rest, policy=policy, in_use=in_use)
+    blocked = _blocked(fates, inventory=inventory, wanted=len(wanted), policy=policy)
+    gone = {item.entry.ref for item, reason in fates if reason in _FORGOTTEN}
+    kept = [
+        Kept(ref=item.entry.ref, reason=reason or blocked or "")
+        for item, reason in fates
+        if item.entry.ref not in gone and (reason or blocked)
+    ]
+    prunes = [] if blocked else [_prune(item) for item, reason in fates if reason is None]
+    staying = [inventory.entries[row.ref] for row in kept]
+    return SyncPlan(
+        stages=_stages(item for item in wanted if item.action is not Action.KEEP),
+        prunes=tuple(prunes),
+        kept=tuple(kept),
+        unchanged=tuple(item for item in wanted if item.action is Action.KEEP),
+        during=inventory.with_entries(_entry(item) for item in wanted),
+        after=Inventory.of([*staying, *(_entry(item) for item in wanted)]),
+    )
+
+
+def leftover_entries(inventory: Inventory, wanted: Iterable[Ref]) -> tuple[Entry, ...]:
+    """The entries of the inventory that are wanted no more."""
+    there = frozenset(wanted)
+    return tuple(entry for ref, entry in inventory.entries.items() if ref not in there)
+
+
+Guard = Callable[[Leftover, JSON, Policy], str | None]
+"""Leftover, its live object, policy: the reason why it stays, None when this guard has none."""
+
+GONE = "it is gone already"
+REPLACED = "it was deleted and made anew by somebody else"
+DISOWNED = "it is not marked as managed by this sync"
+OWNED = "another object owns it"
+_FORGOTTEN = frozenset({GONE, REPLACED, DISOWNED, OWNED})
+
+PROTECTED = frozenset(
+    {"Namespace", "CustomResourceDefinition", "PersistentVolume", "PersistentVolumeClaim", "StorageClass"}
+)
+
+
+def _replaced(item: Leftover, live: JSON, policy: Policy) -> str | None:
+    return REPLACED if item.entry.uid and item.entry.uid != live["metadata"].get("uid") else None
+
+
+def _disowned(item: Leftover, live: JSON, policy: Policy) -> str | None:
+    return None if marks.tracked_by(live, item.entry.ref) == policy.sync else DISOWNED
+
+
+def _owned(item: Leftover, live: JSON, policy: Policy) -> str | None:
+    owners = live["metadata"].get("ownerReferences") or ()
+    return OWNED if any(owner.get("controller") for owner in owners) else None
+
+
+def _off(item: Leftover, live: JSON, policy: Policy) -> str | None:
+    return None if policy.prune else "pruning is off (--no-prune)"
+
+
+def _marked(item: Leftover, live: JSON, policy: Policy) -> str | None:
+    mark = marks.kept_by(live)
+    return f"it carries {mark}" if mark else None
+
+
+def _protected(item: Leftover, live: JSON, policy: Policy) -> str | None:
+    if policy.confirm or item.entry.ref.kind not in PROTECTED:
+        return None
+    return f"a {item.entry.ref.kind} is pruned only when confirmed: run once with --confirm-prune"
+
+
+GUARDS: tuple[Guard, ...] = (_replaced, _disowned, _owned, _off, _marked, _protected)
+
+
+def _fates(
+    leftovers: Iterable[Leftover], *, policy: Policy, in_use: frozenset[Ref]
+) -> list[tuple[Leftover, str | None]]:
+    return [(item, _fate(item, policy=policy, in_use=in_use)) for item in leftovers]
+
+
+def _fate(item: Leftover, *, policy: Policy, in_use: frozenset[Ref]) -> str | None:
+    if item.unknown:
+        return item.unknown
+    live = item.live
+    if live is None:
+        return GONE
+    reasons = (guard(item, live, policy) for guard in GUARDS)
+    found = next((reason for reason in reasons if reason), None)
+    return found or ("a revision that may still run uses it" if item.entry.ref in in_use else None)
+
+
+def _blocked(
+    fates: list[tuple[Leftover, str | None]], *, inventory: Inventory, wanted: int, policy: Policy
+) -> str | None:
+    """Why nothing at all is pruned this time, None when pruning may go ahead."""
+    count = sum(reason is None for _, reason in fates)
+    if not inventory.trusted:
+        return "the inventory's digest does not match, so it may be incomplete"
+    if not wanted and not policy.allow_empty:
+        return "the folder has no objects at all; allow that with --allow-empty"
+    many = count > policy.min_objects and count * 100 > policy.max_percent * len(inventory.entries)
+    if many and not policy.confirm:
+        total = len(inventory.entries)
+        return f"{count} of {total} objects would go at once: run once with --confirm-prune if that is meant"
+    return None
+
+
+def _prune(item: Leftover) -> Prune:
+    live: Mapping[str, str] = (item.live or {})["metadata"]
+    return Prune(ref=item.entry.ref, api_version=item.entry.api_version, uid=live["uid"])
+
+
+def _entry(item: Examined) -> Entry:
+    version = item.manifest.api_version.rpartition("/")[2]
+    return Entry(ref=item.manifest.ref, version=version, uid=item.uid)
+
+
+def _stages(changed: Iterable[Examined]) -> tuple[tuple[Examined, ...], ...]:
+    """By stage; the input is in order already."""
+    return tuple(tuple(rows) for _, rows in groupby(changed, key=lambda item: order.place(item.manifest.ref)[0]))

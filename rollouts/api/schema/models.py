@@ -82,9 +82,9 @@ def _typed(annotation: Any, marks: list[Any], definitions: Definitions) -> JSON:
     if annotation is int:
         return {"type": "integer", "format": _integer_format(marks)}
     if isinstance(annotation, type) and issubclass(annotation, BaseModel):
-        return schema_of(annotation, definitions)
+        return {**schema_of(annotation, definitions), **_marked(marks)}
     schema = _BRANCHES[typing.get_origin(annotation)](annotation, marks, definitions)
-    return {**schema, **_list_marks(marks)}
+    return {**schema, **_marked(marks)}
 
 
 def _integer_format(marks: list[Any]) -> str:
@@ -97,7 +97,7 @@ def _flat(marks: list[Any]) -> list[Any]:
     return [inner for mark in marks for inner in (mark, *getattr(mark, "metadata", ()))]
 
 
-def _list_marks(marks: list[Any]) -> JSON:
+def _marked(marks: list[Any]) -> JSON:
     found: JSON = {}
     for mark in marks:
         if isinstance(mark, ListMap):

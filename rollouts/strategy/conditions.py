@@ -34,7 +34,7 @@ IS_PAUSED: Final = "RolloutPaused"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Condition:
-    """A condition without its times. `touch`: there was progress, so the update time moves even if nothing else does."""
+    """A condition without its times. `touch`: there was progress, so the update time moves."""
 
     type: str
     status: str
@@ -66,9 +66,7 @@ def completed(*, is_completed: bool) -> Condition:
 def healthy(*, is_healthy: bool) -> Condition:
     """Healthy."""
     words = "healthy" if is_healthy else "not healthy"
-    return Condition(
-        type=HEALTHY, status=_boolean(is_healthy), reason="RolloutHealthy", message=f"Rollout is {words}"
-    )
+    return Condition(type=HEALTHY, status=_boolean(is_healthy), reason="RolloutHealthy", message=f"Rollout is {words}")
 
 
 def invalid(message: str) -> Condition:

@@ -48,9 +48,7 @@ def decision_for(snapshot: Snapshot, now: datetime) -> Decision:
     first = not recorded.stable_hash
     promoted = not first and recorded.stable_hash == revisions.hash
     history = tuple(Run.of(raw) for raw in snapshot.analysis_runs)
-    attempt = runs.attempt(
-        history, recorded=recorded, revisions=revisions, fresh=first or intent.reset or intent.retry
-    )
+    attempt = runs.attempt(history, recorded=recorded, revisions=revisions, fresh=first or intent.reset or intent.retry)
     course = follow(
         steps=want.steps,
         intent=intent,

@@ -21,7 +21,7 @@ JSON = Mapping[str, Any]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Abort:
-    """An abort in force. `message` is the whole sentence; `fresh`: this decision made it; `by_person`: somebody asked."""
+    """An abort in force. `message`: the whole sentence; `fresh`: decided now; `by_person`: somebody asked for it."""
 
     message: str
     fresh: bool

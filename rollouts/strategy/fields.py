@@ -1,4 +1,4 @@
-"""Reading a field of an object by its path: `metadata.labels['app.kubernetes.io/name']`, `spec.replicas`, `status.x[0]`."""
+"""Reading a field of an object by its path: `spec.replicas`, `metadata.labels['app.kubernetes.io/name']`, `a.b[0]`."""
 
 from __future__ import annotations
 

@@ -71,7 +71,8 @@ def replica_set_patch(
         history = rs.annotations.get(keys.REVISION_HISTORY)
         annotations[keys.REVISION] = str(revision)
         annotations[keys.REVISION_HISTORY] = f"{history},{rs.revision}" if history else str(rs.revision)
-    if (active and (replicas or rs.replicas) or replicas != rs.replicas) and rs.desired != wants.limits.replicas:
+    kept_in_step = active and bool(replicas or rs.replicas)
+    if (kept_in_step or replicas != rs.replicas) and rs.desired != wants.limits.replicas:
         annotations[keys.DESIRED_REPLICAS] = str(wants.limits.replicas)
     metadata: dict[str, Any] = {"annotations": annotations} if annotations else {}
     if not any(ref.get("controller") for ref in rs.raw["metadata"].get("ownerReferences") or ()):
@@ -92,7 +93,7 @@ def replica_set_patch(
 
 
 def rollout_patch(rollout: JSON, wants: Wants, *, revision: int) -> Patch | None:
-    """The revision annotation, and `spec.replicas: 1` where the user left it out (HPA needs it); None if both are there."""
+    """The revision annotation, and `spec.replicas: 1` where it is missing (HPA needs it); None if both are there."""
     body: dict[str, Any] = {}
     if (rollout["metadata"].get("annotations") or {}).get(keys.REVISION) != str(revision):
         body["metadata"] = {"annotations": {keys.REVISION: str(revision)}}

@@ -101,9 +101,7 @@ def _complete(facts: Facts) -> Condition:
 
 
 def _updated(facts: Facts) -> Condition:
-    return _say(
-        "True", conditions.UPDATED, f'ReplicaSet "{facts.replica_set}" is progressing.', touch=facts.progressed
-    )
+    return _say("True", conditions.UPDATED, f'ReplicaSet "{facts.replica_set}" is progressing.', touch=facts.progressed)
 
 
 def _timed_out(facts: Facts) -> Condition:

@@ -95,7 +95,9 @@ def _candidates(exact: Fraction, *, total: int, zero_allowed: bool) -> list[int]
     return found
 
 
-def scale_up(*, limits: Limits, desired: tuple[int, int], new: Count, stable: Count | None, others: int) -> tuple[int, int]:
+def scale_up(
+    *, limits: Limits, desired: tuple[int, int], new: Count, stable: Count | None, others: int
+) -> tuple[int, int]:
     """New and stable counts after growing as far as the surge allows; stable comes first."""
     want_new, want_stable = desired
     held = stable.replicas if stable else 0

@@ -194,9 +194,7 @@ def _run_status(decision: Decision, kind: runs.RunKind) -> dict[str, Any] | None
     return {"name": current.name, "status": phase_now, "message": message or None}
 
 
-def _conditions(
-    decision: Decision, pods: Pods, story: conditions.Condition | None, phase_now: str
-) -> list[JSON]:
+def _conditions(decision: Decision, pods: Pods, story: conditions.Condition | None, phase_now: str) -> list[JSON]:
     recorded = decision.recorded
     is_paused = bool(decision.course.pauses) or decision.wants.paused
     wanted = [

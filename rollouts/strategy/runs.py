@@ -27,9 +27,7 @@ class RunKind:
     abort_prefix: str
 
 
-STEP: Final = RunKind(
-    label="Step", status_key="currentStepAnalysisRunStatus", title="Step", abort_prefix="Step-based"
-)
+STEP: Final = RunKind(label="Step", status_key="currentStepAnalysisRunStatus", title="Step", abort_prefix="Step-based")
 BACKGROUND: Final = RunKind(
     label="Background", status_key="currentBackgroundAnalysisRunStatus", title="Background", abort_prefix="Background"
 )

@@ -72,7 +72,7 @@ def _flatten(refs: Sequence[JSON], snapshot: Snapshot, path: str, problems: list
             if template is None:
                 kind = "ClusterAnalysisTemplate" if wide else "AnalysisTemplate"
                 problems.append(
-                    Problem(path=f"{path}.templates", message=f'Invalid value: "{name}": {kind} \'{name}\' not found')
+                    Problem(path=f"{path}.templates", message=f"Invalid value: \"{name}\": {kind} '{name}' not found")
                 )
                 continue
             spec = template.get("spec") or {}
@@ -86,8 +86,10 @@ def _flatten(refs: Sequence[JSON], snapshot: Snapshot, path: str, problems: list
 
 def _check_metrics(metrics: Sequence[JSON], path: str, problems: list[Problem], *, background: bool) -> None:
     names = [metric.get("name") or "" for metric in metrics]
-    for name in sorted({name for name in names if names.count(name) > 1}):
-        problems.append(Problem(path=f"{path}.templates", message=f"two metrics have the same name '{name}'"))
+    twice = sorted({name for name in names if names.count(name) > 1})
+    problems += [
+        Problem(path=f"{path}.templates", message=f"two metrics have the same name '{name}'") for name in twice
+    ]
     for metric in metrics:
         if metric.get("interval") and not metric.get("count") and not background:
             message = f"metric '{metric.get('name')}' has an interval but no count: it runs indefinitely"
@@ -141,4 +143,6 @@ def _declare(merged: dict[str, dict[str, Any]], arg: dict[str, Any], path: str, 
     if before is None or set(before) == {"name"}:
         merged[name] = arg
     elif set(arg) != {"name"} and before != arg:
-        problems.append(Problem(path=f"{path}.args", message=f"Argument `{name}` specified multiple times with different values"))
+        problems.append(
+            Problem(path=f"{path}.args", message=f"Argument `{name}` specified multiple times with different values")
+        )

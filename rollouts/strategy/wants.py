@@ -69,7 +69,7 @@ def selector_text(selector: JSON) -> str:
 
 
 def _expression(expression: JSON) -> str:
-    key, operator = expression.get("key", ""), expression.get("operator", "")
+    key, operator = str(expression.get("key", "")), expression.get("operator", "")
     values = ",".join(sorted(expression.get("values") or ()))
     words = {"In": f"{key} in ({values})", "NotIn": f"{key} notin ({values})", "Exists": key, "DoesNotExist": f"!{key}"}
     return words.get(operator, "")

@@ -12,6 +12,7 @@ from rollouts.api import kinds
 from rollouts.plan import Create, Delete, Patch, Write
 from rollouts.strategy import history, objects, runs
 from rollouts.strategy.decision import Decision
+from rollouts.strategy.snapshot import Run
 
 
 def of(decision: Decision) -> tuple[Write, ...]:
@@ -45,9 +46,7 @@ def _replica_sets(decision: Decision) -> list[Write]:
     created: list[Write] = []
     if revisions.new is None:
         created.append(
-            objects.new_replica_set(
-                decision.rollout, decision.wants, revisions, replicas=decision.counts.new
-            )
+            objects.new_replica_set(decision.rollout, decision.wants, revisions, replicas=decision.counts.new)
         )
     return [*shrink, *created, *grow]
 
@@ -71,7 +70,7 @@ def _analysis_runs(decision: Decision) -> list[Create | Patch]:
     return [*creations, *(objects.terminate(run) for run in runs.to_terminate(_ours(decision), keep))]
 
 
-def _ours(decision: Decision) -> list[runs.Run]:
+def _ours(decision: Decision) -> list[Run]:
     labels = {kind.label for kind in runs.KINDS}
     return [run for run in decision.runs if run.kind in labels]
 

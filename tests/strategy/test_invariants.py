@@ -46,9 +46,7 @@ class Canary(RuleBasedStateMachine):
 
     def totals(self) -> tuple[int, int]:
         sets = self.world.sets.values()
-        available = sum(
-            min(rs.get("status", {}).get("availableReplicas", 0), rs["spec"]["replicas"]) for rs in sets
-        )
+        available = sum(min(rs.get("status", {}).get("availableReplicas", 0), rs["spec"]["replicas"]) for rs in sets)
         return available, sum(rs["spec"]["replicas"] for rs in sets)
 
     @rule(crash=st.one_of(st.none(), st.integers(1, 4)))

@@ -55,7 +55,9 @@ def test_split_stays_within_surge_and_starves_nobody(replicas: int, weight: int,
         (9, 4, 9, 4),
     ],
 )
-def test_limits_from_counts_and_percentages(value: int | str | None, replicas: int, surge: int, unavailable: int) -> None:
+def test_limits_from_counts_and_percentages(
+    value: int | str | None, replicas: int, surge: int, unavailable: int
+) -> None:
     assert max_surge(value, replicas) == surge
     assert max_unavailable(value, replicas, surge) == unavailable
 
@@ -72,7 +74,12 @@ def test_limits_from_counts_and_percentages(value: int | str | None, replicas: i
     ],
 )
 def test_scale_up(
-    limits: tuple[int, int, int], desired: tuple[int, int], new: int, stable: int, others: int, expected: tuple[int, int]
+    limits: tuple[int, int, int],
+    desired: tuple[int, int],
+    new: int,
+    stable: int,
+    others: int,
+    expected: tuple[int, int],
 ) -> None:
     n, surge, unavailable = limits
     result = scale_up(

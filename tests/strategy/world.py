@@ -18,7 +18,9 @@ class Crashed(Exception):
     """The controller died after a write."""
 
 
-def rollout(*, name: str = "app", replicas: int | None = 5, steps: list[Any] | None = None, image: str = "app:1", **extra: Any) -> dict[str, Any]:
+def rollout(
+    *, name: str = "app", replicas: int | None = 5, steps: list[Any] | None = None, image: str = "app:1", **extra: Any
+) -> dict[str, Any]:
     canary = {"maxSurge": 1, "maxUnavailable": 0, "steps": steps or [], **extra.pop("canary", {})}
     spec: dict[str, Any] = {
         "selector": {"matchLabels": {"app": name}},

@@ -1,4 +1,4 @@
-"""What every kind of canary step answers: is it done, and if not, what holds it?"""
+"""What every kind of canary step answers: whether it is done, and if not, what holds it."""
 
 from __future__ import annotations
 

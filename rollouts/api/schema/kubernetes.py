@@ -103,7 +103,8 @@ def _compact(schema: Mapping[str, Any]) -> JSON:
 
 def _field(name: str, field: Mapping[str, Any], owner: Mapping[str, Any]) -> JSON:
     default = field.get("default")
-    declared = bool(default) or (default in ("", False) and name not in owner.get("required", ()))
+    empty = default == "" or default is False
+    declared = bool(default) or (empty and name not in owner.get("required", ()))
     return {**_compact(field), **({"default": default} if declared else {})}
 
 

@@ -88,7 +88,7 @@ def as_number(value: int | str | None) -> int | None:
 def _count_errors(metric: Metric, path: Path) -> Iterator[FieldError]:
     """The count must leave room for what the limits wait for."""
     count = as_number(metric.count)
-    if count is None or count == 0:
+    if count is None or count <= 0:
         return
     if count > 1 and not metric.interval:
         yield (path / "interval").error(f"is required to measure {count} times (count)")
@@ -98,7 +98,7 @@ def _count_errors(metric: Metric, path: Path) -> Iterator[FieldError]:
             place = path / str(Metric.model_fields[name].alias)
             yield place.error(f"must not be more than count ({count}), not {limit}: it could never be passed")
     in_a_row, failures = as_number(metric.consecutive_success_limit) or 0, as_number(metric.failure_limit) or 0
-    if in_a_row + max(failures, 0) > count:
+    if in_a_row > 0 and in_a_row + max(failures, 0) > count:
         yield (path / "consecutiveSuccessLimit").error(
             f"with failureLimit must not be more than count ({count}): it could never be reached"
         )

@@ -60,8 +60,7 @@ def _scale(value: SetCanaryScale, strategy: CanaryStrategy, path: Path) -> Itera
 
 
 def _header(value: SetHeaderRoute, strategy: CanaryStrategy, path: Path) -> Iterator[FieldError]:
-    yield from _router_errors(strategy, HEADER_ROUTERS, path)
-    yield from _managed_errors(value.name, strategy, path / "name")
+    yield from _route_errors(value.name, strategy, HEADER_ROUTERS, path)
     exact_only = strategy.traffic_routing is not None and strategy.traffic_routing.alb is not None
     for index, match in enumerate(value.match or ()):
         place = path / "match" / index / "headerValue"
@@ -71,8 +70,7 @@ def _header(value: SetHeaderRoute, strategy: CanaryStrategy, path: Path) -> Iter
 
 
 def _mirror(value: SetMirrorRoute, strategy: CanaryStrategy, path: Path) -> Iterator[FieldError]:
-    yield from _router_errors(strategy, MIRROR_ROUTERS, path)
-    yield from _managed_errors(value.name, strategy, path / "name")
+    yield from _route_errors(value.name, strategy, MIRROR_ROUTERS, path)
     yield from common.between(0, 100, value.percentage, path / "percentage")
     for index, match in enumerate(value.match or ()):
         place = path / "match" / index
@@ -90,12 +88,14 @@ def _router_errors(strategy: CanaryStrategy, able: frozenset[str], path: Path) -
         yield path.error(f"needs trafficRouting by one of {', '.join(sorted(able))}")
 
 
-def _managed_errors(name: str | None, strategy: CanaryStrategy, path: Path) -> Iterator[FieldError]:
+def _route_errors(name: str | None, strategy: CanaryStrategy, able: frozenset[str], path: Path) -> Iterator[FieldError]:
     """A route that a step makes must be declared, so that it can be taken away again and has its rank."""
+    unable = list(_router_errors(strategy, able, path))
+    yield from unable
     routing = strategy.traffic_routing
-    declared = {route.name for route in (routing.managed_routes or ())} if routing else set()
-    if name not in declared:
-        yield path.error(f'"{name or ""}" is not in trafficRouting.managedRoutes; declare it there')
+    declared = {route.name for route in (routing.managed_routes if routing else None) or ()}
+    if not unable and name not in declared:
+        yield (path / "name").error(f'"{name or ""}" is not in trafficRouting.managedRoutes; declare it there')
 
 
 def _match_errors(match: StringMatch, path: Path) -> Iterator[FieldError]:

@@ -1,0 +1,435 @@
+"""The rules, each by an object that breaks it and the error it gives; and objects the peer takes, which we take too."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from rollouts.api import check
+from tests.api.samples import (
+    CONTAINER,
+    METRIC,
+    ROUTED,
+    TEMPLATE,
+    rollout,
+    template,
+    with_container,
+    with_pod,
+    with_spec,
+    with_step,
+)
+
+CANARY = "spec.strategy.canary"
+STEP = f"{CANARY}.steps[0]"
+POD = "spec.template.spec"
+APP = f"{POD}.containers[0]"
+DEPLOYMENT = {"apiVersion": "apps/v1", "kind": "Deployment", "name": "d"}
+ISTIO = {"istio": {"virtualService": {"name": "v"}}}
+
+
+def routed(routing: dict[str, Any], **canary: Any) -> dict[str, Any]:
+    return rollout(canary={**ROUTED, "trafficRouting": routing, **canary})
+
+
+def blue_green(**fields: Any) -> dict[str, Any]:
+    return rollout(blueGreen={"activeService": "active", **fields})
+
+
+def analysis_step(**fields: Any) -> dict[str, Any]:
+    return with_step({"analysis": {"templates": [{"templateName": "t"}], **fields}})
+
+
+BROKEN: list[tuple[dict[str, Any], str, str]] = [
+    # the Rollout as a whole
+    (with_spec(replicas=-1), "spec.replicas", "must be 0 or more, not -1"),
+    (with_spec(minReadySeconds=-1), "spec.minReadySeconds", "must be 0 or more, not -1"),
+    (with_spec(revisionHistoryLimit=-1), "spec.revisionHistoryLimit", "must be 0 or more, not -1"),
+    (with_spec(minReadySeconds=600), "spec.progressDeadlineSeconds", "must be greater than minReadySeconds (600)"),
+    (with_spec(rollbackWindow={"revisions": -1}), "spec.rollbackWindow.revisions", "must be 0 or more, not -1"),
+    (with_spec(analysis={"successfulRunHistoryLimit": -1}), "spec.analysis.successfulRunHistoryLimit", "must be 0"),
+    (with_spec(selector=None), "spec.selector", "is required"),
+    (with_spec(selector={}), "spec.selector", "must not be empty"),
+    (with_spec(selector={"matchLabels": {"app": "b"}}), "spec.template.metadata.labels", "(spec.selector) must match"),
+    (
+        with_spec(selector={"matchExpressions": [{"key": "app", "operator": "NotIn"}]}),
+        "spec.selector.matchExpressions[0].values",
+        "must have values",
+    ),
+    (with_spec(template=None), "spec.template", "is required (or a workloadRef"),
+    (with_spec(strategy=None), "spec.strategy", "is required: set one of canary, blueGreen"),
+    (with_spec(strategy={}), "spec.strategy", "set one of canary, blueGreen"),
+    (
+        rollout(canary={}, blueGreen={"activeService": "a"}),
+        "spec.strategy",
+        "set only one of canary, blueGreen",
+    ),
+    # workloads referred to
+    (
+        with_spec(workloadRef={"apiVersion": "apps/v1", "kind": "Deployment", "name": "d"}),
+        "spec.template",
+        "must be empty",
+    ),
+    (
+        with_spec(template=None, selector=None, workloadRef={"apiVersion": "apps/v1", "kind": "Deployment"}),
+        "spec.workloadRef.name",
+        "is required",
+    ),
+    (
+        with_spec(template=None, selector=None, workloadRef={"apiVersion": "apps/v1", "kind": "Pod", "name": "d"}),
+        "spec.workloadRef.kind",
+        'must be one of Deployment, ReplicaSet, PodTemplate, not "Pod"',
+    ),
+    (
+        with_spec(template=None, selector=None, workloadRef={"apiVersion": "v1", "kind": "Deployment", "name": "d"}),
+        "spec.workloadRef.apiVersion",
+        'must be apps/v1 for a Deployment, not "v1"',
+    ),
+    # pods
+    (with_spec(template={"metadata": TEMPLATE["metadata"]}), POD, "is required"),
+    (with_pod(containers=[]), f"{POD}.containers", "at least one container is required"),
+    (with_pod(restartPolicy="Never"), f"{POD}.restartPolicy", 'must be Always, not "Never"'),
+    (with_pod(activeDeadlineSeconds=5), f"{POD}.activeDeadlineSeconds", "can't be used"),
+    (with_pod(containers=["app"]), APP, "must be an object"),
+    (with_container(name=None), f"{APP}.name", "is required"),
+    (with_container(name="App_1"), f"{APP}.name", '"App_1" is no name'),
+    (with_container(image=""), f"{APP}.image", "is required"),
+    (with_container(image=" x"), f"{APP}.image", "must not begin or end with a space"),
+    (with_container(ports=[{"containerPort": 0}]), f"{APP}.ports[0].containerPort", "must be between 1 and 65535"),
+    (with_container(ports=[{"containerPort": 1}] * 2), f"{APP}.ports[1]", "port 1/TCP is there already"),
+    (
+        with_container(ports=[{"name": "p", "containerPort": 1}, {"name": "p", "containerPort": 2}]),
+        f"{APP}.ports[1].name",
+        '"p" is there already',
+    ),
+    (with_container(resources={"limits": "1"}), f"{APP}.resources.limits", "must be an object of amounts"),
+    (
+        with_container(resources={"requests": {"cpu": "2 cores"}}),
+        f"{APP}.resources.requests.cpu",
+        '"2 cores" is no quantity',
+    ),
+    (with_container(volumeMounts=[{"name": "v"}]), f"{APP}.volumeMounts[0].name", 'there is no volume "v" in the pod'),
+    (with_pod(volumes=[{"name": "v"}] * 2), f"{POD}.volumes[1].name", '"v" is there already'),
+    (with_pod(initContainers=[CONTAINER]), APP + ".name", '"app" is there already'),
+    (
+        with_spec(template={"metadata": {"labels": {"app": "app", "a b": "c"}}, "spec": TEMPLATE["spec"]}),
+        "spec.template.metadata.labels[a b]",
+        "is no label key",
+    ),
+    # canary
+    (rollout(canary={"maxSurge": 0, "maxUnavailable": "0%"}), f"{CANARY}.maxSurge", "must not be 0 when"),
+    (rollout(canary={"maxSurge": -1}), f"{CANARY}.maxSurge", "must be 0 or more, not -1"),
+    (rollout(canary={"maxSurge": "many"}), f"{CANARY}.maxSurge", '"many" is neither a whole number nor a percentage'),
+    (rollout(canary={"maxUnavailable": "101%"}), f"{CANARY}.maxUnavailable", "must not be more than 100%"),
+    (
+        rollout(canary={"canaryService": "s", "stableService": "s"}),
+        f"{CANARY}.stableService",
+        "must be another Service",
+    ),
+    (
+        rollout(canary={"scaleDownDelaySeconds": 0}),
+        f"{CANARY}.scaleDownDelaySeconds",
+        "only be used with trafficRouting",
+    ),
+    (rollout(canary={"dynamicStableScale": True}), f"{CANARY}.dynamicStableScale", "only be used with trafficRouting"),
+    (
+        rollout(canary={**ROUTED, "dynamicStableScale": True, "scaleDownDelaySeconds": 5}),
+        f"{CANARY}.scaleDownDelaySeconds",
+        "can't be used with dynamicStableScale",
+    ),
+    (rollout(canary={"minPodsPerReplicaSet": -1}), f"{CANARY}.minPodsPerReplicaSet", "must be 0 or more"),
+    (
+        rollout(canary={"replicaProgressThreshold": {"type": "Percent", "value": 101}}),
+        f"{CANARY}.replicaProgressThreshold.value",
+        "must be between 1 and 100",
+    ),
+    (rollout(canary={"antiAffinity": {}}), f"{CANARY}.antiAffinity", "set one of preferredDuring"),
+    (
+        rollout(canary={"antiAffinity": {"preferredDuringSchedulingIgnoredDuringExecution": {"weight": 0}}}),
+        f"{CANARY}.antiAffinity.preferredDuringSchedulingIgnoredDuringExecution.weight",
+        "must be between 1 and 100, not 0",
+    ),
+    # steps
+    (with_step({}), STEP, "set one of setWeight, pause"),
+    (with_step({"setWeight": 1, "pause": {}}), STEP, "set only one of setWeight, pause"),
+    (with_step({"setWeight": 101}), f"{STEP}.setWeight", "must be between 0 and 100, not 101"),
+    (with_step({"setWeight": -1}), f"{STEP}.setWeight", "must be between 0 and 100, not -1"),
+    (with_step({"pause": {"duration": -1}}), f"{STEP}.pause.duration", "must be between 0 and"),
+    (with_step({"pause": {"duration": "1x"}}), f"{STEP}.pause.duration", 'invalid duration "1x"'),
+    (with_step({"setCanaryScale": {"weight": 5}}), f"{STEP}.setCanaryScale", "only be used with trafficRouting"),
+    (with_step({"setCanaryScale": {"weight": 101}}, **ROUTED), f"{STEP}.setCanaryScale.weight", "between 0 and 100"),
+    (with_step({"setCanaryScale": {"replicas": -1}}, **ROUTED), f"{STEP}.setCanaryScale.replicas", "must be 0 or more"),
+    (
+        with_step({"setHeaderRoute": {"name": "r"}}, **ROUTED),
+        f"{STEP}.setHeaderRoute",
+        "needs trafficRouting by one of alb, apisix, istio, plugins",
+    ),
+    (
+        routed(ISTIO, steps=[{"setHeaderRoute": {"name": "r"}}]),
+        f"{STEP}.setHeaderRoute.name",
+        '"r" is not in trafficRouting.managedRoutes',
+    ),
+    (
+        routed(
+            {"alb": {"ingress": "i", "servicePort": 80}, "managedRoutes": [{"name": "r"}]},
+            steps=[{"setHeaderRoute": {"name": "r", "match": [{"headerName": "h", "headerValue": {"regex": "x"}}]}}],
+        ),
+        f"{STEP}.setHeaderRoute.match[0].headerValue",
+        "must be exact",
+    ),
+    (
+        routed(
+            {**ISTIO, "managedRoutes": [{"name": "r"}]},
+            steps=[{"setMirrorRoute": {"name": "r", "match": [{"path": {}}]}}],
+        ),
+        f"{STEP}.setMirrorRoute.match[0].path",
+        "set one of exact, prefix, regex",
+    ),
+    (
+        with_step({"setMirrorRoute": {"name": "r"}}, **ROUTED),
+        f"{STEP}.setMirrorRoute",
+        "needs trafficRouting by one of istio, plugins",
+    ),
+    (
+        routed(
+            {**ISTIO, "managedRoutes": [{"name": "r"}]}, steps=[{"setMirrorRoute": {"name": "r", "percentage": 101}}]
+        ),
+        f"{STEP}.setMirrorRoute.percentage",
+        "between 0 and 100",
+    ),
+    (with_step({"plugin": {"name": ""}}), f"{STEP}.plugin.name", "is required"),
+    (with_step({"experiment": {"templates": []}}), f"{STEP}.experiment.templates", "at least one template"),
+    (
+        with_step({"experiment": {"templates": [{"name": "a", "specRef": "canary", "weight": 5}]}}),
+        f"{STEP}.experiment.templates[0].weight",
+        "needs trafficRouting by one of alb, istio, plugins, smi",
+    ),
+    (
+        with_step({"experiment": {"templates": [{"name": "a", "specRef": "canary"}] * 2}}),
+        f"{STEP}.experiment.templates[1].name",
+        '"a" is there already',
+    ),
+    (
+        with_step({"experiment": {"templates": [{"name": "a", "specRef": "canary"}], "duration": "5"}}),
+        f"{STEP}.experiment.duration",
+        'invalid duration "5"',
+    ),
+    # analysis in a strategy
+    (with_step({"analysis": {}}), f"{STEP}.analysis.templates", "at least one template is required"),
+    (with_step({"analysis": {"templates": [{}]}}), f"{STEP}.analysis.templates[0].templateName", "is required"),
+    (
+        with_step({"analysis": {"templates": [{"templateName": "t"}] * 2}}),
+        f"{STEP}.analysis.templates[1].templateName",
+        '"t" is there already',
+    ),
+    (
+        analysis_step(args=[{"name": "a", "value": "1", "valueFrom": {"podTemplateHashValue": "Stable"}}]),
+        f"{STEP}.analysis.args[0]",
+        "set only one of value, valueFrom",
+    ),
+    (analysis_step(args=[{"name": "a"}, {"name": "a"}]), f"{STEP}.analysis.args[1].name", '"a" is there already'),
+    (analysis_step(args=[{"name": "a", "valueFrom": {}}]), f"{STEP}.analysis.args[0].valueFrom", "set one of"),
+    (
+        analysis_step(args=[{"name": "a", "valueFrom": {"fieldRef": {"fieldPath": "metadata..x"}}}]),
+        f"{STEP}.analysis.args[0].valueFrom.fieldRef.fieldPath",
+        '"metadata..x" is no path of a field',
+    ),
+    (rollout(canary={"analysis": {"startingStep": 1}}), f"{CANARY}.analysis.templates", "at least one template"),
+    # routers
+    (
+        rollout(canary={"trafficRouting": {"smi": {}}, "stableService": "s"}),
+        f"{CANARY}.canaryService",
+        "is required with trafficRouting by smi",
+    ),
+    (rollout(canary={"trafficRouting": ISTIO, "canaryService": "s"}), f"{CANARY}.stableService", "by istio"),
+    (routed({"istio": {}}), f"{CANARY}.trafficRouting.istio", "set one of virtualService, virtualServices"),
+    (routed({"nginx": {}}), f"{CANARY}.trafficRouting.nginx", "set one of stableIngress, stableIngresses"),
+    (
+        routed({"nginx": {"stableIngress": "a", "stableIngresses": ["b"]}}),
+        f"{CANARY}.trafficRouting.nginx",
+        "set only one of stableIngress, stableIngresses",
+    ),
+    (
+        routed(
+            {"alb": {"ingress": "i", "servicePort": 80, "stickinessConfig": {"enabled": True, "durationSeconds": 0}}}
+        ),
+        f"{CANARY}.trafficRouting.alb.stickinessConfig.durationSeconds",
+        "must be between 1 and 604800",
+    ),
+    (
+        routed({"smi": {}, "maxTrafficWeight": 1000}),
+        f"{CANARY}.trafficRouting.maxTrafficWeight",
+        "only be used with nginx",
+    ),
+    (routed({"ambassador": {"mappings": []}}), f"{CANARY}.trafficRouting.ambassador.mappings", "at least one"),
+    (
+        routed({**ISTIO, "managedRoutes": [{"name": "r"}, {"name": "r"}]}),
+        f"{CANARY}.trafficRouting.managedRoutes[1].name",
+        '"r" is there already',
+    ),
+    (
+        rollout(canary={"pingPong": {"pingService": "a", "pongService": "b"}}),
+        f"{CANARY}.pingPong",
+        "only be used with trafficRouting",
+    ),
+    (
+        rollout(canary={"pingPong": {"pingService": "a", "pongService": "a"}, "trafficRouting": ISTIO}),
+        f"{CANARY}.pingPong.pongService",
+        "must be another Service",
+    ),
+    (
+        rollout(canary={"pingPong": {"pingService": "a", "pongService": "b"}, "trafficRouting": {"smi": {}}}),
+        f"{CANARY}.pingPong",
+        "needs trafficRouting by one of alb, istio, plugins",
+    ),
+    (
+        rollout(
+            canary={
+                "pingPong": {"pingService": "a", "pongService": "b"},
+                "trafficRouting": {"alb": {"ingress": "i", "servicePort": 80}},
+            }
+        ),
+        f"{CANARY}.trafficRouting.alb.rootService",
+        "is required with pingPong",
+    ),
+    # blue/green
+    (rollout(blueGreen={"activeService": ""}), "spec.strategy.blueGreen.activeService", "is required"),
+    (blue_green(previewService="active"), "spec.strategy.blueGreen.previewService", "must be another Service"),
+    (blue_green(autoPromotionSeconds=-1), "spec.strategy.blueGreen.autoPromotionSeconds", "must be 0 or more"),
+    (
+        blue_green(scaleDownDelayRevisionLimit=11),
+        "spec.strategy.blueGreen.scaleDownDelayRevisionLimit",
+        "must not be more than the revision history limit (10), not 11",
+    ),
+    (
+        blue_green(prePromotionAnalysis={}),
+        "spec.strategy.blueGreen.prePromotionAnalysis.templates",
+        "at least one template is required",
+    ),
+]
+
+
+@pytest.mark.parametrize(
+    ("raw", "path", "message"), BROKEN, ids=[f"{path}-{n}" for n, (_, path, _) in enumerate(BROKEN)]
+)
+def test_a_broken_rule_of_a_rollout(raw: dict[str, Any], path: str, message: str) -> None:
+    found = check("Rollout", raw)
+    assert found.model is not None
+    assert [error.path for error in found.errors] == [path]
+    assert message in found.errors[0].message
+
+
+METRIC_PATH = "spec.metrics[0]"
+
+
+@pytest.mark.parametrize(
+    ("raw", "path", "message"),
+    [
+        ({"spec": {}}, "spec.metrics", "at least one metric is required"),
+        ({"spec": {"metrics": [METRIC, METRIC]}}, "spec.metrics[1].name", '"errors" is there already'),
+        ({"spec": {"templates": [{}]}}, "spec.templates[0].templateName", "is required"),
+        (template(name=""), f"{METRIC_PATH}.name", "is required"),
+        (template(interval="5"), f"{METRIC_PATH}.interval", 'invalid duration "5"'),
+        (template(initialDelay="soon"), f"{METRIC_PATH}.initialDelay", 'invalid duration "soon"'),
+        (template(count="two"), f"{METRIC_PATH}.count", 'must be a whole number, not "two"'),
+        (template(count=-1), f"{METRIC_PATH}.count", "must be 0 or more"),
+        (template(count=2), f"{METRIC_PATH}.interval", "is required to measure 2 times"),
+        (template(count=2, interval="1s", failureLimit=3), f"{METRIC_PATH}.failureLimit", "more than count (2), not 3"),
+        (template(failureLimit=-2), f"{METRIC_PATH}.failureLimit", "must be -1 or more"),
+        (template(inconclusiveLimit="-1"), f"{METRIC_PATH}.inconclusiveLimit", "must be 0 or more"),
+        (
+            template(count=3, interval="1s", failureLimit=2, consecutiveSuccessLimit=2),
+            f"{METRIC_PATH}.consecutiveSuccessLimit",
+            "must not be more than count (3)",
+        ),
+        (template(provider={}), f"{METRIC_PATH}.provider", "set one of prometheus, web"),
+        (
+            template(provider={"prometheus": {}, "graphite": {}}),
+            f"{METRIC_PATH}.provider",
+            "set only one of prometheus, graphite",
+        ),
+        (
+            template(provider={"web": {"url": "x", "body": "a", "jsonBody": {"a": 1}}}),
+            f"{METRIC_PATH}.provider.web",
+            "set only one of body, jsonBody",
+        ),
+        (
+            {"spec": {"metrics": [METRIC], "args": [{"name": "a"}, {"name": "a"}]}},
+            "spec.args[1].name",
+            '"a" is there already',
+        ),
+    ],
+)
+def test_a_broken_rule_of_a_template(raw: dict[str, Any], path: str, message: str) -> None:
+    errors = check("AnalysisTemplate", raw).errors
+    assert [error.path for error in errors] == [path]
+    assert message in errors[0].message
+    assert check("ClusterAnalysisTemplate", raw).errors == errors
+
+
+def test_arguments_without_a_value_are_for_templates_only() -> None:
+    raw = {"spec": {"metrics": [METRIC], "args": [{"name": "a"}]}}
+    assert check("AnalysisTemplate", raw).ok
+    assert str(check("AnalysisRun", raw).errors[0]) == 'spec.args[0]: argument "a" needs a value'
+
+
+def test_numbers_to_be_filled_in_are_not_judged() -> None:
+    assert check(
+        "AnalysisTemplate", template(count="{{args.c}}", failureLimit="{{ args.f }}", interval="{{args.i}}")
+    ).ok
+
+
+def test_a_broken_rule_of_an_experiment() -> None:
+    good = {"name": "a", "selector": {"matchLabels": {"app": "app"}}, "template": TEMPLATE}
+    raw = {
+        "spec": {
+            "duration": "x",
+            "templates": [good, {**good, "selector": {"matchLabels": {"app": "b"}}, "minReadySeconds": 700}],
+            "analyses": [{"name": "r", "templateName": ""}],
+        }
+    }
+    assert [error.path for error in check("Experiment", raw).errors] == [
+        "spec.templates[1].name",
+        "spec.templates[1].minReadySeconds",
+        "spec.templates[1].template.metadata.labels",
+        "spec.duration",
+        "spec.analyses[0].templateName",
+    ]
+
+
+@pytest.mark.parametrize(
+    "raw",
+    [
+        with_spec(template=None, selector=None, workloadRef=DEPLOYMENT),
+        with_spec(
+            template={"metadata": {"creationTimestamp": None}, "spec": {"containers": None}},
+            selector=None,
+            workloadRef={"apiVersion": "v1", "kind": "PodTemplate", "name": "d"},
+        ),
+        with_spec(replicas=0, paused=True, restartAt="2026-01-02T03:04:05Z", minReadySeconds=599),
+        rollout(canary={}),
+        rollout(canary={"maxSurge": "200%", "maxUnavailable": 0}),
+        rollout(canary={"maxSurge": "25", "maxUnavailable": "0"}),
+        rollout(canary={"trafficRouting": {"plugins": {"example/router": {"any": ["thing"]}}}}),
+        rollout(
+            canary={
+                "trafficRouting": {
+                    "istio": {
+                        "virtualService": {"name": "v"},
+                        "destinationRule": {"name": "d", "canarySubsetName": "c", "stableSubsetName": "s"},
+                    }
+                }
+            }
+        ),
+        routed({"nginx": {"stableIngress": "i"}, "maxTrafficWeight": 1000}, steps=[{"setWeight": 1000}]),
+        with_step({"setCanaryScale": {"matchTrafficWeight": True}}, **ROUTED),
+        with_step({"pause": {"duration": "90"}}),
+        with_container(resources={"limits": {"cpu": 0.5, "memory": "1e9"}, "requests": {"memory": "1.5Gi"}}),
+        with_pod(volumes=[{"name": "v", "emptyDir": {}}], containers=[{**CONTAINER, "volumeMounts": [{"name": "v"}]}]),
+        with_container(ports=[{"containerPort": 1}, {"containerPort": 1, "protocol": "UDP"}]),
+        analysis_step(args=[{"name": "a", "valueFrom": {"fieldRef": {"fieldPath": "metadata.labels['a.b/c']"}}}]),
+        blue_green(previewService="preview", autoPromotionEnabled=False, maxUnavailable="50%"),
+    ],
+)  # fmt: skip
+def test_what_the_peer_takes_is_valid(raw: dict[str, Any]) -> None:
+    assert check("Rollout", raw).errors == ()

@@ -54,7 +54,17 @@ class Delete:
     uid: str
 
 
-Write = Create | Patch | Delete
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Evict:
+    """Evict a pod of exactly this uid through the eviction API; that it is gone already is success. A refusal by a
+    PodDisruptionBudget (429) is not an error: the key is looked at again after 30 s."""
+
+    namespace: str
+    name: str
+    uid: str
+
+
+Write = Create | Patch | Delete | Evict
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

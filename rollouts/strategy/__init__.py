@@ -7,6 +7,7 @@ The stages, each a pure function on frozen values and each useful by itself (doc
 """
 
 from rollouts.strategy.decide import decide
+from rollouts.strategy.restart import pending as needs_pods
 from rollouts.strategy.snapshot import Snapshot
 
-__all__ = ["Snapshot", "decide"]
+__all__ = ["Snapshot", "decide", "needs_pods"]

@@ -10,7 +10,7 @@ from dataclasses import replace
 from datetime import datetime
 
 from rollouts.plan import Plan
-from rollouts.strategy import canary, events, invalid, measure, moves, progressing, report, runs, writes
+from rollouts.strategy import canary, events, invalid, measure, moves, progressing, report, restart, runs, writes
 from rollouts.strategy.commands import Intent, heed
 from rollouts.strategy.course import Course, follow, inconclusive
 from rollouts.strategy.decision import Abort, Decision
@@ -78,6 +78,9 @@ def decision_for(snapshot: Snapshot, now: datetime) -> Decision:
         first=first,
         promoted=promoted,
         abort=abort,
+        restart=restart.restart(
+            wants=want, recorded=recorded, revisions=revisions, pods=snapshot.pods, reset=intent.reset, now=now
+        ),
         promote=_promotion(want, revisions, intent, course, first=first, settled=promoted or abort is not None),
     )
     return replace(decision, current_runs=measure.current_runs(decision, attempt, snapshot))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
@@ -11,6 +11,7 @@ from rollouts.strategy.commands import Intent
 from rollouts.strategy.course import Course
 from rollouts.strategy.moves import Counts
 from rollouts.strategy.recorded import Recorded
+from rollouts.strategy.restart import Restart
 from rollouts.strategy.revisions import Revisions
 from rollouts.strategy.runs import RunKind
 from rollouts.strategy.snapshot import ReplicaSet, Run
@@ -59,6 +60,7 @@ class Decision:
     promoted: bool
     abort: Abort | None = None
     promote: str | None = None
+    restart: Restart = field(default_factory=Restart)
 
     @property
     def stable_hash(self) -> str:

@@ -139,7 +139,7 @@ def _phase(
             progressing=story,
             paused=decision.wants.paused,
             pauses=decision.course.pauses,
-            restarting=False,
+            restarting=decision.restart.pending,
             wanted=decision.wants.limits.replicas,
             updated=pods.updated,
             available=pods.available,
@@ -158,6 +158,7 @@ def _identity(decision: Decision) -> dict[str, Any]:
         "currentStepHash": revisions.step_hash,
         "currentStepIndex": decision.course.index if decision.wants.steps else None,
         "collisionCount": revisions.collision_count,
+        "restartedAt": decision.restart.done,
         "selector": selector_text(decision.wants.selector),
     }
 
@@ -262,5 +263,6 @@ def _look_again(decision: Decision, after: list[JSON]) -> float | None:
     if not waits(decision.course) and decision.abort is None:
         expires = progressing.expiry_of(after, deadline=decision.wants.deadline)
         moments += [expires + timedelta(seconds=1)] if expires else []
+    moments += [decision.restart.at] if decision.restart.at else []
     seconds = [(moment - decision.now).total_seconds() for moment in moments]
     return max(min(seconds), 0.0) if seconds else None

@@ -3,7 +3,8 @@
 1. the Rollout's revision, so that everything created after it can be told apart;
 2. ReplicaSets that shrink, then the new one, then those that grow (see moves.py);
 3. AnalysisRuns that begin, then those that end;
-4. what is beyond the history limits.
+4. what is beyond the history limits;
+5. pods to evict for a restart.
 """
 
 from __future__ import annotations
@@ -23,6 +24,7 @@ def of(decision: Decision) -> tuple[Write, ...]:
         *_replica_sets(decision),
         *_analysis_runs(decision),
         *_history(decision),
+        *decision.restart.evict,
     )
 
 

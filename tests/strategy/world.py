@@ -7,7 +7,7 @@ import itertools
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from rollouts.plan import Create, Delete, Patch, Plan
+from rollouts.plan import Create, Delete, Evict, Patch, Plan
 from rollouts.strategy import Snapshot, decide
 from rollouts.strategy.times import text
 
@@ -56,6 +56,7 @@ class World:
         self.ids = itertools.count(1)
         self.broken: set[str] = set()
         self.last: Plan = Plan()
+        self.pods_: dict[str, dict[str, Any]] = {}
 
     # --- the controller
 
@@ -67,6 +68,7 @@ class World:
                 foreign=tuple(self.foreign),
                 analysis_runs=tuple(self.runs.values()),
                 templates=self.templates,
+                pods=tuple(self.pods_.values()),
             )
         )
 
@@ -110,6 +112,9 @@ class World:
                 if "spec" in write.body:
                     target[write.name]["metadata"]["generation"] += 1
                 target[write.name] = merged(target[write.name], write.body)
+        elif isinstance(write, Evict):
+            self.log.append("EVICT")
+            self.pods_.pop(write.name)
         elif isinstance(write, Delete):
             self.log.append(f"DELETE {write.kind.kind}")
             (self.sets if write.kind.kind == "ReplicaSet" else self.runs).pop(write.name, None)

@@ -1,0 +1,88 @@
+"""Restart: pods older than `spec.restartAt` are evicted, a few at a time, and their ReplicaSets replace them (§2.13).
+
+Evicted, not deleted, so PodDisruptionBudgets are respected. Stable pods go first, then new, then older ones, oldest
+pod first. The budget is what is available above max(N, pods asked for) − max(maxUnavailable, 1).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from rollouts.plan import Evict
+from rollouts.strategy import times
+from rollouts.strategy.recorded import Recorded
+from rollouts.strategy.revisions import Revisions
+from rollouts.strategy.snapshot import ReplicaSet
+from rollouts.strategy.wants import Wants
+
+JSON = Mapping[str, Any]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Restart:
+    """`evict`: pods to evict now; `done`: status.restartedAt to write; `at`: a restart that lies in the future."""
+
+    pending: bool = False
+    evict: tuple[Evict, ...] = ()
+    done: str | None = None
+    at: datetime | None = None
+
+
+def pending(rollout: JSON) -> bool:
+    """Whether a restart was asked for that is not finished: only then does a snapshot need pods."""
+    wanted = (rollout.get("spec") or {}).get("restartAt")
+    return bool(wanted) and (rollout.get("status") or {}).get("restartedAt") != wanted
+
+
+def restart(
+    *, wants: Wants, recorded: Recorded, revisions: Revisions, pods: Sequence[JSON], reset: bool, now: datetime
+) -> Restart:
+    """The next bit of a restart. A new template (`reset`) replaces all pods anyway, so it settles the matter."""
+    wanted, done = wants.restart_at, recorded.raw.get("restartedAt")
+    moment = times.moment(wanted)
+    if wanted is None or moment is None or wanted == done:
+        return Restart(done=done)
+    if reset:
+        return Restart(done=wanted)
+    if moment > now:
+        return Restart(pending=True, done=done, at=moment)
+    old = _older(pods, revisions, moment)
+    if not old:
+        return Restart(done=wanted)
+    budget = _budget(wants, revisions)
+    evict = [
+        Evict(namespace=pod["metadata"]["namespace"], name=pod["metadata"]["name"], uid=pod["metadata"]["uid"])
+        for pod in old[:budget]
+        if not pod["metadata"].get("deletionTimestamp")
+    ]
+    return Restart(pending=True, evict=tuple(evict), done=done)
+
+
+def _older(pods: Sequence[JSON], revisions: Revisions, moment: datetime) -> list[JSON]:
+    order: list[ReplicaSet | None] = [revisions.stable, revisions.new, *revisions.others]
+    rank = {rs.raw["metadata"]["uid"]: position for position, rs in reversed(list(enumerate(order))) if rs}
+    found = [
+        (rank[owner], born, pod) for pod in pods if (owner := _owner(pod)) in rank and (born := _born(pod)) < moment
+    ]
+    return [pod for _, _, pod in sorted(found, key=lambda entry: (entry[0], entry[1], entry[2]["metadata"]["name"]))]
+
+
+def _budget(wants: Wants, revisions: Revisions) -> int:
+    every = revisions.all
+    asked = max(wants.limits.replicas, sum(rs.replicas for rs in every))
+    return max(sum(rs.available for rs in every) - (asked - max(wants.limits.unavailable, 1)), 0)
+
+
+def _owner(pod: JSON) -> str:
+    references = pod["metadata"].get("ownerReferences") or ()
+    return next((str(ref.get("uid")) for ref in references if ref.get("controller")), "")
+
+
+def _born(pod: JSON) -> datetime:
+    moment = times.moment(pod["metadata"].get("creationTimestamp"))
+    if moment is None:
+        raise ValueError(f"pod {pod['metadata'].get('name')} has no creationTimestamp")
+    return moment

@@ -127,7 +127,7 @@ def table(types: Types, root: str) -> dict[str, list[Row]]:
 
 def render(rows: Mapping[str, list[Row]], version: str) -> str:
     """The table as JSON, a line for each struct, so that a new Kubernetes version reads well as a diff."""
-    lines = [f'{json.dumps("version")}: {json.dumps(version)}']
+    lines = [f"{json.dumps('version')}: {json.dumps(version)}"]
     lines += [f"{json.dumps(name)}: {json.dumps(fields)}" for name, fields in rows.items()]
     return "{\n" + ",\n".join(lines) + "\n}\n"
 

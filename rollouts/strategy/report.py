@@ -177,8 +177,9 @@ def _commands(decision: Decision) -> dict[str, Any]:
     abort, course = decision.abort, decision.course
     stamped = decision.recorded.raw.get("abortedAt") if abort and not abort.fresh else times.text(decision.now)
     waiting = [{"reason": pause.reason, "startTime": times.text(pause.start)} for pause in course.pauses]
+    void = {"abort": None} if decision.recorded.abort or decision.intent.reset else {}
     return {
-        "abort": True if abort else None,
+        **({"abort": True} if abort else void),
         "abortedAt": stamped if abort else None,
         "promoteFull": True if decision.intent.promote_full and decision.in_progress else None,
         "pauseConditions": waiting or None,
@@ -203,7 +204,8 @@ def _conditions(decision: Decision, pods: Pods, story: conditions.Condition | No
         conditions.completed(is_completed=decision.stable_hash == decision.revisions.hash),
     ]
     wanted += [story] if story else []
-    if is_paused or recorded.condition(conditions.PAUSED):
+    settled = decision.abort is not None and not decision.abort.fresh
+    if is_paused or (recorded.condition(conditions.PAUSED) and not settled):
         wanted.append(conditions.paused(is_paused=is_paused))
     if phase_now == "Healthy" or recorded.condition(conditions.HEALTHY):
         wanted.append(conditions.healthy(is_healthy=phase_now == "Healthy"))

@@ -36,8 +36,9 @@ _UNSUPPORTED_CANARY: Final = (
 def problems(snapshot: Snapshot) -> tuple[str, ...]:
     """Every error as `path: message`; empty for a Rollout that can be carried out."""
     rollout = snapshot.rollout
-    found = [str(error) for error in check(kinds.ROLLOUT, rollout).errors]
-    found += list(_unsupported(rollout.get("spec") or {}))
+    checked = check(kinds.ROLLOUT, rollout)
+    found = [str(error) for error in checked.errors]
+    found += list(_unsupported(rollout["spec"])) if checked.model is not None else []
     return tuple(found) or tuple(_analyses(snapshot))
 
 

@@ -1,0 +1,376 @@
+"""Decides for one run: what is to be measured now, what has been decided, when to look again. Pure.
+
+A driver turns in three calls, and can be killed after any of them:
+
+    look = assess(spec=spec, status=status, now=now)              # pure
+    measured = await measure(look.due, spec=spec, ...)            # asks the providers
+    status = record(spec=spec, status=look.status, measured=measured)
+    look = assess(spec=spec, status=status, now=now)              # counts it; write look.status, sleep till next_look
+
+How a metric is judged, in this order (the later overrides the earlier):
+
+    its last measurement is still running       Running
+    failed > failureLimit                       Failed
+    inconclusive > inconclusiveLimit            Inconclusive
+    consecutiveError > consecutiveErrorLimit    Error
+    consecutiveSuccess >= its limit (not 0)     Successful
+    count reached                               Successful; Failed if only a success limit was set and not
+                                                reached; Inconclusive if a success and a failure limit were set
+    the run is ending                           Successful
+    none of these                               Running
+
+A run is as bad as the worst of its metrics, dry runs aside, and ends at once when one of them ends badly: what is in
+flight is then terminated. Errors are tried again after 10 s, whatever the interval, and do not count as measurements.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any
+
+from analysis.rules import Limits, RuleError, check_run, check_texts
+from analysis.spec import (
+    COMPLETED,
+    ERROR,
+    FAILED,
+    INCONCLUSIVE,
+    PENDING,
+    RUNNING,
+    SUCCESSFUL,
+    Measurement,
+    Metric,
+    MetricResult,
+    Phase,
+    RunSpec,
+    RunStatus,
+    Summary,
+)
+from analysis.spec.metric import DEFAULT_MEASUREMENT_RETENTION
+
+ERROR_RETRY = timedelta(seconds=10)
+"""After a measurement in error, the next is taken this much later."""
+
+WORSE: tuple[Phase, ...] = (SUCCESSFUL, RUNNING, PENDING, INCONCLUSIVE, ERROR, FAILED)
+"""Phases from best to worst, as a run takes the worst of its metrics."""
+
+RUN_TERMINATED = "Run Terminated"
+METRIC_TERMINATED = "Metric Terminated"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Task:
+    """One thing to do now: begin a measurement, or resume or terminate the one given in `measurement`."""
+
+    metric: Metric
+    measurement: Measurement | None = None
+    terminate: bool = False
+
+    @property
+    def name(self) -> str:
+        """The metric's name."""
+        return self.metric.name
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Measured:
+    """What came of one task: the measurement, and the provider's notes about the metric, if any."""
+
+    metric: str
+    measurement: Measurement
+    metadata: dict[str, str] | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Assessment:
+    """The status to write, the tasks due now, and when to look again (None: the run is over, or tasks are due)."""
+
+    status: RunStatus
+    due: tuple[Task, ...] = ()
+    next_look: datetime | None = None
+
+
+def assess(*, spec: RunSpec, status: RunStatus, now: datetime) -> Assessment:
+    """Decide for a run as it is. `now` is an aware time. Nothing is raised: a faulty spec makes the run an Error."""
+    if status.phase in COMPLETED:
+        return Assessment(status=status)
+    try:
+        limits = check_run(spec)
+        dry = dry_metrics(spec)
+        retention_of(spec, "")
+        if status.started_at is None:
+            check_texts(spec)
+    except RuleError as error:
+        return Assessment(status=_invalid(status, f"Analysis spec invalid: {error}", now))
+    if status.started_at is None:
+        status = status.model_copy(update={"started_at": now, "phase": RUNNING})
+    return _look(spec=spec, status=_judged(spec, status, limits, dry, now), limits=limits, dry=dry, now=now)
+
+
+def _invalid(status: RunStatus, message: str, now: datetime) -> RunStatus:
+    started = status.started_at or now
+    return status.model_copy(update={"phase": ERROR, "message": message, "started_at": started, "completed_at": now})
+
+
+def _look(
+    *, spec: RunSpec, status: RunStatus, limits: dict[str, Limits], dry: frozenset[str], now: datetime
+) -> Assessment:
+    if status.phase in COMPLETED:
+        return Assessment(status=status)
+    ending = _is_ending(spec, status, dry)
+    times = [(metric, _when(metric, status, limits[metric.name], ending=ending, now=now)) for metric in spec.metrics]
+    due = tuple(_task(metric, status, ending=ending) for metric, at in times if at is not None and at <= now)
+    later = [at for _, at in times if at is not None and at > now]
+    return Assessment(status=status, due=due, next_look=None if due else min(later, default=None))
+
+
+def _task(metric: Metric, status: RunStatus, *, ending: bool) -> Task:
+    last = last_measurement(result_of(status, metric.name))
+    running = last if last is not None and last.finished_at is None else None
+    return Task(metric=metric, measurement=running, terminate=ending)
+
+
+# -- when is a metric measured -----------------------------------------------------------------------------------------
+
+
+def _when(metric: Metric, status: RunStatus, limits: Limits, *, ending: bool, now: datetime) -> datetime | None:
+    """When the metric needs attention next; None: never again."""
+    result = result_of(status, metric.name)
+    last = last_measurement(result)
+    if result is not None and result.phase in COMPLETED:
+        return None
+    if last is not None and last.finished_at is None:
+        return now if ending else last.resume_at or now
+    if ending or _is_counted_out(result, limits):
+        return None
+    if last is None or last.finished_at is None:
+        return (status.started_at or now) + _after(limits.delay)
+    if last.phase == ERROR:
+        return last.finished_at + ERROR_RETRY
+    return last.finished_at + _after(limits.interval or 0)
+
+
+def _after(seconds: float) -> timedelta:
+    return timedelta(seconds=min(seconds, 10 * 365 * 86400.0))
+
+
+def _is_counted_out(result: MetricResult | None, limits: Limits) -> bool:
+    return result is not None and limits.count is not None and (result.count or 0) >= limits.count
+
+
+# -- what is the verdict -----------------------------------------------------------------------------------------------
+
+
+def _is_ending(spec: RunSpec, status: RunStatus, dry: frozenset[str]) -> bool:
+    """Asked to end, or a metric that decides the run has ended badly."""
+    return bool(spec.terminate) or any(
+        result.phase in (FAILED, ERROR, INCONCLUSIVE)
+        for result in status.metric_results or ()
+        if result.name not in dry
+    )
+
+
+def _judged(
+    spec: RunSpec, status: RunStatus, limits: dict[str, Limits], dry: frozenset[str], now: datetime
+) -> RunStatus:
+    status = _with_verdicts(spec, status, limits, dry, ending=False)
+    if _is_ending(spec, status, dry):
+        status = _with_verdicts(spec, status, limits, dry, ending=True)
+    phase, message = _verdict(spec, status, limits, dry)
+    update: dict[str, Any] = {
+        "phase": phase,
+        "message": message,
+        "run_summary": _summary(spec, status, [m.name for m in spec.metrics if m.name not in dry]),
+        "dry_run_summary": _summary(spec, status, [m.name for m in spec.metrics if m.name in dry]),
+    }
+    if phase in COMPLETED:
+        update["completed_at"] = now
+    return status.model_copy(update=update)
+
+
+def _with_verdicts(
+    spec: RunSpec, status: RunStatus, limits: dict[str, Limits], dry: frozenset[str], *, ending: bool
+) -> RunStatus:
+    results = [
+        _concluded(result, limits[result.name], dry=result.name in dry, ending=ending)
+        if result.name in limits
+        else result
+        for result in status.metric_results or ()
+    ]
+    return status.model_copy(update={"metric_results": results or None})
+
+
+def _concluded(result: MetricResult, limits: Limits, *, dry: bool, ending: bool) -> MetricResult:
+    if result.phase in COMPLETED:
+        return result
+    phase, why = metric_phase(result, limits, ending=ending)
+    if phase == result.phase:
+        return result
+    message = (last_measurement(result) or Measurement()).message
+    if dry and why:
+        message = f"Metric assessed {phase} due to {why}{_because(message)}"
+    return result.model_copy(update={"phase": phase, "message": message or None})
+
+
+def metric_phase(result: MetricResult, limits: Limits, *, ending: bool) -> tuple[Phase, str]:
+    """The phase of a metric as the table above says, and the broken limit in words (empty: none broken)."""
+    last = last_measurement(result)
+    if last is not None and last.finished_at is None:
+        return RUNNING, ""
+    broken = broken_limit(result, limits)
+    if broken is not None:
+        return broken
+    if limits.successes and (result.consecutive_success or 0) >= limits.successes:
+        return SUCCESSFUL, ""
+    if _is_counted_out(result, limits):
+        return _at_the_end(limits)
+    return (SUCCESSFUL if ending else RUNNING), ""
+
+
+def _at_the_end(limits: Limits) -> tuple[Phase, str]:
+    if not limits.successes:
+        return SUCCESSFUL, ""
+    phase: Phase = FAILED if limits.failures is None else INCONCLUSIVE
+    return phase, f"consecutiveSuccess never reaching consecutiveSuccessLimit ({limits.successes})"
+
+
+def broken_limit(result: MetricResult, limits: Limits) -> tuple[Phase, str] | None:
+    """The limit that is broken, as a phase and in words; None when all hold."""
+    failed, inconclusive, errors = result.failed or 0, result.inconclusive or 0, result.consecutive_error or 0
+    if errors > limits.errors:
+        return ERROR, f"consecutiveErrors ({errors}) > consecutiveErrorLimit ({limits.errors})"
+    if inconclusive > limits.inconclusive:
+        return INCONCLUSIVE, f"inconclusive ({inconclusive}) > inconclusiveLimit ({limits.inconclusive})"
+    if limits.failures is not None and failed > limits.failures:
+        return FAILED, f"failed ({failed}) > failureLimit ({limits.failures})"
+    return None
+
+
+def _because(message: str | None) -> str:
+    return f': "Error Message: {message}"' if message else ""
+
+
+def _verdict(
+    spec: RunSpec, status: RunStatus, limits: dict[str, Limits], dry: frozenset[str]
+) -> tuple[Phase, str | None]:
+    """Phase and message of the run, once each metric has its phase."""
+    ending = _is_ending(spec, status, dry)
+    results = {metric.name: result_of(status, metric.name) for metric in spec.metrics}
+    if any(not _is_over(result, ending=ending) for result in results.values()):
+        return RUNNING, None
+    deciding = [result for name, result in results.items() if result is not None and name not in dry]
+    worst = max(deciding, key=lambda result: WORSE.index(result.phase or SUCCESSFUL), default=None)
+    phase: Phase = (worst.phase if worst is not None else None) or SUCCESSFUL
+    if worst is None or phase == SUCCESSFUL:
+        return phase, RUN_TERMINATED if spec.terminate else None
+    return phase, _message(worst, limits[worst.name])
+
+
+def _is_over(result: MetricResult | None, *, ending: bool) -> bool:
+    return ending if result is None else result.phase in COMPLETED
+
+
+def _message(worst: MetricResult, limits: Limits) -> str:
+    _, why = metric_phase(worst, limits, ending=True)
+    return f'Metric "{worst.name}" assessed {worst.phase} due to {why}{_because(worst.message)}'
+
+
+def _summary(spec: RunSpec, status: RunStatus, names: Sequence[str]) -> Summary:
+    phases = [result.phase for name in names if (result := result_of(status, name)) is not None]
+    return Summary(
+        count=len(names) or None,
+        successful=phases.count(SUCCESSFUL) or None,
+        failed=phases.count(FAILED) or None,
+        inconclusive=phases.count(INCONCLUSIVE) or None,
+        error=phases.count(ERROR) or None,
+    )
+
+
+# -- what has been measured --------------------------------------------------------------------------------------------
+
+
+def record(*, spec: RunSpec, status: RunStatus, measured: Iterable[Measured]) -> RunStatus:
+    """The status with new measurements in it, counted. A measurement that continues a running one replaces it."""
+    results = {result.name: result for result in status.metric_results or ()}
+    dry = dry_metrics(spec)
+    for item in measured:
+        before = results.get(item.metric) or MetricResult(name=item.metric, phase=RUNNING)
+        results[item.metric] = _recorded(
+            before, item, dry=item.metric in dry, retention=retention_of(spec, item.metric)
+        )
+    return status.model_copy(update={"metric_results": list(results.values()) or None})
+
+
+def _recorded(result: MetricResult, item: Measured, *, dry: bool, retention: int) -> MetricResult:
+    earlier = list(result.measurements or ())
+    if earlier and earlier[-1].finished_at is None:
+        earlier.pop()
+    kept = [*earlier, item.measurement][-max(1, retention) :]
+    update: dict[str, Any] = {"measurements": kept, "dry_run": dry or None, **_counters(result, item.measurement)}
+    if item.metadata:
+        update["metadata"] = {**(result.metadata or {}), **item.metadata}
+    return result.model_copy(update=update)
+
+
+_COUNTED = {SUCCESSFUL: "successful", FAILED: "failed", INCONCLUSIVE: "inconclusive"}
+
+
+def _counters(result: MetricResult, measurement: Measurement) -> dict[str, Any]:
+    """Counters after a measurement. Zero is left out (None), as everywhere in this API."""
+    if measurement.finished_at is None:
+        return {}
+    if measurement.phase not in _COUNTED:
+        return {
+            "error": (result.error or 0) + 1,
+            "consecutive_error": (result.consecutive_error or 0) + 1,
+            "consecutive_success": None,
+        }
+    name = _COUNTED[measurement.phase]
+    return {
+        "count": (result.count or 0) + 1,
+        name: (getattr(result, name) or 0) + 1,
+        "consecutive_error": None,
+        "consecutive_success": (result.consecutive_success or 0) + 1 if measurement.phase == SUCCESSFUL else None,
+    }
+
+
+# -- look-ups ----------------------------------------------------------------------------------------------------------
+
+
+def result_of(status: RunStatus, name: str) -> MetricResult | None:
+    """What has been found about a metric; None before its first measurement."""
+    return next((result for result in status.metric_results or () if result.name == name), None)
+
+
+def last_measurement(result: MetricResult | None) -> Measurement | None:
+    """The newest measurement of a metric."""
+    return result.measurements[-1] if result is not None and result.measurements else None
+
+
+def dry_metrics(spec: RunSpec) -> frozenset[str]:
+    """Names of the metrics in dry run; entries are regular expressions on whole names. Raises RuleError."""
+    patterns = [entry.metric_name for entry in spec.dry_run or ()]
+    return frozenset(name for name in _names(spec) for pattern in patterns if _matches(pattern, name, "dryRun"))
+
+
+def retention_of(spec: RunSpec, name: str) -> int:
+    """How many measurements of a metric are kept. Default 10. Raises RuleError."""
+    found = (
+        entry.limit
+        for entry in spec.measurement_retention or ()
+        if _matches(entry.metric_name, name, "measurementRetention")
+    )
+    return next((limit for limit in found if limit > 0), DEFAULT_MEASUREMENT_RETENTION)
+
+
+def _names(spec: RunSpec) -> Iterator[str]:
+    return (metric.name for metric in spec.metrics)
+
+
+def _matches(pattern: str, name: str, field: str) -> bool:
+    try:
+        return pattern == name or re.fullmatch(pattern, name) is not None
+    except re.error as error:
+        raise RuleError(f'{field}: "{pattern}" is not a regular expression: {error}') from error

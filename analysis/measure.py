@@ -1,0 +1,261 @@
+"""Measures: runs the due tasks of a run through the providers, all at once, and judges the answers.
+
+`measure` is the shell around `assess`, and all that waits. Whatever goes wrong with a task becomes a measurement of
+phase Error that says what; nothing is raised, so one faulty metric never takes the others along.
+
+How an answer is judged:
+
+    no condition           Successful
+    successCondition only  Successful where it holds, else Failed
+    failureCondition only  Failed where it holds, else Successful
+    both                   Failed where failureCondition holds, else Successful where successCondition does,
+                           else Inconclusive
+    a condition fails      Error
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable, Iterable, Mapping
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
+
+from analysis.assess import METRIC_TERMINATED, Measured, Task, assess, record, result_of
+from analysis.language import ConditionError, judge_condition
+from analysis.providers import Answer, Context, Provider, ProviderError, Resumable, default_providers, provider_of
+from analysis.providers.base import TimedOut, seconds_allowed
+from analysis.spec import (
+    ERROR,
+    FAILED,
+    INCONCLUSIVE,
+    SUCCESSFUL,
+    Argument,
+    Measurement,
+    Metric,
+    Phase,
+    RunSpec,
+    RunStatus,
+    SecretKeyRef,
+)
+from analysis.templating import (
+    NO_SECRETS,
+    Secrets,
+    TemplatingError,
+    fill_metric,
+    plain_values,
+    redact_measurement,
+    secret_refs,
+)
+
+SPARE_SECONDS = 15.0
+"""Added to a provider's own timeout, for retries and for waiting for a free thread."""
+
+ReadSecret = Callable[[SecretKeyRef], Awaitable[str]]
+"""Fetches a secret's value; raises with a message for people when there is none."""
+Clock = Callable[[], datetime]
+
+
+def utc_now() -> datetime:
+    """The time, as an aware datetime."""
+    return datetime.now(UTC)
+
+
+async def _no_secrets(ref: SecretKeyRef) -> str:
+    raise ProviderError(f"secret {ref.name} cannot be read here")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Job:
+    """One task with all it needs."""
+
+    task: Task
+    context: Context
+    values: Mapping[str, str]
+    secrets: Secrets
+    providers: Mapping[str, Provider]
+    clock: Clock
+
+
+async def measure(
+    tasks: Iterable[Task],
+    *,
+    spec: RunSpec,
+    status: RunStatus,
+    providers: Mapping[str, Provider],
+    read_secret: ReadSecret = _no_secrets,
+    run: Context | None = None,
+    clock: Clock = utc_now,
+) -> tuple[Measured, ...]:
+    """Carry out tasks concurrently and return a measurement for each, in their order. Raises nothing.
+
+    `run` tells providers which run this is (name, namespace, uid); its `now` and `number` are set here. Values of
+    secret arguments are read by `read_secret`, once per call, and appear in no returned text.
+    """
+    tasks = tuple(tasks)
+    context = run or Context(now=clock())
+    values: dict[str, str] = plain_values(spec.args)
+    try:
+        found = {name: await read_secret(ref) for name, ref in secret_refs(spec.args).items()} if tasks else {}
+    except Exception as error:  # whatever a reader of secrets raises
+        return tuple(_failed(task, f"cannot read the secret of an argument: {error}", clock()) for task in tasks)
+    secrets = Secrets(values=found) if found else NO_SECRETS
+    jobs = [
+        _Job(
+            task=task,
+            context=replace(context, now=clock(), number=_number(task, status)),
+            values={**values, **found},
+            secrets=secrets,
+            providers=providers,
+            clock=clock,
+        )
+        for task in tasks
+    ]
+    return tuple(await asyncio.gather(*map(_measured, jobs)))
+
+
+def _number(task: Task, status: RunStatus) -> int:
+    result = result_of(status, task.name)
+    return 1 if result is None else (result.count or 0) + (result.error or 0) + 1
+
+
+async def _measured(job: _Job) -> Measured:
+    try:
+        metric = fill_metric(job.task.metric, job.values)
+        provider = provider_of(metric, job.providers)
+        measurement = await _within(metric, _carried_out(job, metric, provider))
+        metadata = {key: job.secrets.redact(text) for key, text in provider.metadata(metric).items()}
+    except (ProviderError, TemplatingError) as error:
+        return _failed(job.task, job.secrets.redact(str(error)), job.clock(), job.context.now)
+    except Exception as error:  # a fault in a provider must not end the run's other measurements
+        message = f"the provider failed unexpectedly: {type(error).__name__}: {error}"
+        return _failed(job.task, job.secrets.redact(message), job.clock(), job.context.now)
+    return Measured(
+        metric=job.task.name, measurement=redact_measurement(measurement, job.secrets), metadata=metadata or None
+    )
+
+
+async def _within(metric: Metric, work: Awaitable[Measurement]) -> Measurement:
+    limit = seconds_allowed(metric) + SPARE_SECONDS
+    try:
+        async with asyncio.timeout(limit):
+            return await work
+    except TimeoutError as error:
+        raise TimedOut(f'metric "{metric.name}": no answer within {limit:g} s') from error
+
+
+async def _carried_out(job: _Job, metric: Metric, provider: Provider) -> Measurement:
+    earlier = job.task.measurement
+    if earlier is None:
+        found = await provider.run(metric, context=job.context)
+    elif not isinstance(provider, Resumable):
+        raise ProviderError(f"provider {', '.join(metric.provider.kinds)} cannot go on with a running measurement")
+    elif job.task.terminate:
+        return _terminated(await provider.terminate(metric, earlier, context=job.context), job.clock())
+    else:
+        found = await provider.resume(metric, earlier, context=job.context)
+    return found if isinstance(found, Measurement) else _answered(job, metric, found)
+
+
+def _terminated(measurement: Measurement, now: datetime) -> Measurement:
+    finished = measurement.finished_at or now
+    phase: Phase = measurement.phase if measurement.phase in (SUCCESSFUL, FAILED, INCONCLUSIVE) else INCONCLUSIVE
+    message = measurement.message or METRIC_TERMINATED
+    return measurement.model_copy(update={"finished_at": finished, "phase": phase, "message": message})
+
+
+def _answered(job: _Job, metric: Metric, answer: Answer) -> Measurement:
+    phase, message = judged(metric, answer, now=job.context.now)
+    started = job.task.measurement.started_at if job.task.measurement else None
+    return Measurement(
+        phase=phase,
+        message=message,
+        started_at=started or job.context.now,
+        finished_at=job.clock(),
+        value=answer.value,
+        metadata=dict(answer.metadata) or None,
+    )
+
+
+def _failed(task: Task, message: str, now: datetime, started: datetime | None = None) -> Measured:
+    earlier = task.measurement or Measurement(started_at=started or now)
+    measurement = earlier.model_copy(update={"phase": ERROR, "message": message, "finished_at": now})
+    return Measured(metric=task.name, measurement=measurement)
+
+
+def judged(metric: Metric, answer: Answer, *, now: datetime) -> tuple[Phase, str | None]:
+    """Phase of an answer by the metric's conditions, and a message where they cannot be judged."""
+    try:
+        failed = _holds(metric.failure_condition, answer, now)
+        succeeded = _holds(metric.success_condition, answer, now)
+    except ConditionError as error:
+        return ERROR, _explained(str(error), answer)
+    return _VERDICTS[failed, succeeded], None
+
+
+_VERDICTS: dict[tuple[bool | None, bool | None], Phase] = {
+    (None, None): SUCCESSFUL,
+    (None, True): SUCCESSFUL,
+    (None, False): FAILED,
+    (False, None): SUCCESSFUL,
+    (True, None): FAILED,
+    (True, True): FAILED,
+    (True, False): FAILED,
+    (False, True): SUCCESSFUL,
+    (False, False): INCONCLUSIVE,
+}
+"""By what failureCondition and successCondition say (None: not set)."""
+
+
+def _holds(condition: str | None, answer: Answer, now: datetime) -> bool | None:
+    return judge_condition(condition, answer.result, now=now) if condition else None
+
+
+def _explained(message: str, answer: Answer) -> str:
+    """The message, with the usual cause put first when there was nothing to judge."""
+    if answer.result is None or answer.result in ([], {}):
+        shown = "nothing" if answer.result is None else f"no data ({answer.value})"
+        return (
+            f"the provider answered with {shown}, which the condition does not expect: check that the query finds "
+            f"something, or begin the condition with `len(result) == 0 ||`: {message}"
+        )
+    return message
+
+
+async def judge(
+    spec: RunSpec,
+    *,
+    providers: Mapping[str, Provider] | None = None,
+    read_secret: ReadSecret = _no_secrets,
+    clock: Clock = utc_now,
+    sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
+    on_change: Callable[[RunStatus], None] = lambda status: None,
+) -> RunStatus:
+    """Carry a run through to its end and return its final status; `on_change` sees each status on the way.
+
+    A metric with an interval and no count never ends: cancel, or give it a count.
+    """
+    used = default_providers() if providers is None else providers
+    status = RunStatus()
+    try:
+        while True:
+            look = assess(spec=spec, status=status, now=clock())
+            on_change(look.status)
+            if look.due:
+                found = await measure(
+                    look.due, spec=spec, status=look.status, providers=used, read_secret=read_secret, clock=clock
+                )
+                status = record(spec=spec, status=look.status, measured=found)
+            elif look.next_look is not None:
+                status = look.status
+                await sleep(max(0.0, (look.next_look - clock()).total_seconds()))
+            else:
+                return look.status
+    finally:
+        if providers is None:
+            await asyncio.gather(*(provider.close() for provider in used.values()))
+
+
+def run_spec(*metrics: Metric | Mapping[str, object], args: Mapping[str, str] | None = None) -> RunSpec:
+    """A run of these metrics (models or plain mappings as in YAML), with arguments by name. Raises ValueError."""
+    models = [metric if isinstance(metric, Metric) else Metric.model_validate(metric) for metric in metrics]
+    return RunSpec(metrics=models, args=[Argument(name=name, value=value) for name, value in (args or {}).items()])

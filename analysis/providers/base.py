@@ -1,0 +1,120 @@
+"""What a metric provider is: something that is asked about a metric, and answers with a value or with a measurement.
+
+Most providers answer at once: `run` returns an `Answer`, and `analysis.measure` judges it by the metric's conditions. A
+provider whose work takes long (a Job, a canary analysis elsewhere) returns a `Measurement` of phase Running with the
+time to ask again, and implements `Resumable`; such a measurement, once finished, is taken as it is.
+
+Errors are for the people who read them in the status of a run:
+
+    ProviderError
+    ├─ Misconfigured    the configuration cannot work: no address, two ways of authentication
+    ├─ Unsupported      this provider, or this part of its configuration, is not available
+    ├─ Unreachable      no answer: refused, no such host, TLS
+    ├─ TimedOut         no answer in time
+    ├─ Unavailable      an answer that says: not now (429, 5xx)
+    └─ Refused          an answer that says: not like this (other 4xx; a query that can't be read)
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any, Protocol, runtime_checkable
+
+from analysis.spec import Measurement, Metric
+
+
+class ProviderError(Exception):
+    """Something could not be measured; the message says what, why, and what to do."""
+
+
+class Misconfigured(ProviderError):  # noqa: N818  # reads as a sentence: raise Misconfigured(...)
+    """The metric's configuration of the provider cannot work."""
+
+
+class Unsupported(ProviderError):  # noqa: N818
+    """The provider, or a part of its configuration, is not available here."""
+
+
+class Unreachable(ProviderError):  # noqa: N818
+    """No answer came."""
+
+
+class TimedOut(ProviderError):  # noqa: N818
+    """No answer came in time."""
+
+
+class Refused(ProviderError):  # noqa: N818
+    """The answer was that the request is wrong. Asking again will not help."""
+
+
+@dataclass(init=False)
+class Unavailable(ProviderError):  # noqa: N818
+    """The answer was that the request cannot be served now. `retry_after`: seconds the server asked to wait."""
+
+    retry_after: float | None
+
+    def __init__(self, message: str, *, retry_after: float | None = None) -> None:
+        super().__init__(message)
+        self.retry_after = retry_after
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Answer:
+    """What a provider found.
+
+    `result` is JSON-like and is what conditions see; `value` is its text for the status. `metadata` are notes for
+    the measurement.
+    """
+
+    result: Any
+    value: str
+    metadata: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Context:
+    """Circumstances of a measurement: the time, the run it belongs to, and its number (from 1) within the metric."""
+
+    now: datetime
+    run_name: str = ""
+    run_namespace: str = ""
+    run_uid: str = ""
+    number: int = 1
+
+
+class Provider(Protocol):
+    """A metric provider. It gets metrics with all arguments filled in, and keeps nothing about them."""
+
+    async def run(self, metric: Metric, *, context: Context) -> Answer | Measurement:
+        """Begin a measurement. Raises ProviderError."""
+
+    def metadata(self, metric: Metric) -> Mapping[str, str]:
+        """Notes about the metric for the status, such as the query with arguments filled in."""
+
+    async def close(self) -> None:
+        """Let go of connections and threads."""
+
+
+@runtime_checkable
+class Resumable(Protocol):
+    """A provider whose measurements may take long."""
+
+    async def resume(self, metric: Metric, measurement: Measurement, *, context: Context) -> Answer | Measurement:
+        """Look again at a running measurement. Raises ProviderError."""
+
+    async def terminate(self, metric: Metric, measurement: Measurement, *, context: Context) -> Measurement:
+        """End a running measurement early. Raises ProviderError."""
+
+
+def seconds_allowed(metric: Metric) -> float:
+    """Seconds a request of this metric may take: its provider's own setting, or the peer's default for its kind."""
+    name = next(iter(metric.provider.kinds), "")
+    default = _DEFAULT_TIMEOUTS.get(name, 30.0)
+    config = getattr(metric.provider, name, None)
+    given = getattr(config, "timeout", None) or getattr(config, "timeout_seconds", None)
+    return float(given) if given and given > 0 else default
+
+
+_DEFAULT_TIMEOUTS = {"web": 10.0, "newRelic": 5.0}

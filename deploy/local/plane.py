@@ -139,7 +139,7 @@ class Plane:
         inside = f"https://{self._layout.advertise}:{self._layout.port}"
         self._credentials = Credentials(layout=self._layout, inside=inside, outside=self.server)
         self.client = self._credentials.client()
-        self.kubeconfig = self._credentials.write("kubeconfig", user="kubernetes-admin", groups=("system:masters",))
+        self.kubeconfig = self._credentials.write("kubectl", user="kubernetes-admin", groups=("system:masters",))
         self.inside_kubeconfig = Path(self._layout.kubeconfig("admin"))
 
     def _directory(self) -> Path:

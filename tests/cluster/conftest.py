@@ -22,8 +22,8 @@ import pytest
 from deploy.local.errors import LocalError, ProcessDiedError
 from deploy.local.plane import Plane
 from deploy.local.prometheus import Prometheus
-from deploy.local.tools import ALL, ensure_tool, ensure_tools
-from tests.cluster.harness import Cluster, Kubectl, cluster_under_test, install_crds, is_local
+from deploy.local.tools import ensure_tool
+from tests.cluster.harness import Cluster, Kubectl, cluster_under_test, install_crds
 
 HERE = Path(__file__).parent
 NUMBERS = itertools.count(1)
@@ -34,13 +34,6 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Everything here needs a cluster."""
     for item in _ours(items):
         item.add_marker("cluster")
-
-
-def pytest_collection_finish(session: pytest.Session) -> None:
-    """Make the tools before the first test, whose time limit a first build would break, and show the progress."""
-    if _ours(session.items) and is_local() and not session.config.option.collectonly:
-        with session.config.pluginmanager.getplugin("capturemanager").global_and_fixture_disabled():
-            ensure_tools(ALL)
 
 
 def pytest_runtest_setup(item: pytest.Item) -> None:

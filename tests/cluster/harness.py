@@ -75,14 +75,6 @@ def cluster_under_test() -> AbstractContextManager[Cluster]:
     return CLUSTERS[wanted]()
 
 
-def is_local() -> bool:
-    """Whether tests run on the local plane."""
-    environment = os.environ
-    return (
-        "ROLLOUTS_TEST_KUBECONFIG" not in environment and environment.get("ROLLOUTS_TEST_CLUSTER", "local") == "local"
-    )
-
-
 def install_crds(kubectl: Kubectl) -> None:
     """Our CRDs, established; nothing if they aren't generated yet."""
     if list(CRDS.glob("*.yaml")):

@@ -1,0 +1,31 @@
+"""For every test: programs that cluster tests need are made before the first test.
+
+A test has a time limit, which a first build (minutes) would break; and its progress should be seen.
+"""
+
+from __future__ import annotations
+
+import os
+
+import pytest
+
+from deploy.local.errors import LocalError
+from deploy.local.tools import ALL, ensure_tools
+
+
+def pytest_collection_finish(session: pytest.Session) -> None:
+    """Runs once it is known which tests will run."""
+    if session.config.option.collectonly or not any(map(_needs_tools, session.items)):
+        return
+    capture = session.config.pluginmanager.getplugin("capturemanager")
+    assert capture
+    with capture.global_and_fixture_disabled():
+        try:
+            ensure_tools(ALL)
+        except LocalError as error:
+            pytest.exit(f"the local control plane's programs could not be made: {error}", returncode=3)
+
+
+def _needs_tools(item: pytest.Item) -> bool:
+    elsewhere = "ROLLOUTS_TEST_KUBECONFIG" in os.environ or os.environ.get("ROLLOUTS_TEST_CLUSTER", "local") != "local"
+    return item.get_closest_marker("cluster") is not None and not elsewhere

@@ -51,7 +51,7 @@ def parse(raw: str | int | float) -> Quantity:
     """Read a quantity from its JSON value. Raises `QuantityError`."""
     text = str(raw).strip(" \t\n\v\f\r\x85\xa0")
     match = _SHAPE.fullmatch(text)
-    if match is None or not text or text[-1] in "+-":
+    if match is None or not text:
         raise QuantityError(text)
     sign, whole, part, suffix = match[1], match[2] or "0", match[3] or "", match[4]
     style, exponent = _suffix(suffix, text)
@@ -59,6 +59,8 @@ def parse(raw: str | int | float) -> Quantity:
     value = Fraction(int(whole + part), 10 ** len(part)) * size
     if _fits(whole, part, style, exponent, value):
         kept = text if _stays(whole + part, style, exponent - len(part)) else None
+    elif not re.search("[0-9]", text.removesuffix(suffix)):
+        raise QuantityError(text)
     else:
         value, style, kept = *_limited(value, style), None
     return Quantity(value=-value if sign == "-" else value, style=style, kept=kept)

@@ -119,19 +119,21 @@ def _number(task: Task, status: RunStatus) -> int:
 
 
 async def _measured(job: _Job) -> Measured:
+    metadata: dict[str, str] = {}
     try:
         metric = fill_metric(job.task.metric, job.values)
         provider = provider_of(metric, job.providers)
-        measurement = await _within(metric, _carried_out(job, metric, provider))
         metadata = {key: job.secrets.redact(text) for key, text in provider.metadata(metric).items()}
+        measurement = await _within(metric, _carried_out(job, metric, provider))
     except (ProviderError, TemplatingError) as error:
-        return _failed(job.task, job.secrets.redact(str(error)), job.clock(), job.context.now)
+        message = str(error)
     except Exception as error:  # a fault in a provider must not end the run's other measurements
         message = f"the provider failed unexpectedly: {type(error).__name__}: {error}"
-        return _failed(job.task, job.secrets.redact(message), job.clock(), job.context.now)
-    return Measured(
-        metric=job.task.name, measurement=redact_measurement(measurement, job.secrets), metadata=metadata or None
-    )
+    else:
+        shown = redact_measurement(measurement, job.secrets)
+        return Measured(metric=job.task.name, measurement=shown, metadata=metadata or None)
+    failed = _failed(job.task, job.secrets.redact(message), job.clock(), job.context.now)
+    return replace(failed, metadata=metadata or None)
 
 
 async def _within(metric: Metric, work: Awaitable[Measurement]) -> Measurement:

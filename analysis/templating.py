@@ -86,9 +86,9 @@ def fill(text: str, values: Mapping[str, str], *, where: str = "") -> str:
 
 
 def _unresolved(placeholder: str, values: Mapping[str, str], where: str) -> str:
-    known = ", ".join(f"args.{name}" for name in sorted(values)) or "no arguments with a value"
+    known = ", ".join(f"args.{name}" for name in sorted(values)) or "none"
     at = f" in {where}" if where else ""
-    return f"failed to resolve {placeholder[:100]}{at}: there is {known}; give the argument a value"
+    return f"failed to resolve {placeholder[:100]}{at}: no such argument with a value (there are: {known})"
 
 
 def fill_metric(metric: Metric, values: Mapping[str, str]) -> Metric:

@@ -65,7 +65,7 @@ TOOLS = {
     "kube-scheduler": _kubernetes("kube-scheduler", hint="about 1 minute the first time"),
     "kwok": Tool(
         folder="kwok", module="sigs.k8s.io/kwok", package="sigs.k8s.io/kwok/cmd/kwok",
-        version_variable="sigs.k8s.io/kwok/pkg/consts.Version", hint="about 2 minutes the first time",
+        hint="about 2 minutes the first time",
     ),
     "prometheus": Tool(
         folder="prometheus", module="github.com/prometheus/prometheus",

@@ -21,6 +21,7 @@ from deploy.local.namespaces import find_namespace
 from deploy.local.plane import Plane
 from deploy.local.processes import REPOSITORY
 from deploy.local.prometheus import Prometheus
+from deploy.local.tools import ensure_tool
 
 pytestmark = pytest.mark.cluster
 
@@ -106,7 +107,7 @@ def test_rbac_limits_a_user_and_a_role_lets_it(networked: Plane) -> None:
     limited = networked.credentials_for("limited", user="limited")
 
     def pods() -> int:
-        argv = ["kubectl", "--kubeconfig", str(limited), "get", "pods"]
+        argv = [ensure_tool("kubectl"), "--kubeconfig", limited, "get", "pods"]
         return subprocess.run(argv, capture_output=True).returncode
 
     assert pods() != 0
@@ -144,7 +145,9 @@ def test_a_service_has_the_addresses_of_its_pods(networked: Plane) -> None:
 
 
 def test_a_client_inside_reaches_the_api_server_by_its_pod_network_address(networked: Plane) -> None:
-    ran = networked.run_inside(["kubectl", "--kubeconfig", str(networked.inside_kubeconfig), "cluster-info"])
+    ran = networked.run_inside(
+        [str(ensure_tool("kubectl")), "--kubeconfig", str(networked.inside_kubeconfig), "cluster-info"]
+    )
     assert "https://10.244.0.1:6443" in ran.stdout
 
 

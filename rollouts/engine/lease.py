@@ -1,0 +1,133 @@
+"""Leader election by a Lease: one replica acts, the others keep their stores warm and wait.
+
+One request per renewal: a PUT-like merge patch with the resourceVersion remembered from the last one. Time is
+monotonic and our own, so clocks of other machines don't matter: a lease is taken over when its record has not changed
+for its whole duration, as seen from here. On shutdown the holder is emptied, so the next one need not wait.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import random
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any
+
+import structlog
+
+from rollouts.api import kinds
+from rollouts.engine.client import Api
+from rollouts.engine.errors import AlreadyExistsError, ApiError, ConflictError, NotFoundError
+
+log = structlog.get_logger(__name__)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Timing:
+    """Seconds. A lease not renewed for `renew_deadline` is given up; others may take it after `duration`."""
+
+    duration: float = 15.0
+    renew_deadline: float = 10.0
+    retry: float = 2.0
+
+
+class Lease:
+    """`held` is set while this process may act; `lost` once it may not any more."""
+
+    def __init__(self, *, api: Api, namespace: str, name: str, identity: str, timing: Timing) -> None:
+        self._api = api
+        self._namespace = namespace
+        self._name = name
+        self._identity = identity
+        self._timing = timing
+        self._record: Mapping[str, Any] | None = None
+        self._changed = 0.0
+        self.held = asyncio.Event()
+        self.lost = asyncio.Event()
+
+    async def run(self) -> None:
+        """Acquire, renew, until lost or cancelled."""
+        loop = asyncio.get_running_loop()
+        renewed = 0.0
+        while not self.lost.is_set():
+            began = loop.time()
+            try:
+                async with asyncio.timeout(self._timing.renew_deadline):
+                    if await self._try():
+                        renewed = began
+                        if not self.held.is_set():
+                            log.info("leading", lease=f"{self._namespace}/{self._name}", identity=self._identity)
+                            self.held.set()
+            except (ApiError, TimeoutError) as error:
+                log.warning("the lease could not be renewed", error=str(error))
+            if self.held.is_set() and loop.time() - renewed > self._timing.renew_deadline:
+                log.error("the lease is lost; stopping")
+                self.lost.set()
+            await asyncio.sleep(self._timing.retry * random.uniform(0.9, 1.1))  # noqa: S311
+
+    async def release(self) -> None:
+        """Let the next one have it at once."""
+        if not self.held.is_set() or self._record is None or self.lost.is_set():
+            return
+        try:
+            await self._write({"holderIdentity": "", "leaseDurationSeconds": 1})
+        except ApiError as error:
+            log.warning("the lease could not be released", error=str(error))
+
+    async def _try(self) -> bool:
+        """One attempt; whether the lease is ours now."""
+        now = asyncio.get_running_loop().time()
+        if not self.held.is_set() or self._record is None:
+            await self._read(now)
+        if self._record is None:
+            return await self._create()
+        holder = self._record["spec"].get("holderIdentity") or ""
+        if holder not in ("", self._identity) and now - self._changed < self._timing.duration:
+            return False
+        try:
+            await self._write(self._spec(taking=holder != self._identity))
+        except ConflictError:
+            self._record = None
+            return False
+        return True
+
+    async def _read(self, now: float) -> None:
+        try:
+            found = await self._api.get(kinds.LEASE, self._namespace, self._name)
+        except NotFoundError:
+            self._record = None
+            return
+        if self._record is None or found["metadata"]["resourceVersion"] != self._record["metadata"]["resourceVersion"]:
+            self._changed = now
+        self._record = found
+
+    async def _create(self) -> bool:
+        body = {
+            "apiVersion": kinds.LEASE.api_version,
+            "kind": kinds.LEASE.kind,
+            "metadata": {"name": self._name, "namespace": self._namespace},
+            "spec": self._spec(taking=True),
+        }
+        try:
+            self._record = await self._api.create(kinds.LEASE, self._namespace, body)
+        except AlreadyExistsError:
+            return False
+        return True
+
+    async def _write(self, spec: Mapping[str, Any]) -> None:
+        version = self._record["metadata"]["resourceVersion"] if self._record else None
+        body = {"metadata": {"resourceVersion": version}, "spec": spec}
+        self._record = await self._api.patch(kinds.LEASE, self._namespace, self._name, body)
+
+    def _spec(self, *, taking: bool) -> dict[str, Any]:
+        stamp = datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
+        spec: dict[str, Any] = {
+            "holderIdentity": self._identity,
+            "leaseDurationSeconds": int(self._timing.duration),
+            "renewTime": stamp,
+        }
+        if taking:
+            spec["acquireTime"] = stamp
+            spec["leaseTransitions"] = ((self._record or {}).get("spec", {}).get("leaseTransitions") or 0) + 1
+        return spec

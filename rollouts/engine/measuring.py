@@ -1,0 +1,130 @@
+"""The shell around `analysis` for one AnalysisRun: assess, measure what is due, record, assess again, patch.
+
+The first pass only says Running, so that people see a run at work before its first answer. A run finished by its
+metrics stays until its Rollout's history drops it, or until its own `ttlStrategy` deletes it.
+"""
+
+from __future__ import annotations
+
+import base64
+from collections.abc import Iterator, Mapping
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+from analysis.assess import assess, record
+from analysis.measure import measure
+from analysis.providers import Context, Provider
+from analysis.spec import COMPLETED, ERROR, FAILED, SUCCESSFUL, RunStatus, SecretKeyRef
+from rollouts.api import kinds, parse
+from rollouts.api.analysis import AnalysisRun
+from rollouts.engine.client import Api
+from rollouts.engine.errors import NotFoundError
+from rollouts.plan import Delete, Event, Plan
+from rollouts.strategy import patching, times
+
+JSON = Mapping[str, Any]
+
+
+class Measuring:
+    """Decides for AnalysisRuns; `decide` fits `reconcile.Controller`."""
+
+    def __init__(self, *, api: Api, providers: Mapping[str, Provider]) -> None:
+        self._api = api
+        self._providers = providers
+
+    async def decide(self, obj: JSON, now: datetime) -> Plan:
+        """The plan for a run; measures on the way what is due."""
+        if obj["metadata"].get("deletionTimestamp"):
+            return Plan()
+        parsed = parse(kinds.ANALYSIS_RUN, obj)
+        if parsed.model is None:
+            return _unreadable(obj, "; ".join(map(str, parsed.errors)), now)
+        run: AnalysisRun = parsed.model
+        before = run.status or RunStatus()
+        if before.phase in COMPLETED:
+            return _expiry(obj, run, before, now)
+        look = assess(spec=run.spec, status=before, now=now)
+        if before.phase is not None and look.due:
+            context = Context(
+                now=now,
+                run_name=obj["metadata"]["name"],
+                run_namespace=obj["metadata"]["namespace"],
+                run_uid=obj["metadata"]["uid"],
+            )
+            measured = await measure(
+                look.due,
+                spec=run.spec,
+                status=look.status,
+                providers=self._providers,
+                read_secret=lambda ref: self._secret(obj["metadata"]["namespace"], ref),
+                run=context,
+            )
+            status = record(spec=run.spec, status=look.status, measured=measured)
+            now = datetime.now(UTC)
+            look = assess(spec=run.spec, status=status, now=now)
+        patch = patching.difference(obj.get("status") or {}, look.status.to_api())
+        return Plan(
+            status=patch,
+            events=tuple(_events(before, look.status)),
+            requeue_after=0.0 if look.due else _seconds(look.next_look, now),
+        )
+
+    async def _secret(self, namespace: str, ref: SecretKeyRef) -> str:
+        try:
+            secret = await self._api.get(kinds.SECRET, namespace, ref.name or "")
+        except NotFoundError as error:
+            raise LookupError(f"secret {ref.name} does not exist in namespace {namespace}") from error
+        value = (secret.get("data") or {}).get(ref.key)
+        if value is None:
+            raise LookupError(f"secret {ref.name} has no key {ref.key}")
+        return base64.b64decode(value).decode()
+
+
+def _unreadable(obj: JSON, message: str, now: datetime) -> Plan:
+    if (obj.get("status") or {}).get("phase") in COMPLETED:
+        return Plan()
+    stamp = times.text(now)
+    status = {"phase": ERROR, "message": f"Analysis spec invalid: {message}", "startedAt": stamp, "completedAt": stamp}
+    return Plan(status=status, events=(_finished(ERROR),))
+
+
+def _expiry(obj: JSON, run: AnalysisRun, status: RunStatus, now: datetime) -> Plan:
+    ttl = run.spec.ttl_strategy
+    if ttl is None or status.completed_at is None:
+        return Plan()
+    special = ttl.seconds_after_success if status.phase == SUCCESSFUL else ttl.seconds_after_failure
+    seconds = special if special is not None else ttl.seconds_after_completion
+    if seconds is None:
+        return Plan()
+    left = (status.completed_at + timedelta(seconds=seconds) - now).total_seconds()
+    if left > 0:
+        return Plan(requeue_after=left)
+    metadata = obj["metadata"]
+    gone = Delete(
+        kind=kinds.ANALYSIS_RUN, namespace=metadata["namespace"], name=metadata["name"], uid=metadata["uid"]
+    )
+    return Plan(writes=(gone,))
+
+
+def _events(before: RunStatus, after: RunStatus) -> Iterator[Event]:
+    finished = {result.name for result in before.metric_results or () if result.phase in COMPLETED}
+    for result in after.metric_results or ():
+        if result.phase in COMPLETED and result.name not in finished:
+            message = f"Metric '{result.name}' Completed. Result: {result.phase}"
+            yield Event(reason=f"Metric{result.phase}", message=message, type=_severity(result.phase))
+    if after.phase in COMPLETED and after.phase is not None:
+        yield _finished(after.phase)
+
+
+def _finished(phase: str) -> Event:
+    return Event(
+        reason=f"AnalysisRun{phase}", message=f"Analysis Completed. Result: {phase}", type=_severity(phase)
+    )
+
+
+def _severity(phase: str | None) -> str:
+    return "Warning" if phase in {FAILED, ERROR} else "Normal"
+
+
+def _seconds(moment: datetime | None, now: datetime) -> float | None:
+    return None if moment is None else max((moment - now).total_seconds(), 0.01)

@@ -1,0 +1,130 @@
+"""Numbers for Prometheus, under the peer's names where it has them, with bounded labels.
+
+What can be read off the store is read when scraped, so no series outlives its object.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator, Mapping
+from typing import Any, Final
+
+from prometheus_client import CollectorRegistry, Histogram
+from prometheus_client import Counter as Count
+from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
+from prometheus_client.exposition import generate_latest
+from prometheus_client.registry import Collector
+
+from rollouts.api import kinds
+from rollouts.api.kinds import Kind
+from rollouts.engine.queue import Queue
+from rollouts.engine.store import Key, Store
+
+JSON = Mapping[str, Any]
+
+_NAMES: Final = {"Rollout": "rollout", "AnalysisRun": "analysis_run", "Experiment": "experiment"}
+_BUCKETS: Final = (0.001, 0.005, 0.01, 0.05, 0.15, 0.25, 0.5, 1.0)
+_PHASES: Final = {
+    "RolloutAborted": "Abort",
+    "ProgressDeadlineExceeded": "Timeout",
+    "NewReplicaSetAvailable": "Completed",
+    "RolloutPaused": "Paused",
+}
+
+
+class Metrics:
+    """Counters the engine feeds, and collectors over store, queues and requests."""
+
+    def __init__(self, *, store: Store, requests: Counter[tuple[str, str, int]]) -> None:
+        self.registry = CollectorRegistry()
+        self.queues: dict[str, Queue[Key]] = {}
+        self._seconds = {
+            kind: Histogram(f"{name}_reconcile", f"Seconds to reconcile one {kind}", [], buckets=_BUCKETS, registry=None)
+            for kind, name in _NAMES.items()
+        }
+        self._errors = {
+            kind: Count(f"{name}_reconcile_error", f"Failed reconciles of {kind}s", ["namespace", "name"], registry=None)
+            for kind, name in _NAMES.items()
+        }
+        for collector in (*self._seconds.values(), *self._errors.values()):
+            self.registry.register(collector)
+        self.registry.register(_FromStore(store))
+        self.registry.register(_FromEngine(self.queues, requests))
+
+    def reconciled(self, kind: Kind, _key: Key, seconds: float) -> None:
+        """A reconcile took so long."""
+        self._seconds[kind.kind].observe(seconds)
+
+    def failed(self, kind: Kind, key: Key) -> None:
+        """A reconcile failed."""
+        self._errors[kind.kind].labels(key.namespace, key.name).inc()
+
+    def text(self) -> bytes:
+        """The exposition format."""
+        return generate_latest(self.registry)
+
+
+class _FromStore(Collector):
+    def __init__(self, store: Store) -> None:
+        self._store = store
+
+    def collect(self) -> Iterator[Metric]:
+        info = GaugeMetricFamily("rollout_info", "A Rollout", labels=["namespace", "name", "strategy", "phase"])
+        counts = {
+            name: GaugeMetricFamily(f"rollout_info_replicas_{name}", f"Pods {name}", labels=["namespace", "name"])
+            for name in ("available", "unavailable", "desired", "updated")
+        }
+        for key, obj in self._store.shelf(kinds.ROLLOUT).objects.items():
+            names = [key.namespace, key.name]
+            info.add_metric([*names, _strategy(obj), _phase(obj)], 1)
+            for name, value in _replicas(obj).items():
+                counts[name].add_metric(names, value)
+        runs = GaugeMetricFamily("analysis_run_info", "An AnalysisRun", labels=["namespace", "name", "phase"])
+        for key, obj in self._store.shelf(kinds.ANALYSIS_RUN).objects.items():
+            runs.add_metric([key.namespace, key.name, (obj.get("status") or {}).get("phase") or "Pending"], 1)
+        yield from (info, *counts.values(), runs)
+
+
+class _FromEngine(Collector):
+    def __init__(self, queues: Mapping[str, Queue[Key]], requests: Counter[tuple[str, str, int]]) -> None:
+        self._queues = queues
+        self._requests = requests
+
+    def collect(self) -> Iterator[Metric]:
+        requests = CounterMetricFamily(
+            "controller_clientset_k8s_request", "Requests to the API server", labels=["verb", "kind", "status_code"]
+        )
+        for (verb, resource, status), count in list(self._requests.items()):
+            requests.add_metric([verb, resource, str(status)], count)
+        depth = GaugeMetricFamily("workqueue_depth", "Keys ready to be worked on", labels=["name"])
+        adds = CounterMetricFamily("workqueue_adds", "Keys added", labels=["name"])
+        retries = CounterMetricFamily("workqueue_retries", "Keys tried again after a failure", labels=["name"])
+        for name, queue in self._queues.items():
+            now = queue.statistics()
+            depth.add_metric([name], now.ready)
+            adds.add_metric([name], now.adds)
+            retries.add_metric([name], now.retries)
+        yield from (requests, depth, adds, retries)
+
+
+def _strategy(obj: JSON) -> str:
+    strategy = (obj.get("spec") or {}).get("strategy") or {}
+    return "blueGreen" if "blueGreen" in strategy else "canary"
+
+
+def _phase(obj: JSON) -> str:
+    conditions = {c.get("type"): c for c in (obj.get("status") or {}).get("conditions") or ()}
+    if "InvalidSpec" in conditions:
+        return "InvalidSpec"
+    return _PHASES.get(conditions.get("Progressing", {}).get("reason", ""), "Progressing")
+
+
+def _replicas(obj: JSON) -> dict[str, int]:
+    status, desired = obj.get("status") or {}, (obj.get("spec") or {}).get("replicas", 1)
+    available = status.get("availableReplicas", 0)
+    return {
+        "available": available,
+        "unavailable": max(desired - available, 0),
+        "desired": desired,
+        "updated": status.get("updatedReplicas", 0),
+    }

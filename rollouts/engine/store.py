@@ -1,0 +1,151 @@
+"""What the cluster looks like, as far as we have seen: raw objects by kind and name, with indexes.
+
+Fed by watches and by the answers to our own writes, whichever is newer: an event older than what our own write
+returned is ignored, so a decision never runs on a world from before it. Objects are replaced, never changed.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from rollouts.api.kinds import Kind
+
+JSON = Mapping[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Key:
+    """Name of an object; `namespace` is empty for cluster-scoped kinds."""
+
+    namespace: str
+    name: str
+
+    def __str__(self) -> str:
+        return f"{self.namespace}/{self.name}" if self.namespace else self.name
+
+
+Index = Callable[[JSON], Iterable[str]]
+
+
+def key_of(obj: JSON) -> Key:
+    """The key of an object."""
+    return Key(obj["metadata"].get("namespace", ""), obj["metadata"]["name"])
+
+
+def controller_uid(obj: JSON) -> str:
+    """Uid of the controller that owns an object; empty when it has none."""
+    references = obj["metadata"].get("ownerReferences") or ()
+    return next((ref["uid"] for ref in references if ref.get("controller")), "")
+
+
+def by_owner(obj: JSON) -> Iterable[str]:
+    """Index: the controller's uid, or `orphan/<namespace>`."""
+    return (controller_uid(obj) or f"orphan/{obj['metadata'].get('namespace', '')}",)
+
+
+def by_namespace(obj: JSON) -> Iterable[str]:
+    """Index: the namespace."""
+    return (obj["metadata"].get("namespace", ""),)
+
+
+class Shelf:
+    """All objects of one kind."""
+
+    def __init__(self, indexes: Mapping[str, Index]) -> None:
+        self.objects: dict[Key, JSON] = {}
+        self._deleted: dict[Key, int] = {}
+        self._indexes = indexes
+        self._entries: dict[str, defaultdict[str, set[Key]]] = {name: defaultdict(set) for name in indexes}
+
+    def put(self, obj: JSON) -> bool:
+        """Take an object in; False when we already have it, or a newer one."""
+        key, version = key_of(obj), _version(obj)
+        known = self.objects.get(key)
+        if known is not None and known["metadata"].get("uid") == obj["metadata"].get("uid"):
+            if version <= _version(known):
+                return False
+        elif version <= self._deleted.get(key, 0):
+            return False
+        self._forget(key)
+        self.objects[key] = _trimmed(obj)
+        for name, index in self._indexes.items():
+            for entry in index(obj):
+                self._entries[name][entry].add(key)
+        return True
+
+    def remove(self, obj: JSON) -> bool:
+        """Take an object out, unless it has been made anew since."""
+        key = key_of(obj)
+        known = self.objects.get(key)
+        if known is None or known["metadata"].get("uid") != obj["metadata"].get("uid"):
+            return False
+        self._deleted[key] = max(_version(obj), _version(known))
+        self._forget(key)
+        return True
+
+    def _forget(self, key: Key) -> None:
+        known = self.objects.pop(key, None)
+        if known is not None:
+            for name, index in self._indexes.items():
+                for entry in index(known):
+                    self._entries[name][entry].discard(key)
+
+    def find(self, index: str, entry: str) -> tuple[JSON, ...]:
+        """Objects under an index entry, by name."""
+        keys = sorted(self._entries[index].get(entry, ()), key=lambda key: (key.namespace, key.name))
+        return tuple(self.objects[key] for key in keys)
+
+    def forget_deletions(self) -> None:
+        """Drop the memory of deletions; called when the whole kind was listed."""
+        self._deleted.clear()
+
+
+class Store:
+    """Shelves by kind."""
+
+    def __init__(self, indexes: Mapping[Kind, Mapping[str, Index]]) -> None:
+        self._shelves = {kind: Shelf(wanted) for kind, wanted in indexes.items()}
+
+    def shelf(self, kind: Kind) -> Shelf:
+        """All objects of a kind; KeyError for one that is not kept."""
+        return self._shelves[kind]
+
+    def keeps(self, kind: Kind) -> bool:
+        """Whether objects of this kind are kept."""
+        return kind in self._shelves
+
+    def get(self, kind: Kind, key: Key) -> JSON | None:
+        """One object."""
+        return self._shelves[kind].objects.get(key)
+
+    def absorb(self, kind: Kind, obj: JSON) -> bool:
+        """Take in the answer to a write of our own."""
+        return self.keeps(kind) and "uid" in obj.get("metadata", {}) and self._shelves[kind].put(obj)
+
+    def replace(self, kind: Kind, items: Iterable[JSON], *, listed_at: int) -> tuple[JSON, ...]:
+        """Take in a whole list; what is not in it and not newer than it is gone. Returns what was removed."""
+        shelf = self._shelves[kind]
+        seen = set()
+        for item in items:
+            seen.add(key_of(item))
+            shelf.put(item)
+        ghosts = [obj for key, obj in shelf.objects.items() if key not in seen and _version(obj) <= listed_at]
+        for ghost in ghosts:
+            shelf.remove(ghost)
+        shelf.forget_deletions()
+        return tuple(ghosts)
+
+
+def _version(obj: JSON) -> int:
+    text = obj["metadata"].get("resourceVersion", "0")
+    return int(text) if text.isdigit() else 0
+
+
+def _trimmed(obj: JSON) -> JSON:
+    if "managedFields" not in obj["metadata"]:
+        return obj
+    metadata = {key: value for key, value in obj["metadata"].items() if key != "managedFields"}
+    return {**obj, "metadata": metadata}

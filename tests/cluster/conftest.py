@@ -23,7 +23,7 @@ from deploy.local.errors import LocalError, ProcessDiedError
 from deploy.local.plane import Plane
 from deploy.local.prometheus import Prometheus
 from deploy.local.tools import ensure_tool
-from tests.cluster.harness import Cluster, Kubectl, cluster_under_test, install_crds
+from tests.cluster.harness import Cluster, Kubectl, cluster_under_test, install_crds, watched
 
 HERE = Path(__file__).parent
 NUMBERS = itertools.count(1)
@@ -64,7 +64,8 @@ def plane(request: pytest.FixtureRequest) -> Iterator[Cluster]:
     with cluster_under_test() as cluster:
         install_crds(Kubectl(program=ensure_tool("kubectl"), kubeconfig=cluster.kubeconfig))
         request.config.stash[CLUSTER] = cluster
-        yield cluster
+        with watched(cluster):
+            yield cluster
         del request.config.stash[CLUSTER]
 
 

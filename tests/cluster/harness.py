@@ -6,7 +6,9 @@ import contextlib
 import json
 import os
 import shutil
+import signal
 import subprocess
+import threading
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
@@ -15,10 +17,11 @@ from typing import Any
 
 import pytest
 
-from deploy.local.errors import LocalError
+from deploy.local.errors import LocalError, ProcessDiedError
 from deploy.local.plane import Plane
 
 CRDS = Path(__file__).parents[2] / "crds"
+WATCH_SECONDS = 0.5
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -80,6 +83,38 @@ def install_crds(kubectl: Kubectl) -> None:
     if list(CRDS.glob("*.yaml")):
         kubectl("apply", "--server-side", "--force-conflicts", "-f", str(CRDS))
         kubectl("wait", "--for=condition=Established", "--timeout=30s", "-f", str(CRDS))
+
+
+@contextlib.contextmanager
+def watched(cluster: Cluster) -> Iterator[None]:
+    """While this lasts, a part of the plane that dies ends the whole run, whatever test is waiting for it just then.
+
+    A thread looks; it can't end the run itself, so it has the main thread do that, by a signal.
+    """
+
+    def look() -> None:
+        while not over.wait(WATCH_SECONDS):
+            try:
+                cluster.check()
+            except ProcessDiedError as error:
+                died.append(error)
+                os.kill(os.getpid(), signal.SIGUSR1)
+                return
+
+    def end(*_: object) -> None:
+        pytest.exit(f"the control plane died: {died[0]}", returncode=3)
+
+    died: list[ProcessDiedError] = []
+    over = threading.Event()
+    before = signal.signal(signal.SIGUSR1, end)
+    thread = threading.Thread(target=look, name="plane-watch", daemon=True)
+    thread.start()
+    try:
+        yield
+    finally:
+        over.set()
+        thread.join()
+        signal.signal(signal.SIGUSR1, before)
 
 
 @contextlib.contextmanager

@@ -107,7 +107,7 @@ def test_rbac_limits_a_user_and_a_role_lets_it(networked: Plane) -> None:
     limited = networked.credentials_for("limited", user="limited")
 
     def pods() -> int:
-        argv = [ensure_tool("kubectl"), "--kubeconfig", limited, "get", "pods"]
+        argv = [str(ensure_tool("kubectl")), "--kubeconfig", str(limited), "get", "pods"]
         return subprocess.run(argv, capture_output=True).returncode
 
     assert pods() != 0

@@ -1,7 +1,7 @@
 """The condition language as a table: what holds, what does not, what is an error and what it says.
 
-The rows follow expr-lang, whose outcomes were observed by running it. Where the peer reports a mistake before it evaluates, an
-error of ours at evaluation is the same outcome for a measurement.
+The rows follow expr-lang, whose outcomes were observed by running it. Where the peer reports a mistake before it
+evaluates, an error of ours at evaluation is the same outcome for a measurement.
 """
 
 from __future__ import annotations
@@ -113,7 +113,7 @@ FUNCTIONS: list[tuple[str, Any, bool]] = [
     ("replace('aaa', 'a', 'b', 2) == 'bba' && repeat('ab', 2) == 'abab'", None, True),
     ("indexOf('abcb', 'b') == 1 && lastIndexOf('abcb', 'b') == 3 && indexOf('a', 'z') == -1", None, True),
     ("hasPrefix('abc', 'ab') && hasSuffix('abc', 'bc')", None, True),
-    ("fromJSON('{\"a\": [1]}').a[0] == 1 && toJSON([1.0]) == \"[\\n  1\\n]\"", None, True),
+    ('fromJSON(\'{"a": [1]}\').a[0] == 1 && toJSON([1.0]) == "[\\n  1\\n]"', None, True),
     ("fromBase64(toBase64('secret')) == 'secret'", None, True),
     ("first(result) == 1 && last(result) == 3 && first([]) == nil && take(result, 2) == [1,2]", [1, 2, 3], True),
     ("get({a: 1}, 'a') == 1 && get({}, 'a') == nil && get([1], 5) == nil", None, True),

@@ -42,7 +42,9 @@ def test_any_text_gives_a_verdict_or_its_own_error(text: str, result: Any) -> No
 @settings(max_examples=300, deadline=None)
 @given(
     name=st.sampled_from(sorted(FUNCTIONS)),
-    arguments=st.lists(st.sampled_from(["result", "#", "result.a", "1", "'a'", "nil", "[1]", "-1", "1e300"]), max_size=4),
+    arguments=st.lists(
+        st.sampled_from(["result", "#", "result.a", "1", "'a'", "nil", "[1]", "-1", "1e300"]), max_size=4
+    ),
     result=JSON,
 )
 def test_any_function_on_any_value(name: str, arguments: list[str], result: Any) -> None:

@@ -1,0 +1,104 @@
+"""A small HTTP server that answers as told and remembers what it was asked: for what a real server does rarely."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from urllib.parse import parse_qs, urlsplit
+
+
+@dataclass(frozen=True, kw_only=True)
+class Request:
+    """A request as it came in; `form` joins the query string and a form in the body."""
+
+    method: str
+    path: str
+    headers: dict[str, str]
+    body: str
+    form: dict[str, str]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Reply:
+    """What is answered. With `hold`, only once the server is closing."""
+
+    code: int = 200
+    body: str = "{}"
+    headers: dict[str, str] = field(default_factory=dict)
+    hold: bool = False
+
+
+@dataclass(kw_only=True)
+class Wire:
+    """The server's address and what it has seen."""
+
+    url: str
+    seen: list[Request]
+
+
+@contextmanager
+def wire(answer: Callable[[Request], Reply]) -> Iterator[Wire]:
+    """A server that answers by a function, for the time of a `with`."""
+    seen: list[Request] = []
+    closing = threading.Event()
+
+    class Handler(BaseHTTPRequestHandler):
+        wbufsize = -1
+
+        def _serve(self) -> None:
+            length = int(self.headers.get("Content-Length") or 0)
+            body = self.rfile.read(length).decode()
+            parts = urlsplit(self.path)
+            fields = {**parse_qs(parts.query), **parse_qs(body)}
+            request = Request(
+                method=self.command,
+                path=parts.path,
+                headers=dict(self.headers.items()),
+                body=body,
+                form={key: values[0] for key, values in fields.items()},
+            )
+            seen.append(request)
+            reply = answer(request)
+            if reply.hold:
+                closing.wait(30)
+            self.send_response(reply.code)
+            for name, value in {"Content-Length": str(len(reply.body.encode())), **reply.headers}.items():
+                self.send_header(name, value)
+            self.end_headers()
+            self.wfile.write(reply.body.encode())
+
+        def do_GET(self) -> None:
+            self._serve()
+
+        def do_POST(self) -> None:
+            self._serve()
+
+        def do_PUT(self) -> None:
+            self._serve()
+
+        def log_message(self, *_: object) -> None:
+            """Say nothing."""
+
+        def handle(self) -> None:
+            try:
+                super().handle()
+            except (ConnectionError, ValueError):
+                """The other side went away."""
+
+    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+    server.daemon_threads = True
+    threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02}, daemon=True).start()
+    try:
+        yield Wire(url=f"http://127.0.0.1:{server.server_port}", seen=seen)
+    finally:
+        closing.set()
+        server.shutdown()
+        server.server_close()
+
+
+def prometheus_answer(value: str = "1") -> Reply:
+    """A scalar, as Prometheus writes it."""
+    return Reply(body=f'{{"status":"success","data":{{"resultType":"scalar","result":[1767323045,"{value}"]}}}}')

@@ -3,8 +3,8 @@
 Git supplies the spec; while a release runs, a few values in it move: the weights of a route, the hash in a Service's
 selector, the replicas an autoscaler set, `spec.paused` after somebody paused. Sending Git's value would undo the step
 the controller has just made. Leaving the field out would be worse: for server-side apply a list such as a route's
-rules is one value, and a field nobody owns any more falls back to its default (one replica). So the **live value is sent**, for
-these paths alone, and everything else in the object still follows Git.
+rules is one value, and a field nobody owns any more falls back to its default (one replica). So the **live value is
+sent**, for these paths alone, and everything else in the object still follows Git.
 
     wanted  backendRefs: [{name: stable, weight: 100}, {name: canary, weight: 0}]   timeout: 5s   ◄ edited in Git
     live    backendRefs: [{name: stable, weight: 80},  {name: canary, weight: 20}]  timeout: 2s

@@ -2,8 +2,8 @@
 
 The names are those of the tools people know: Healthy, Progressing, Suspended, Degraded, Missing, Unknown. A paused
 Rollout is **Suspended**, not hung, and says what it waits for. A kind without a row is judged by the common conditions
-(`Ready`, `Reconciling`, `Stalled`) when it has them; a kind that has no such thing (a ConfigMap) has no health and counts
-for nothing.
+(`Ready`, `Reconciling`, `Stalled`) when it has them; a kind that has no such thing (a ConfigMap) has no health and
+counts for nothing.
 """
 
 from __future__ import annotations

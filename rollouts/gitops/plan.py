@@ -61,7 +61,8 @@ class Leftover:
 class Policy:
     """How careful to be.
 
-    `allow_empty`: a commit without objects may prune everything. `confirm`: prune beyond the limits. The limits: more than `max_percent` of the inventory and more than `min_objects` at once waits for a confirmation.
+    `allow_empty`: a commit without objects may prune everything. `confirm`: prune beyond the limits, which are
+    more than `max_percent` of the inventory and more than `min_objects` at once, and protected kinds.
     """
 
     sync: str

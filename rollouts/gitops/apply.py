@@ -1,0 +1,139 @@
+"""Carrying a plan out: stage after stage, then, only if all of it succeeded, the prunes.
+
+Within a stage a failure does not stop the siblings, so that one report names all of them; the next stage is not begun.
+After the first stage that brings kinds or namespaces the sync waits until they can be used. A steered object that
+changed since it was examined (409 on its resourceVersion) is examined again and sent once more: the controller's newer
+value wins.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass, field, replace
+
+import tenacity
+
+from rollouts.api.kinds import Kind
+from rollouts.engine.errors import ApiError, ConflictError
+from rollouts.gitops import health
+from rollouts.gitops.cluster import Cluster, in_parallel
+from rollouts.gitops.diff import refusal
+from rollouts.gitops.errors import ClusterError, redact
+from rollouts.gitops.normalise import KindKey, key_of
+from rollouts.gitops.objects import JSON, Ref
+from rollouts.gitops.plan import Action, Examined, Prune, SyncPlan
+
+_ESTABLISHED = 30.0
+_BRING = frozenset({"CustomResourceDefinition", "Namespace"})
+
+Reexamine = Callable[[Examined], Awaitable[Examined]]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Outcome:
+    """What was done. `errors` empty means all of the plan is done; otherwise nothing was pruned, or not all of it."""
+
+    applied: tuple[Examined, ...] = ()
+    pruned: tuple[Ref, ...] = ()
+    errors: tuple[str, ...] = ()
+    uids: Mapping[Ref, str] = field(default_factory=dict)
+
+
+async def execute(cluster: Cluster, plan: SyncPlan, *, kinds: Mapping[KindKey, Kind], reexamine: Reexamine) -> Outcome:
+    """Apply the stages and prune. Never raises for a single object: its error is in the outcome."""
+    outcome = Outcome()
+    for stage in plan.stages:
+        outcome = await _stage(cluster, stage, kinds=kinds, reexamine=reexamine, so_far=outcome)
+        if outcome.errors:
+            return outcome
+    return await _prune_all(cluster, plan.prunes, outcome)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Done:
+    item: Examined
+    uid: str = ""
+    error: str = ""
+
+
+async def _stage(
+    cluster: Cluster,
+    stage: tuple[Examined, ...],
+    *,
+    kinds: Mapping[KindKey, Kind],
+    reexamine: Reexamine,
+    so_far: Outcome,
+) -> Outcome:
+    async def one(item: Examined) -> _Done:
+        return await _apply(cluster, item, kind=kinds[key_of(item.manifest)], reexamine=reexamine)
+
+    done = await in_parallel(stage, one)
+    return replace(
+        so_far,
+        applied=so_far.applied + tuple(row.item for row in done if not row.error),
+        errors=so_far.errors + tuple(row.error for row in done if row.error),
+        uids={**so_far.uids, **{row.item.manifest.ref: row.uid for row in done if row.uid}},
+    )
+
+
+async def _apply(cluster: Cluster, item: Examined, *, kind: Kind, reexamine: Reexamine) -> _Done:
+    manifest = item.manifest
+    try:
+        body = await _send(cluster, item, kind=kind, reexamine=reexamine)
+        if kind.kind in _BRING:
+            await _usable(cluster, kind, manifest.ref)
+    except ApiError as error:
+        return _Done(item=item, error=f"{manifest.place}: {manifest.ref.label}: {refusal(error, manifest)}")
+    except ClusterError as error:
+        return _Done(item=item, error=f"{manifest.place}: {error}")
+    return _Done(item=item, uid=str(body["metadata"]["uid"]))
+
+
+async def _send(cluster: Cluster, item: Examined, *, kind: Kind, reexamine: Reexamine) -> JSON:
+    try:
+        return await cluster.apply(kind, item.manifest, guard=item.guard)
+    except ConflictError:
+        if item.guard is None:
+            raise
+    fresh = await reexamine(item)
+    if fresh.action is Action.KEEP:
+        return {"metadata": {"uid": fresh.uid}}
+    return await cluster.apply(kind, fresh.manifest, guard=fresh.guard)
+
+
+async def _usable(cluster: Cluster, kind: Kind, ref: Ref) -> None:
+    """Wait until a namespace is active, or a new kind is established and discovery is asked anew."""
+    cluster.forget_kinds()
+    async for attempt in tenacity.AsyncRetrying(
+        stop=tenacity.stop_after_delay(_ESTABLISHED),
+        wait=tenacity.wait_exponential(multiplier=0.05, max=1),
+        retry=tenacity.retry_if_exception_type(ClusterError),
+        reraise=True,
+    ):
+        with attempt:
+            state = health.assess(await cluster.live(kind, ref) or {"apiVersion": "v1", "kind": "", "metadata": {}})
+            if state is None or state.status is not health.Status.HEALTHY:
+                raise ClusterError(f"{ref.label} did not become usable within {_ESTABLISHED:g} s: {state}")
+
+
+async def _prune_all(cluster: Cluster, prunes: tuple[Prune, ...], so_far: Outcome) -> Outcome:
+    """One after the other, in the plan's order: what others need goes last."""
+    outcome = so_far
+    for prune in prunes:
+        error = await _prune(cluster, prune)
+        if error:
+            return replace(outcome, errors=(*outcome.errors, error))
+        outcome = replace(outcome, pruned=(*outcome.pruned, prune.ref))
+    return outcome
+
+
+async def _prune(cluster: Cluster, prune: Prune) -> str:
+    key = (prune.api_version, prune.ref.kind)
+    try:
+        kind = (await cluster.kinds([key])).get(key)
+        if kind is None:
+            return f"{prune.ref.label} was not pruned: the cluster does not know its kind now"
+        await cluster.delete(kind, prune.ref, uid=prune.uid)
+    except (ApiError, ClusterError) as error:
+        return f"{prune.ref.label} could not be pruned: {redact(str(error))}"
+    return ""

@@ -1,0 +1,137 @@
+"""What applying would change, by asking the API server: a dry run of the very request that would be sent.
+
+Only the server knows its defaults, its schemas and its admission. So every wanted object is applied with `dryRun=All`
+and the answer is compared with the live object. That is the diff, and at the same time the validation: **all** objects
+of a commit pass their dry run before the first one is written, so a commit with one bad object changes nothing.
+
+Two kinds of objects can't be asked about yet: those in a namespace, or of a kind, that the same commit brings.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from rollouts.api.kinds import Kind
+from rollouts.engine.errors import ApiError, UnavailableError
+from rollouts.gitops import marks
+from rollouts.gitops.adopt import adopt
+from rollouts.gitops.claims import Claims, dig
+from rollouts.gitops.cluster import Cluster, in_parallel
+from rollouts.gitops.errors import ClusterError, RefusedError, redact
+from rollouts.gitops.normalise import KindKey, key_of
+from rollouts.gitops.objects import JSON, Manifest
+from rollouts.gitops.plan import Action, Examined
+
+_VOLATILE = frozenset({"managedFields", "resourceVersion", "generation", "creationTimestamp", "uid", "selfLink"})
+_SHOWN = 12
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Question:
+    """What all objects of a pass are judged by. `brought`: kinds and namespaces that come with the commit itself."""
+
+    kinds: Mapping[KindKey, Kind]
+    claims: Claims
+    sync: str
+    adopt_owned: bool = False
+    brought_kinds: frozenset[KindKey] = frozenset()
+    brought_namespaces: frozenset[str] = frozenset()
+
+
+async def examine(cluster: Cluster, manifests: Iterable[Manifest], question: Question) -> tuple[Examined, ...]:
+    """Each object with what applying it would change. RefusedError with everything the server refuses."""
+
+    async def one(manifest: Manifest) -> Examined | str:
+        try:
+            return await _examine(cluster, manifest, question)
+        except _RefusalError as refusal:
+            return str(refusal)
+
+    answers = await in_parallel(manifests, one)
+    refusals = tuple(answer for answer in answers if isinstance(answer, str))
+    if refusals:
+        raise RefusedError(refusals)
+    return tuple(answer for answer in answers if isinstance(answer, Examined))
+
+
+class _RefusalError(Exception):
+    """One object can't be applied, and why."""
+
+
+async def _examine(cluster: Cluster, manifest: Manifest, question: Question) -> Examined:
+    if _too_early(manifest, question):
+        return Examined(manifest=manifest, action=Action.AWAIT)
+    kind = question.kinds[key_of(manifest)]
+    live = await cluster.live(kind, manifest.ref)
+    if live is None:
+        await _dry_run(cluster, kind, manifest)
+        return Examined(manifest=manifest, action=Action.CREATE)
+    _check_owner(manifest, live, question)
+    sent = manifest.with_body(adopt(manifest.body, live, question.claims))
+    result = await _dry_run(cluster, kind, sent)
+    fields = tuple(differences(live, result))
+    same = not fields and owned_fields(live) == owned_fields(result)
+    return Examined(
+        manifest=sent,
+        action=Action.KEEP if same else Action.UPDATE,
+        fields=fields,
+        uid=live["metadata"]["uid"],
+        guard=live["metadata"]["resourceVersion"] if sent.body is not manifest.body else None,
+    )
+
+
+def _too_early(manifest: Manifest, question: Question) -> bool:
+    return key_of(manifest) in question.brought_kinds or manifest.ref.namespace in question.brought_namespaces
+
+
+def _check_owner(manifest: Manifest, live: JSON, question: Question) -> None:
+    owner = marks.foreign_owner(live, manifest.ref, sync=question.sync)
+    if owner and not question.adopt_owned:
+        raise _RefusalError(
+            f"{manifest.place}: {manifest.ref.label} is managed by {owner} already: "
+            "take it out there first, or take it over with --adopt"
+        )
+
+
+async def _dry_run(cluster: Cluster, kind: Kind, manifest: Manifest) -> JSON:
+    try:
+        return await cluster.apply(kind, manifest, dry_run=True)
+    except UnavailableError as error:
+        raise ClusterError(f"the API server did not answer for {manifest.ref.label}: {redact(str(error))}") from error
+    except ApiError as error:
+        raise _RefusalError(f"{manifest.place}: {manifest.ref.label}: {refusal(error, manifest)}") from error
+
+
+def refusal(error: ApiError, manifest: Manifest) -> str:
+    """The server's reason. It quotes the values it refuses, so nothing of it is repeated for a Secret."""
+    if manifest.body["kind"] == "Secret":
+        return f"refused by the API server ({type(error).__name__}); its reason may hold secret values and is not shown"
+    return redact(str(error))
+
+
+def differences(live: Any, result: Any, path: str = "") -> Iterator[str]:
+    """The paths whose values differ; at most the first level of a list. Metadata the server keeps is left out."""
+    if isinstance(live, Mapping) and isinstance(result, Mapping):
+        for key in sorted(live.keys() | result.keys()):
+            if path != ".metadata" or key not in _VOLATILE:
+                yield from differences(live.get(key), result.get(key), f"{path}.{key}")
+    elif isinstance(live, list) and isinstance(result, list) and len(live) == len(result):
+        for index, (old, new) in enumerate(zip(live, result, strict=True)):
+            yield from differences(old, new, f"{path}[{index}]")
+    elif live != result:
+        yield path.removeprefix(".")
+
+
+def owned_fields(body: JSON) -> Any:
+    """What our field manager owns: it may change while every value stays the same."""
+    entries = dig(body, "metadata").get("managedFields") or ()
+    ours = (row for row in entries if row.get("manager") == marks.FIELD_MANAGER and row.get("operation") == "Apply")
+    return next((row.get("fieldsV1") for row in ours if not row.get("subresource")), None)
+
+
+def shorten(fields: tuple[str, ...]) -> str:
+    """The paths for people: the first few of them."""
+    more = f" and {len(fields) - _SHOWN} more" if len(fields) > _SHOWN else ""
+    return ", ".join(fields[:_SHOWN]) + more

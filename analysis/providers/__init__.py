@@ -10,12 +10,13 @@ from collections.abc import Mapping
 
 from analysis.providers.base import Answer, Context, Provider, ProviderError, Resumable, Unsupported
 from analysis.providers.prometheus import PrometheusProvider
+from analysis.providers.web import WebProvider
 from analysis.spec import Metric
 
 
 def default_providers() -> dict[str, Provider]:
     """New providers, ready to be asked; `close` each in the end."""
-    return {"prometheus": PrometheusProvider()}
+    return {"prometheus": PrometheusProvider(), "web": WebProvider()}
 
 
 def provider_of(metric: Metric, providers: Mapping[str, Provider]) -> Provider:

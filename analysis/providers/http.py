@@ -17,6 +17,7 @@ from typing import TypeVar
 
 import requests
 from requests.auth import AuthBase, HTTPBasicAuth
+from tenacity import AsyncRetrying, RetryCallState, retry_if_exception_type, stop_after_attempt, wait_random_exponential
 
 from analysis.providers.base import (
     Misconfigured,
@@ -36,6 +37,9 @@ DESTINATIONS = 64
 THREADS_PER_DESTINATION = 8
 _EARLY_SECONDS = 10.0
 """A token is renewed this long before it expires."""
+
+ATTEMPTS = 3
+_LONGEST_WAIT = 5.0
 
 T = TypeVar("T")
 
@@ -209,3 +213,24 @@ def _retry_after(reply: requests.Response) -> float | None:
         return max(0.0, float(reply.headers.get("Retry-After", "")))
     except ValueError:
         return None
+
+
+def retrying() -> AsyncRetrying:
+    """Try a request that only reads again on a 429, a 5xx or a lost connection: `await retrying()(request)`."""
+    return AsyncRetrying(
+        retry=retry_if_exception_type((Unavailable, Unreachable)),
+        stop=stop_after_attempt(ATTEMPTS),
+        wait=_pause,
+        sleep=asyncio.sleep,
+        reraise=True,
+    )
+
+
+_backing_off = wait_random_exponential(multiplier=0.1, max=2)
+
+
+def _pause(state: RetryCallState) -> float:
+    """Seconds until the next attempt: what the server asked for, else growing at random."""
+    error = state.outcome.exception() if state.outcome else None
+    asked = error.retry_after if isinstance(error, Unavailable) else None
+    return min(asked, _LONGEST_WAIT) if asked is not None else _backing_off(state)

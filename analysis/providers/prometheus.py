@@ -13,7 +13,6 @@ Retries: a 429, a 5xx or a lost connection is tried again, three times in all. R
 
 from __future__ import annotations
 
-import asyncio
 import os
 import re
 import threading
@@ -26,11 +25,10 @@ from urllib.parse import urlsplit
 
 import requests
 from prometheus_api_client import PrometheusConnect
-from tenacity import AsyncRetrying, RetryCallState, retry_if_exception_type, stop_after_attempt, wait_random_exponential
 from urllib3.util import Retry
 
 from analysis.language import ConditionError, evaluate_time, plain_float
-from analysis.providers.base import Answer, Context, Misconfigured, Refused, Unavailable, Unreachable, seconds_allowed
+from analysis.providers.base import Answer, Context, Misconfigured, Refused, seconds_allowed
 from analysis.providers.http import (
     CONNECT_SECONDS,
     DESTINATIONS,
@@ -38,6 +36,7 @@ from analysis.providers.http import (
     Pools,
     authenticator,
     refusal,
+    retrying,
     transport_error,
 )
 from analysis.spec import Metric, parse_duration
@@ -45,8 +44,6 @@ from analysis.spec.providers import Prometheus as Config
 
 ADDRESS_VARIABLE = "ARGO_ROLLOUTS_PROMETHEUS_ADDRESS"
 RESOLVED_QUERY = "ResolvedPrometheusQuery"
-ATTEMPTS = 3
-_LONGEST_WAIT = 5.0
 _FALL_BACK = frozenset((405, 501))
 """Answers of servers and proxies that know GET only."""
 _POSITION = re.compile(r"(?:^|\s)(\d+):(\d+): ")
@@ -149,7 +146,7 @@ class PrometheusProvider:
         def work() -> Reply:
             return self._connection(destination, config, timeout).ask(path, form, timeout=timeout)
 
-        reply: Reply = await _retrying()(self._pools.call, destination, work)
+        reply: Reply = await retrying()(self._pools.call, destination, work)
         return answer(reply)
 
     def metadata(self, metric: Metric) -> Mapping[str, str]:
@@ -234,26 +231,6 @@ def _step(text: str | None) -> str:
     if seconds <= 0:
         raise Misconfigured("prometheus rangeQuery.step must be longer than 0")
     return f"{seconds:g}"
-
-
-def _retrying() -> AsyncRetrying:
-    return AsyncRetrying(
-        retry=retry_if_exception_type((Unavailable, Unreachable)),
-        stop=stop_after_attempt(ATTEMPTS),
-        wait=_pause,
-        sleep=asyncio.sleep,
-        reraise=True,
-    )
-
-
-_backing_off = wait_random_exponential(multiplier=0.1, max=2)
-
-
-def _pause(state: RetryCallState) -> float:
-    """Seconds until the next attempt: what the server asked for, else growing at random."""
-    error = state.outcome.exception() if state.outcome else None
-    asked = error.retry_after if isinstance(error, Unavailable) else None
-    return min(asked, _LONGEST_WAIT) if asked is not None else _backing_off(state)
 
 
 # -- answers -----------------------------------------------------------------------------------------------------------

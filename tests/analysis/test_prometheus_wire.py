@@ -12,7 +12,8 @@ import pytest
 
 from analysis.providers import Answer, Context
 from analysis.providers.base import Misconfigured, Refused, TimedOut, Unavailable, Unsupported
-from analysis.providers.prometheus import ATTEMPTS, PrometheusProvider
+from analysis.providers.http import ATTEMPTS
+from analysis.providers.prometheus import PrometheusProvider
 from tests.analysis.runs import metric
 from tests.analysis.wire import Reply, Request, prometheus_answer, wire
 

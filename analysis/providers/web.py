@@ -1,0 +1,167 @@
+"""Any HTTP service: a request, and a value picked from its JSON answer by a JSONPath.
+
+    {$.data.ok}           -> true                          result
+    {$.items[*].latency}  -> the first match, as in the peer
+    no jsonPath           -> the whole answer              result.data.ok && result.data.items[0].latency < 10
+
+An answer that is not JSON is a string, unless a jsonPath asks for more. Anything but 2xx is an error. A GET is tried
+again on a 429, a 5xx or a lost connection; a POST or PUT is sent once, for it may change something.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+from urllib.parse import urlsplit
+
+import jsonpath
+import requests
+
+from analysis.language import plain_float
+from analysis.providers.base import Answer, Context, Misconfigured, Refused, seconds_allowed
+from analysis.providers.http import (
+    CONNECT_SECONDS,
+    Destination,
+    Pools,
+    authenticator,
+    refusal,
+    retrying,
+    transport_error,
+)
+from analysis.spec import Metric
+from analysis.spec.providers import Web as Config
+
+LARGEST_ANSWER = 4_000_000
+"""Bytes. A larger answer is refused: it would be held in memory for one number."""
+LONGEST_VALUE = 2_000
+"""Characters of the value kept in the status; conditions see all of it."""
+_WHO = "the web service"
+
+
+@dataclass(slots=True)
+class WebProvider:
+    """Asks HTTP services. One object serves any number of metrics; `close` it in the end."""
+
+    _pools: Pools = field(default_factory=Pools)
+
+    async def run(self, metric: Metric, *, context: Context) -> Answer:
+        """Send the request and pick the value. Raises ProviderError."""
+        config = _config(metric)
+        timeout = seconds_allowed(metric)
+        _check(config)
+        parts = urlsplit(config.url)
+        destination = Destination(address=f"{parts.scheme}://{parts.netloc}", insecure=bool(config.insecure))
+
+        def work() -> tuple[str, bytes]:
+            return _send(config, timeout)
+
+        found: tuple[str, bytes]
+        if (config.method or "GET") == "GET":
+            found = await retrying()(self._pools.call, destination, work)
+        else:
+            found = await self._pools.call(destination, work)
+        return answer(config, found[1].decode(found[0], errors="replace"))
+
+    def metadata(self, metric: Metric) -> Mapping[str, str]:
+        """Nothing."""
+        return {}
+
+    async def close(self) -> None:
+        """Close the pools."""
+        self._pools.close()
+
+
+def _config(metric: Metric) -> Config:
+    if metric.provider.web is None:
+        raise Misconfigured(f'metric "{metric.name}" has no web provider')
+    return metric.provider.web
+
+
+def _check(config: Config) -> None:
+    parts = urlsplit(config.url)
+    if parts.scheme not in ("http", "https") or not parts.hostname:
+        raise Misconfigured(f'web url "{config.url}" is not a URL such as http://service.namespace/path')
+    if config.body and config.json_body is not None:
+        raise Misconfigured("web: use either body or jsonBody, not both")
+    if (config.method or "GET") == "GET" and (config.body or config.json_body is not None):
+        raise Misconfigured("web: a body can be sent with method POST or PUT only")
+
+
+def _send(config: Config, timeout: float) -> tuple[str, bytes]:
+    """Encoding and body of the answer. A session for each request: measurements of one service are far apart."""
+    auth = authenticator(config.authentication, verify=not config.insecure, timeout=timeout)
+    headers = {header.key: header.value for header in config.headers or ()}
+    try:
+        with requests.request(
+            config.method or "GET",
+            config.url,
+            headers=headers,
+            data=config.body.encode() if config.body else None,
+            json=config.json_body,
+            auth=auth,
+            verify=not config.insecure,
+            timeout=(min(CONNECT_SECONDS, timeout), timeout),
+            stream=True,
+        ) as reply:
+            body = _body(reply, config.url)
+            if reply.status_code // 100 != 2:
+                raise refusal(reply, _WHO, config.url, body[:200].decode(errors="replace").strip())
+            return _encoding(reply), body
+    except requests.RequestException as error:
+        raise transport_error(error, _WHO, config.url, timeout) from error
+
+
+def _body(reply: requests.Response, url: str) -> bytes:
+    found = bytearray()
+    for chunk in reply.iter_content(65536):
+        found += chunk
+        if len(found) > LARGEST_ANSWER:
+            raise Refused(f"{_WHO} at {url} answered with more than {LARGEST_ANSWER // 1_000_000} MB")
+    return bytes(found)
+
+
+def _encoding(reply: requests.Response) -> str:
+    try:
+        return "utf-8" if "x".encode(reply.encoding or "") != b"x" else str(reply.encoding)
+    except LookupError:
+        return "utf-8"
+
+
+def answer(config: Config, body: str) -> Answer:
+    """The value that `jsonPath` picks from a body. Raises Misconfigured or Refused."""
+    path = _path(config)
+    try:
+        document = json.loads(body)
+    except (ValueError, RecursionError) as error:
+        if path:
+            raise Refused(f"{_WHO} at {config.url} did not answer with JSON: {body[:100]!r}") from error
+        document = body
+    found = _picked(document, path) if path else document
+    return Answer(result=found, value=_shown(found))
+
+
+def _path(config: Config) -> str:
+    path = (config.json_path or "").strip()
+    return path[1:-1].strip() if path.startswith("{") and path.endswith("}") else path
+
+
+def _picked(document: Any, path: str) -> Any:
+    try:
+        found = jsonpath.findall(path, document)
+    except (jsonpath.JSONPathError, RecursionError) as error:
+        raise Misconfigured(f"web jsonPath {path!r} cannot be used: {str(error).splitlines()[0]}") from error
+    if not found:
+        raise Refused(f"web jsonPath {path!r} finds nothing in the answer: {json.dumps(document)[:200]}")
+    return found[0]
+
+
+def _shown(value: Any) -> str:
+    if isinstance(value, str):
+        text = value
+    elif isinstance(value, float):
+        text = plain_float(value)
+    else:
+        text = json.dumps(value, separators=(",", ":"), ensure_ascii=False)
+    return text if len(text) <= LONGEST_VALUE else f"{text[:LONGEST_VALUE]}…"

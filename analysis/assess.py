@@ -7,17 +7,7 @@ A driver turns in three calls, and can be killed after any of them:
     status = record(spec=spec, status=look.status, measured=measured)
     look = assess(spec=spec, status=status, now=now)              # counts it; write look.status, sleep till next_look
 
-How a metric is judged, in this order (the later overrides the earlier):
-
-    its last measurement is still running       Running
-    failed > failureLimit                       Failed
-    inconclusive > inconclusiveLimit            Inconclusive
-    consecutiveError > consecutiveErrorLimit    Error
-    consecutiveSuccess >= its limit (not 0)     Successful
-    count reached                               Successful; Failed if only a success limit was set and not
-                                                reached; Inconclusive if a success and a failure limit were set
-    the run is ending                           Successful
-    none of these                               Running
+What a metric comes to is in `verdict`, what a measurement changes in `record`.
 
 A run is as bad as the worst of its metrics, dry runs aside, and ends at once when one of them ends badly: what is in
 flight is then terminated. Errors are tried again after 10 s, whatever the interval, and do not count as measurements.
@@ -25,19 +15,18 @@ flight is then terminated. Errors are tried again after 10 s, whatever the inter
 
 from __future__ import annotations
 
-import re
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
+from analysis.record import Measured, dry_metrics, last_measurement, record, result_of, retention_of
 from analysis.rules import Limits, RuleError, check_run, check_texts
 from analysis.spec import (
     COMPLETED,
     ERROR,
     FAILED,
     INCONCLUSIVE,
-    PENDING,
     RUNNING,
     SUCCESSFUL,
     Measurement,
@@ -48,13 +37,10 @@ from analysis.spec import (
     RunStatus,
     Summary,
 )
-from analysis.spec.metric import DEFAULT_MEASUREMENT_RETENTION
+from analysis.verdict import WORSE, because, is_counted_out, metric_phase
 
 ERROR_RETRY = timedelta(seconds=10)
 """After a measurement in error, the next is taken this much later."""
-
-WORSE: tuple[Phase, ...] = (SUCCESSFUL, RUNNING, PENDING, INCONCLUSIVE, ERROR, FAILED)
-"""Phases from best to worst, as a run takes the worst of its metrics."""
 
 RUN_TERMINATED = "Run Terminated"
 METRIC_TERMINATED = "Metric Terminated"
@@ -72,15 +58,6 @@ class Task:
     def name(self) -> str:
         """The metric's name."""
         return self.metric.name
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Measured:
-    """What came of one task: the measurement, and the provider's notes about the metric, if any."""
-
-    metric: str
-    measurement: Measurement
-    metadata: dict[str, str] | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -143,7 +120,7 @@ def _when(metric: Metric, status: RunStatus, limits: Limits, *, ending: bool, no
         return None
     if last is not None and last.finished_at is None:
         return now if ending else last.resume_at or now
-    if ending or _is_counted_out(result, limits):
+    if ending or is_counted_out(result, limits):
         return None
     if last is None or last.finished_at is None:
         return (status.started_at or now) + _after(limits.delay)
@@ -154,10 +131,6 @@ def _when(metric: Metric, status: RunStatus, limits: Limits, *, ending: bool, no
 
 def _after(seconds: float) -> timedelta:
     return timedelta(seconds=min(seconds, 10 * 365 * 86400.0))
-
-
-def _is_counted_out(result: MetricResult | None, limits: Limits) -> bool:
-    return result is not None and limits.count is not None and (result.count or 0) >= limits.count
 
 
 # -- what is the verdict -----------------------------------------------------------------------------------------------
@@ -210,46 +183,8 @@ def _concluded(result: MetricResult, limits: Limits, *, dry: bool, ending: bool)
         return result
     message = (last_measurement(result) or Measurement()).message
     if dry and why:
-        message = f"Metric assessed {phase} due to {why}{_because(message)}"
+        message = f"Metric assessed {phase} due to {why}{because(message)}"
     return result.model_copy(update={"phase": phase, "message": message or None})
-
-
-def metric_phase(result: MetricResult, limits: Limits, *, ending: bool) -> tuple[Phase, str]:
-    """The phase of a metric as the table above says, and the broken limit in words (empty: none broken)."""
-    last = last_measurement(result)
-    if last is not None and last.finished_at is None:
-        return RUNNING, ""
-    broken = broken_limit(result, limits)
-    if broken is not None:
-        return broken
-    if limits.successes and (result.consecutive_success or 0) >= limits.successes:
-        return SUCCESSFUL, ""
-    if _is_counted_out(result, limits):
-        return _at_the_end(limits)
-    return (SUCCESSFUL if ending else RUNNING), ""
-
-
-def _at_the_end(limits: Limits) -> tuple[Phase, str]:
-    if not limits.successes:
-        return SUCCESSFUL, ""
-    phase: Phase = FAILED if limits.failures is None else INCONCLUSIVE
-    return phase, f"consecutiveSuccess never reaching consecutiveSuccessLimit ({limits.successes})"
-
-
-def broken_limit(result: MetricResult, limits: Limits) -> tuple[Phase, str] | None:
-    """The limit that is broken, as a phase and in words; None when all hold."""
-    failed, inconclusive, errors = result.failed or 0, result.inconclusive or 0, result.consecutive_error or 0
-    if errors > limits.errors:
-        return ERROR, f"consecutiveErrors ({errors}) > consecutiveErrorLimit ({limits.errors})"
-    if inconclusive > limits.inconclusive:
-        return INCONCLUSIVE, f"inconclusive ({inconclusive}) > inconclusiveLimit ({limits.inconclusive})"
-    if limits.failures is not None and failed > limits.failures:
-        return FAILED, f"failed ({failed}) > failureLimit ({limits.failures})"
-    return None
-
-
-def _because(message: str | None) -> str:
-    return f': "Error Message: {message}"' if message else ""
 
 
 def _verdict(
@@ -274,7 +209,7 @@ def _is_over(result: MetricResult | None, *, ending: bool) -> bool:
 
 def _message(worst: MetricResult, limits: Limits) -> str:
     _, why = metric_phase(worst, limits, ending=True)
-    return f'Metric "{worst.name}" assessed {worst.phase} due to {why}{_because(worst.message)}'
+    return f'Metric "{worst.name}" assessed {worst.phase} due to {why}{because(worst.message)}'
 
 
 def _summary(spec: RunSpec, status: RunStatus, names: Sequence[str]) -> Summary:
@@ -288,89 +223,14 @@ def _summary(spec: RunSpec, status: RunStatus, names: Sequence[str]) -> Summary:
     )
 
 
-# -- what has been measured --------------------------------------------------------------------------------------------
-
-
-def record(*, spec: RunSpec, status: RunStatus, measured: Iterable[Measured]) -> RunStatus:
-    """The status with new measurements in it, counted. A measurement that continues a running one replaces it."""
-    results = {result.name: result for result in status.metric_results or ()}
-    dry = dry_metrics(spec)
-    for item in measured:
-        before = results.get(item.metric) or MetricResult(name=item.metric, phase=RUNNING)
-        results[item.metric] = _recorded(
-            before, item, dry=item.metric in dry, retention=retention_of(spec, item.metric)
-        )
-    return status.model_copy(update={"metric_results": list(results.values()) or None})
-
-
-def _recorded(result: MetricResult, item: Measured, *, dry: bool, retention: int) -> MetricResult:
-    earlier = list(result.measurements or ())
-    if earlier and earlier[-1].finished_at is None:
-        earlier.pop()
-    kept = [*earlier, item.measurement][-max(1, retention) :]
-    update: dict[str, Any] = {"measurements": kept, "dry_run": dry or None, **_counters(result, item.measurement)}
-    if item.metadata:
-        update["metadata"] = {**(result.metadata or {}), **item.metadata}
-    return result.model_copy(update=update)
-
-
-_COUNTED = {SUCCESSFUL: "successful", FAILED: "failed", INCONCLUSIVE: "inconclusive"}
-
-
-def _counters(result: MetricResult, measurement: Measurement) -> dict[str, Any]:
-    """Counters after a measurement. Zero is left out (None), as everywhere in this API."""
-    if measurement.finished_at is None:
-        return {}
-    if measurement.phase not in _COUNTED:
-        return {
-            "error": (result.error or 0) + 1,
-            "consecutive_error": (result.consecutive_error or 0) + 1,
-            "consecutive_success": None,
-        }
-    name = _COUNTED[measurement.phase]
-    return {
-        "count": (result.count or 0) + 1,
-        name: (getattr(result, name) or 0) + 1,
-        "consecutive_error": None,
-        "consecutive_success": (result.consecutive_success or 0) + 1 if measurement.phase == SUCCESSFUL else None,
-    }
-
-
-# -- look-ups ----------------------------------------------------------------------------------------------------------
-
-
-def result_of(status: RunStatus, name: str) -> MetricResult | None:
-    """What has been found about a metric; None before its first measurement."""
-    return next((result for result in status.metric_results or () if result.name == name), None)
-
-
-def last_measurement(result: MetricResult | None) -> Measurement | None:
-    """The newest measurement of a metric."""
-    return result.measurements[-1] if result is not None and result.measurements else None
-
-
-def dry_metrics(spec: RunSpec) -> frozenset[str]:
-    """Names of the metrics in dry run; entries are regular expressions on whole names. Raises RuleError."""
-    patterns = [entry.metric_name for entry in spec.dry_run or ()]
-    return frozenset(name for name in _names(spec) for pattern in patterns if _matches(pattern, name, "dryRun"))
-
-
-def retention_of(spec: RunSpec, name: str) -> int:
-    """How many measurements of a metric are kept. Default 10. Raises RuleError."""
-    found = (
-        entry.limit
-        for entry in spec.measurement_retention or ()
-        if _matches(entry.metric_name, name, "measurementRetention")
-    )
-    return next((limit for limit in found if limit > 0), DEFAULT_MEASUREMENT_RETENTION)
-
-
-def _names(spec: RunSpec) -> Iterator[str]:
-    return (metric.name for metric in spec.metrics)
-
-
-def _matches(pattern: str, name: str, field: str) -> bool:
-    try:
-        return pattern == name or re.fullmatch(pattern, name) is not None
-    except re.error as error:
-        raise RuleError(f'{field}: "{pattern}" is not a regular expression: {error}') from error
+__all__ = [
+    "METRIC_TERMINATED",
+    "RUN_TERMINATED",
+    "WORSE",
+    "Assessment",
+    "Measured",
+    "Task",
+    "assess",
+    "record",
+    "result_of",
+]

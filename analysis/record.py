@@ -1,0 +1,106 @@
+"""Records measurements in the status of a run: counters, history, which metrics are in dry run. Pure.
+
+Counters count all measurements ever taken, the history keeps the newest. A zero is left out, as everywhere in this API.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from typing import Any
+
+from analysis.rules import RuleError
+from analysis.spec import FAILED, INCONCLUSIVE, RUNNING, SUCCESSFUL, Measurement, MetricResult, RunSpec, RunStatus
+from analysis.spec.metric import DEFAULT_MEASUREMENT_RETENTION
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Measured:
+    """What came of one task: the measurement, and the provider's notes about the metric, if any."""
+
+    metric: str
+    measurement: Measurement
+    metadata: dict[str, str] | None = None
+
+
+def record(*, spec: RunSpec, status: RunStatus, measured: Iterable[Measured]) -> RunStatus:
+    """The status with new measurements in it, counted. A measurement that continues a running one replaces it."""
+    results = {result.name: result for result in status.metric_results or ()}
+    dry = dry_metrics(spec)
+    for item in measured:
+        before = results.get(item.metric) or MetricResult(name=item.metric, phase=RUNNING)
+        results[item.metric] = _recorded(
+            before, item, dry=item.metric in dry, retention=retention_of(spec, item.metric)
+        )
+    return status.model_copy(update={"metric_results": list(results.values()) or None})
+
+
+def _recorded(result: MetricResult, item: Measured, *, dry: bool, retention: int) -> MetricResult:
+    earlier = list(result.measurements or ())
+    if earlier and earlier[-1].finished_at is None:
+        earlier.pop()
+    kept = [*earlier, item.measurement][-max(1, retention) :]
+    update: dict[str, Any] = {"measurements": kept, "dry_run": dry or None, **_counters(result, item.measurement)}
+    if item.metadata:
+        update["metadata"] = {**(result.metadata or {}), **item.metadata}
+    return result.model_copy(update=update)
+
+
+_COUNTED = {SUCCESSFUL: "successful", FAILED: "failed", INCONCLUSIVE: "inconclusive"}
+
+
+def _counters(result: MetricResult, measurement: Measurement) -> dict[str, Any]:
+    """Counters after a measurement. Zero is left out (None), as everywhere in this API."""
+    if measurement.finished_at is None:
+        return {}
+    if measurement.phase not in _COUNTED:
+        return {
+            "error": (result.error or 0) + 1,
+            "consecutive_error": (result.consecutive_error or 0) + 1,
+            "consecutive_success": None,
+        }
+    name = _COUNTED[measurement.phase]
+    return {
+        "count": (result.count or 0) + 1,
+        name: (getattr(result, name) or 0) + 1,
+        "consecutive_error": None,
+        "consecutive_success": (result.consecutive_success or 0) + 1 if measurement.phase == SUCCESSFUL else None,
+    }
+
+
+def result_of(status: RunStatus, name: str) -> MetricResult | None:
+    """What has been found about a metric; None before its first measurement."""
+    return next((result for result in status.metric_results or () if result.name == name), None)
+
+
+def last_measurement(result: MetricResult | None) -> Measurement | None:
+    """The newest measurement of a metric."""
+    return result.measurements[-1] if result is not None and result.measurements else None
+
+
+def dry_metrics(spec: RunSpec) -> frozenset[str]:
+    """Names of the metrics in dry run; entries are regular expressions on whole names. Raises RuleError."""
+    patterns = [entry.metric_name for entry in spec.dry_run or ()]
+    return frozenset(name for name in _names(spec) for pattern in patterns if _matches(pattern, name, "dryRun"))
+
+
+def retention_of(spec: RunSpec, name: str) -> int:
+    """How many measurements of a metric are kept. Default 10. Raises RuleError."""
+    found = (
+        entry.limit
+        for entry in spec.measurement_retention or ()
+        if _matches(entry.metric_name, name, "measurementRetention")
+    )
+    return next((limit for limit in found if limit > 0), DEFAULT_MEASUREMENT_RETENTION)
+
+
+def _names(spec: RunSpec) -> Iterator[str]:
+    return (metric.name for metric in spec.metrics)
+
+
+def _matches(pattern: str, name: str, field: str) -> bool:
+    try:
+        return pattern == name or re.fullmatch(pattern, name) is not None
+    except re.error as error:
+        raise RuleError(f'{field}: "{pattern}" is not a regular expression: {error}') from error

@@ -1,0 +1,109 @@
+"""What is wrong with manifests: every error of every object, with file, line, document and field.
+
+The same check that the controller makes, so what passes here is not refused there; in addition, Services that are in
+the same files are held against the Rollouts that name them.
+"""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from rollouts.api.errors import FieldError
+from rollouts.api.kinds import ARGO
+from rollouts.api.parsing import MODELS, check
+from rollouts.api.validation.references import Existing, missing, references
+from rollouts.cli.manifests import Manifest, Unreadable
+
+API_VERSION = f"{ARGO}/v1alpha1"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Finding:
+    """One error, ready to print. `line`, `document` from 1; `path` empty for the file as a whole."""
+
+    file: str
+    line: int | None
+    document: int | None
+    title: str
+    path: str
+    message: str
+
+    def __str__(self) -> str:
+        place = f"{self.file}:{self.line}" if self.line else self.file
+        title = f"{self.title} (document {self.document}): " if self.document else ""
+        return f"{place}: {title}{self.path + ': ' if self.path else ''}{self.message}"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Report:
+    """All findings, and how many objects were looked at; others (Services, …) are only looked up."""
+
+    findings: tuple[Finding, ...]
+    objects: int
+
+
+def lint(manifests: Sequence[Manifest | Unreadable]) -> Report:
+    """The report on all manifests together."""
+    readable = [item for item in manifests if isinstance(item, Manifest)]
+    ours = [item for item in readable if _is_ours(item.value)]
+    found = [_unreadable(item) for item in manifests if isinstance(item, Unreadable)]
+    for item in ours:
+        found += [_finding(item, error) for error in _errors(item, readable)]
+    return Report(findings=tuple(found), objects=len(ours))
+
+
+def _unreadable(item: Unreadable) -> Finding:
+    return Finding(file=item.file, line=item.line, document=None, title="", path="", message=item.message)
+
+
+def _finding(item: Manifest, error: FieldError) -> Finding:
+    return Finding(
+        file=item.file,
+        line=item.line(error.path),
+        document=item.document,
+        title=item.title,
+        path=error.path,
+        message=error.message,
+    )
+
+
+def _is_ours(value: Mapping[str, Any]) -> bool:
+    """Whether we know the kind, or it is one misspelt; the group has kinds of other programs too."""
+    kind, group = str(value.get("kind")), str(value.get("apiVersion")).partition("/")[0]
+    return group == ARGO and (kind in MODELS or bool(_meant(kind)))
+
+
+def _meant(kind: str) -> list[str]:
+    return difflib.get_close_matches(kind, MODELS, n=1, cutoff=0.75)
+
+
+def _errors(item: Manifest, others: Sequence[Manifest]) -> Iterator[FieldError]:
+    value, kind = item.value, str(item.value.get("kind"))
+    if value.get("apiVersion") != API_VERSION:
+        yield FieldError("apiVersion", f'must be "{API_VERSION}", not "{value.get("apiVersion")}"')
+    if kind not in MODELS:
+        yield FieldError("kind", f'unknown kind "{kind}", did you mean "{_meant(kind)[0]}"?')
+        return
+    parsed = check(kind, dict(value))
+    yield from parsed.errors
+    if kind == "Rollout" and parsed.model is not None:
+        yield from _references(item, parsed.model, others)
+
+
+def _references(item: Manifest, rollout: Any, others: Sequence[Manifest]) -> Iterator[FieldError]:
+    """Errors of Services that are there and can't serve this Rollout; those that aren't may be in the cluster."""
+    services = {
+        str(other.value["metadata"]["name"]): other.value
+        for other in others
+        if other.value.get("kind") == "Service" and _namespace(other) == _namespace(item) and "?" not in other.title
+    }
+    named = {str(found.path) for found in references(rollout) if found.kind == "Service" and found.name in services}
+    yield from (error for error in missing(rollout, Existing(services=services)) if error.path in named)
+
+
+def _namespace(item: Manifest) -> str:
+    meta = item.value.get("metadata")
+    return str(meta.get("namespace") or "") if isinstance(meta, Mapping) else ""

@@ -1,0 +1,161 @@
+"""The two programs: `rollouts` runs and checks things, `kubectl rollouts` releases with them.
+
+Both are typer apps over a table of verbs (`registry.py`), so that starting one imports little more than the verb that
+is run. The plugin also answers to the peer's name: a link `kubectl-argo-rollouts` to it makes `kubectl argo rollouts`.
+"""
+
+from __future__ import annotations
+
+import sys
+from pathlib import PurePath
+from typing import Any
+
+import typer
+
+from rollouts.cli.registry import CONTEXT, Verb, VerbGroup
+
+LOOK, STEER, MORE = "Look", "Steer", "More"
+_VERBS = "rollouts.cli.verbs"
+
+LINT = Verb(name="lint", help="Check manifests: all errors, with line and field.", module=f"{_VERBS}.lint", panel=MORE)
+VERSION = Verb(name="version", help="Print the version.", module=f"{_VERBS}.version", panel=MORE, globals=False)
+
+
+def _verb(name: str, help: str, panel: str, module: str = "", **more: Any) -> Verb:
+    return Verb(name=name, help=help, panel=panel, module=f"{_VERBS}.{module or name}", **more)
+
+
+GET = (
+    Verb(
+        name="rollout",
+        aliases=("rollouts", "ro"),
+        help="Show a Rollout and all that belongs to it.",
+        module=f"{_VERBS}.get",
+        function="rollout",
+    ),
+    Verb(
+        name="experiment",
+        aliases=("experiments", "exp"),
+        help="Show an Experiment and all that belongs to it.",
+        module=f"{_VERBS}.get",
+        function="experiment",
+    ),
+)
+RETRY = (
+    Verb(
+        name="rollout",
+        aliases=("rollouts", "ro"),
+        help="Start an aborted Rollout over.",
+        module=f"{_VERBS}.retry",
+        function="rollout",
+    ),
+    Verb(
+        name="experiment",
+        aliases=("experiments", "exp"),
+        help="Run an Experiment again.",
+        module=f"{_VERBS}.retry",
+        function="experiment",
+    ),
+)
+TERMINATE = (
+    Verb(
+        name="analysisrun",
+        aliases=("analysisruns", "ar"),
+        help="End an AnalysisRun now.",
+        module=f"{_VERBS}.terminate",
+        function="analysis_run",
+    ),
+    Verb(
+        name="experiment",
+        aliases=("experiments", "exp"),
+        help="End an Experiment now.",
+        module=f"{_VERBS}.terminate",
+        function="experiment",
+    ),
+)
+SET = (Verb(name="image", help="Set images of containers.", module=f"{_VERBS}.set_image"),)
+
+PLUGIN_VERBS = (
+    _verb(
+        "get", "Show a Rollout: state, why it waits, tree of revisions and pods.", LOOK, verbs=GET, default="rollout"
+    ),
+    _verb("list", "List Rollouts or Experiments.", LOOK),
+    _verb("status", "Wait for a Rollout; the exit code says how it went.", LOOK),
+    _verb("history", "List the revisions of a Rollout.", LOOK),
+    _verb("promote", "End a pause, or take the next step; --full skips all.", STEER),
+    _verb("abort", "Give the update up: back to stable.", STEER),
+    _verb("retry", "Start an aborted Rollout over.", STEER, verbs=RETRY, default="rollout"),
+    _verb("pause", "Stop a Rollout where it is.", STEER),
+    _verb("restart", "Replace all pods, without a new revision.", STEER),
+    _verb("set", "Set the image of a Rollout: `set image app app=example/app:2`.", STEER, verbs=SET),
+    _verb("undo", "Go back to an earlier revision.", STEER),
+    _verb("terminate", "End an AnalysisRun or Experiment now.", STEER, verbs=TERMINATE),
+    _verb("create", "Create objects from manifests.", MORE),
+    LINT,
+    _verb("completion", "Print a completion script for a shell.", MORE, globals=False),
+    VERSION,
+)
+
+CONTROLLER_VERBS = (
+    Verb(
+        name="controller",
+        help="Run the controller.",
+        module="rollouts.cli.controller",
+        function="controller",
+        globals=False,
+    ),
+    Verb(name="sync", help="Apply what is in Git.", module="rollouts.cli.sync", function="sync", globals=False),
+    LINT,
+    VERSION,
+)
+
+
+def program_name(path: str) -> str:
+    """What a person types to run the program at `path`: `kubectl rollouts`, `kubectl argo rollouts`, `rollouts`."""
+    name = PurePath(path).name.removesuffix(".exe").removesuffix(".py")
+    return name.replace("-", " ") if name.startswith("kubectl-") else name
+
+
+class PluginGroup(VerbGroup):
+    """`kubectl rollouts`."""
+
+    verbs = PLUGIN_VERBS
+
+    def main(self, args: Any = None, prog_name: str | None = None, **options: Any) -> Any:
+        """As usual, under the name that kubectl gives us."""
+        name = program_name(prog_name or sys.argv[0])
+        return super().main(args, prog_name=name if name.startswith("kubectl ") else "kubectl rollouts", **options)
+
+
+class ControllerGroup(VerbGroup):
+    """`rollouts`."""
+
+    verbs = CONTROLLER_VERBS
+
+
+plugin_app = typer.Typer(
+    cls=PluginGroup,
+    add_completion=False,
+    context_settings=CONTEXT,
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    help="Progressive delivery with kubectl: watch and steer Rollouts.",
+)
+controller_app = typer.Typer(
+    cls=ControllerGroup,
+    add_completion=False,
+    context_settings=CONTEXT,
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    help="The progressive delivery controller, its sync, and checks. Release with `kubectl rollouts`.",
+)
+
+
+@plugin_app.callback()
+def _plugin() -> None:
+    """Options before the verb are the groups' own."""
+
+
+@controller_app.callback()
+def _controller() -> None:
+    """Options before the verb are the groups' own."""

@@ -22,6 +22,7 @@ import tempfile
 import time
 from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass, field
+from http import HTTPStatus
 from pathlib import Path
 from typing import Any
 
@@ -82,16 +83,32 @@ class Seen:
     rollouts: dict[str, dict[str, Any]] = field(default_factory=dict)
     sets: dict[str, float] = field(default_factory=dict)
     changed: asyncio.Event = field(default_factory=asyncio.Event)
+    failed: list[BaseException] = field(default_factory=list)
+
+    def ended(self, task: asyncio.Task[None]) -> None:
+        """A watch ended: whoever waits must know."""
+        if not task.cancelled():
+            self.failed.append(task.exception() or EOFError("a watch ended"))
+            self.changed.set()
 
 
 async def watch(client: aiohttp.ClientSession, path: str, heed: Callable[[dict[str, Any]], None]) -> None:
-    """Call `heed` for every event, for ever."""
-    async with client.get(path, params={"watch": "true"}) as response:
-        buffer = b""
-        async for chunk in response.content.iter_any():
-            *lines, buffer = (buffer + chunk).split(b"\n")
-            for line in lines:
-                heed(json.loads(line))
+    """Call `heed` for every event, for ever. A kind just made is not served at once (429)."""
+    while True:
+        async with client.get(path, params={"watch": "true"}) as response:
+            if response.status == HTTPStatus.TOO_MANY_REQUESTS:
+                await asyncio.sleep(0.2)
+                continue
+            response.raise_for_status()
+            await _heed_all(response, heed)
+
+
+async def _heed_all(response: aiohttp.ClientResponse, heed: Callable[[dict[str, Any]], None]) -> None:
+    buffer = b""
+    async for chunk in response.content.iter_any():
+        *lines, buffer = (buffer + chunk).split(b"\n")
+        for line in lines:
+            heed(json.loads(line))
 
 
 async def until(seen: Seen, ready: Callable[[], bool], seconds: float) -> float:
@@ -99,6 +116,8 @@ async def until(seen: Seen, ready: Callable[[], bool], seconds: float) -> float:
     begun = time.monotonic()
     async with asyncio.timeout(seconds):
         while not ready():
+            if seen.failed:
+                raise seen.failed[0]
             seen.changed.clear()
             await seen.changed.wait()
     return time.monotonic() - begun
@@ -173,6 +192,8 @@ async def storm(kubeconfig: Path, command: list[str], count: int, limit: float) 
             asyncio.create_task(watch(client, ROLLOUTS, rollout_seen)),
             asyncio.create_task(watch(client, REPLICA_SETS, set_seen)),
         ]
+        for task in watching:
+            task.add_done_callback(seen.ended)
         try:
             names = [f"r{number:05d}" for number in range(count)]
 
@@ -252,6 +273,8 @@ def main() -> None:
         crds = Path(__file__).parents[2] / "crds"
         apply = ["kubectl", "--kubeconfig", str(kubeconfig), "apply", "--server-side", "-f", str(crds)]
         subprocess.run(apply, check=True, stdout=subprocess.DEVNULL)
+        established = ["wait", "--for=condition=Established", "crd", "--all", "--timeout=30s"]
+        subprocess.run([*apply[:3], *established], check=True, stdout=subprocess.DEVNULL)
         rows = asyncio.run(storm(kubeconfig, command, options.rollouts, options.limit))
     width = max(map(len, rows))
     for name, value in rows.items():

@@ -1,7 +1,7 @@
 """The writes of a decision, in an order that is safe to stop after any one of them.
 
-1. the Rollout's revision, so that everything created after it can be told apart;
-2. ReplicaSets that shrink, then the new one, then those that grow (see moves.py);
+1. ReplicaSets that shrink, then the new one, then those that grow (see moves.py): what users wait for comes first;
+2. the Rollout's revision, which the new ReplicaSet already carries;
 3. AnalysisRuns that begin, then those that end;
 4. what is beyond the history limits;
 5. pods to evict for a restart.
@@ -20,8 +20,8 @@ def of(decision: Decision) -> tuple[Write, ...]:
     """All writes but status."""
     revision = objects.rollout_patch(decision.rollout, decision.wants, revision=decision.revisions.number)
     return (
-        *((revision,) if revision else ()),
         *_replica_sets(decision),
+        *((revision,) if revision else ()),
         *_analysis_runs(decision),
         *_history(decision),
         *decision.restart.evict,

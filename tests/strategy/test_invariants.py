@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
 from rollouts.strategy.replicas import max_surge, max_unavailable
-from tests.strategy.world import Crashed, World, rollout
+from tests.strategy.world import CrashedError, World, rollout
 
 STEP = st.one_of(
     st.builds(lambda weight: {"setWeight": weight}, st.integers(0, 100)),
@@ -56,7 +56,7 @@ class Canary(RuleBasedStateMachine):
         plan = self.world.plan()
         try:
             self.world.apply(plan, die_after=crash)
-        except Crashed:
+        except CrashedError:
             pass
         else:
             assert self.world.plan().empty, (plan, self.world.last)

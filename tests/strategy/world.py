@@ -14,7 +14,7 @@ from rollouts.strategy.times import text
 START = datetime(2026, 1, 1, tzinfo=UTC)
 
 
-class Crashed(Exception):
+class CrashedError(Exception):
     """The controller died after a write."""
 
 
@@ -81,7 +81,7 @@ class World:
         for count, write in enumerate(plan.writes, start=1):
             self._write(write)
             if count == die_after:
-                raise Crashed
+                raise CrashedError
         if plan.status:
             self.log.append("PATCH Rollout/status")
             self.rollout["status"] = merged(self.rollout.get("status", {}), plan.status)
@@ -122,7 +122,7 @@ class World:
     # --- the world
 
     def pods(self, *, available: int | None = None) -> None:
-        """The ReplicaSet controller runs once: pods exist as asked for; `available` more become available (None: all)."""
+        """The ReplicaSet controller runs once: pods exist as asked for; `available` more become available, or all."""
         for name, rs in self.sets.items():
             wanted, status = rs["spec"].get("replicas", 1), rs.setdefault("status", {})
             ready = min(status.get("availableReplicas", 0), wanted)

@@ -57,11 +57,15 @@ def _say(text: str) -> None:
 @contextlib.contextmanager
 def _tree(stage: LiveStage) -> Iterator[None]:
     """The live tree of `kubectl rollouts get`, for as long as a chapter lasts."""
-    watching = subprocess.Popen(
-        [*PLUGIN, "get", "rollout", "web", "--watch"],
-        env={**os.environ, "KUBECONFIG": str(stage.kubeconfig)},
-        stderr=subprocess.DEVNULL,
-    ) if stage.rollout() else None
+    watching = (
+        subprocess.Popen(
+            [*PLUGIN, "get", "rollout", "web", "--watch"],
+            env={**os.environ, "KUBECONFIG": str(stage.kubeconfig)},
+            stderr=subprocess.DEVNULL,
+        )
+        if stage.rollout()
+        else None
+    )
     try:
         yield
     finally:

@@ -24,7 +24,12 @@ MEASURED: tuple[Mapping[str, Any], ...] = (
     {"setWeight": 50},
     {"pause": {"duration": "2s"}},
 )
-BY_HAND: tuple[Mapping[str, Any], ...] = ({"setWeight": 25}, {"pause": {}}, {"setWeight": 50}, {"pause": {"duration": "1s"}})
+BY_HAND: tuple[Mapping[str, Any], ...] = (
+    {"setWeight": 25},
+    {"pause": {}},
+    {"setWeight": 50},
+    {"pause": {"duration": "1s"}},
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -78,10 +83,18 @@ class Repository:
 
     def _git(self, *arguments: str, where: Path | None = None) -> str:
         who = {"GIT_AUTHOR_NAME": "Demo", "GIT_AUTHOR_EMAIL": "demo@example.com"}
-        who |= {"GIT_COMMITTER_NAME": "Demo", "GIT_COMMITTER_EMAIL": "demo@example.com", "GIT_CONFIG_GLOBAL": os.devnull}
+        who |= {
+            "GIT_COMMITTER_NAME": "Demo",
+            "GIT_COMMITTER_EMAIL": "demo@example.com",
+            "GIT_CONFIG_GLOBAL": os.devnull,
+        }
         ran = subprocess.run(
-            ["git", *arguments], cwd=where or self.directory / "work", env={**os.environ, **who}, text=True,
-            capture_output=True, check=False,
+            ["git", *arguments],
+            cwd=where or self.directory / "work",
+            env={**os.environ, **who},
+            text=True,
+            capture_output=True,
+            check=False,
         )
         if ran.returncode:
             raise RuntimeError(f"git {' '.join(arguments)}: {ran.stderr.strip()}")

@@ -11,6 +11,7 @@ import http.client
 import json
 import ssl
 import threading
+import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 from urllib.parse import urlencode, urlsplit
@@ -23,6 +24,9 @@ from rollouts.cli.tls import context_of
 MERGE = "application/merge-patch+json"
 JSON_PATCH = "application/json-patch+json"
 USER_AGENT = "kubectl-rollouts"
+_BUSY = (429, 503)
+_BUSY_PAUSES = (0.2, 0.5, 1.0)
+Headers = Mapping[str, str]
 _LOST = (http.client.HTTPException, ConnectionError, TimeoutError)
 
 
@@ -69,21 +73,29 @@ class Client:
         content_type: str = "application/json",
         params: Mapping[str, str] | None = None,
     ) -> dict[str, Any]:
-        """One request, the decoded answer. A kept connection that the server closed meanwhile is opened again."""
+        """One request, the decoded answer. A server that is busy or starting is asked again, a few times."""
         target = f"{path}?{urlencode(params)}" if params else path
         data = None if body is None else json.dumps(body).encode()
         headers = {"Accept": "application/json", **({"Content-Type": content_type} if data else {})}
-        with self._translated():
-            connection, kept = self._connection()
-            try:
-                answer = self._send(connection, method, target, data, headers)
-            except _LOST:
-                self._drop(connection)
-                if not kept:
-                    raise
-                connection, _ = self._connection()
-                answer = self._send(connection, method, target, data, headers)
-            return _decoded(answer, request=f"{method} {path}")
+        for pause in (*_BUSY_PAUSES, None):
+            with self._translated():
+                answer = self._exchange(method, target, data, headers)
+                if pause is None or answer.status not in _BUSY:
+                    return _decoded(answer, request=f"{method} {path}")
+                answer.read()
+            time.sleep(pause)
+        raise AssertionError("the last pause is None")
+
+    def _exchange(self, method: str, target: str, data: bytes | None, headers: Headers) -> http.client.HTTPResponse:
+        """Send on the kept connection; on a new one when the server has closed it meanwhile."""
+        connection, kept = self._connection()
+        try:
+            return self._send(connection, method, target, data, headers)
+        except _LOST:
+            self._drop(connection)
+            if not kept:
+                raise
+        return self._send(self._connection()[0], method, target, data, headers)
 
     def gather(self, *calls: Callable[[], Any]) -> Sequence[Any]:
         """The results of several calls made at once, in order; the first error is raised."""
@@ -164,7 +176,7 @@ class Client:
         except ssl.SSLError as error:
             raise UnreachableError(
                 f"no trusted connection to {self.access.server}: {error.reason or error}",
-                hint="The kubeconfig's certificate-authority must have signed the server's certificate: is it this cluster's?",
+                hint="Is the kubeconfig of this cluster? Its certificate-authority must match the server.",
             ) from None
         except (OSError, http.client.HTTPException) as error:
             raise UnreachableError(

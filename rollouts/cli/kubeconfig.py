@@ -1,8 +1,9 @@
 """Where the API server is and who we are: kubeconfig files, flags on top, the pod's own account as last resort.
 
 Own code, because importing the official client costs 0.7 s and a person waits for `get`. It follows kubectl:
-`KUBECONFIG` is a list of files of which the first to name a thing wins, relative paths are relative to their file. Only credentials that need a
-program or a provider (exec plugins, OIDC) are left to `kubernetes.config`, which then is loaded.
+`KUBECONFIG` is a list of files of which the first to name a thing wins, relative paths are relative to their file.
+Only credentials that need a program or a provider (exec plugins, OIDC) are left to `kubernetes.config`, which then is
+loaded.
 """
 
 from __future__ import annotations

@@ -7,6 +7,7 @@ is run. The plugin also answers to the peer's name: a link `kubectl-argo-rollout
 from __future__ import annotations
 
 import sys
+from collections.abc import Sequence
 from pathlib import PurePath
 from typing import Any
 
@@ -121,16 +122,32 @@ class PluginGroup(VerbGroup):
 
     verbs = PLUGIN_VERBS
 
-    def main(self, args: Any = None, prog_name: str | None = None, **options: Any) -> Any:
+    def main(
+        self,
+        args: Sequence[str] | None = None,
+        prog_name: str | None = None,
+        complete_var: str | None = None,
+        standalone_mode: bool = True,
+        windows_expand_args: bool = True,
+        **extra: Any,
+    ) -> Any:
         """As usual, under the name that kubectl gives us."""
         name = program_name(prog_name or sys.argv[0])
-        return super().main(args, prog_name=name if name.startswith("kubectl ") else "kubectl rollouts", **options)
+        return super().main(
+            args,
+            name if name.startswith("kubectl ") else "kubectl rollouts",
+            complete_var,
+            standalone_mode,
+            windows_expand_args,
+            **extra,
+        )
 
 
 class ControllerGroup(VerbGroup):
     """`rollouts`."""
 
     verbs = CONTROLLER_VERBS
+    takes_globals = False
 
 
 plugin_app = typer.Typer(

@@ -15,7 +15,9 @@ import typer
 from typer.core import TyperCommand, TyperGroup
 
 from rollouts.cli.errors import ApiError, CliError, explain
+from rollouts.cli.help import usage_pieces, write_commands, write_params
 from rollouts.cli.options import global_params
+from rollouts.cli.quick import quicken
 
 CONTEXT = {"help_option_names": ["-h", "--help"]}
 
@@ -34,6 +36,22 @@ class Verb:
     globals: bool = True
     verbs: tuple[Verb, ...] = field(default=())
     default: str = ""
+
+
+class VerbCommand(TyperCommand):
+    """A command whose values are taken as they are where that is right, and whose help is plain."""
+
+    def get_params(self, ctx: Any) -> Any:
+        """The parameters, --help among them."""
+        return quicken(super().get_params(ctx))
+
+    def collect_usage_pieces(self, ctx: Any) -> list[str]:
+        """`ROLLOUT... [flags]`, as kubectl writes it."""
+        return usage_pieces(self.get_params(ctx))
+
+    def format_options(self, ctx: Any, formatter: Any) -> None:
+        """Arguments and flags."""
+        write_params(self.get_params(ctx), ctx, formatter)
 
 
 class LazyCommand(TyperCommand):
@@ -55,9 +73,9 @@ def load_command(verb: Verb) -> Any:
     found = getattr(module, verb.function)
     if isinstance(found, typer.Typer):
         return typer.main.get_command(found)
-    app = typer.Typer(add_completion=False)
+    app = typer.Typer(add_completion=False, rich_markup_mode=None)
     settings = {**CONTEXT, **getattr(module, "CONTEXT_SETTINGS", {})}
-    app.command(name=verb.name, context_settings=settings)(found)
+    app.command(name=verb.name, cls=VerbCommand, context_settings=settings)(found)
     command = typer.main.get_command(app)
     command.params += global_params() if verb.globals else []
     return command
@@ -83,10 +101,24 @@ class VerbGroup(TyperGroup):
 
     verbs: tuple[Verb, ...] = ()
     default = ""
+    takes_globals = True
 
     def __init__(self, **options: Any) -> None:
-        super().__init__(**{"context_settings": CONTEXT, "no_args_is_help": True, **options})
-        self.params += global_params()
+        super().__init__(**{"context_settings": CONTEXT, "no_args_is_help": True, **options, "rich_markup_mode": None})
+        self.params += global_params() if self.takes_globals else []
+
+    def get_params(self, ctx: Any) -> Any:
+        """The parameters, --help among them."""
+        return quicken(super().get_params(ctx))
+
+    def collect_usage_pieces(self, ctx: Any) -> list[str]:
+        """`COMMAND [flags]`."""
+        return ["COMMAND", "[flags]"]
+
+    def format_options(self, ctx: Any, formatter: Any) -> None:
+        """Commands first, then flags."""
+        write_commands((self.get_command(ctx, name) for name in self.list_commands(ctx)), formatter)
+        write_params(self.get_params(ctx), ctx, formatter)
 
     def list_commands(self, ctx: Any) -> list[str]:
         """Names in the table's order."""

@@ -13,7 +13,7 @@ from rollouts.cli.session import Session, rollout_names
 
 def run(
     ctx: typer.Context,
-    names: Annotated[list[str], typer.Argument(metavar="ROLLOUT...", autocompletion=rollout_names)],
+    names: Annotated[list[str], typer.Argument(metavar="ROLLOUT", autocompletion=rollout_names)],
 ) -> None:
     """Abort an update: stable serves again. The spec stays, so `retry rollout` starts over and a new revision too."""
     session = Session.of(ctx)

@@ -13,7 +13,7 @@ from rollouts.cli.session import Session, rollout_names
 
 def run(
     ctx: typer.Context,
-    names: Annotated[list[str], typer.Argument(metavar="ROLLOUT...", autocompletion=rollout_names)],
+    names: Annotated[list[str], typer.Argument(metavar="ROLLOUT", autocompletion=rollout_names)],
 ) -> None:
     """Pause a Rollout where it is (spec.paused); `promote` lets it go on."""
     session = Session.of(ctx)

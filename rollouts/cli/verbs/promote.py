@@ -23,7 +23,7 @@ _WAYS: dict[str, Callable[[dict[str, Any]], Patch]] = {
 
 def run(
     ctx: typer.Context,
-    names: Annotated[list[str], typer.Argument(metavar="ROLLOUT...", autocompletion=rollout_names)],
+    names: Annotated[list[str], typer.Argument(metavar="ROLLOUT", autocompletion=rollout_names)],
     full: Annotated[bool, typer.Option("--full", help="Skip all steps, pauses and analysis that are left.")] = False,
     current: Annotated[bool, typer.Option("--skip-current-step", "-c", hidden=True)] = False,
     every: Annotated[bool, typer.Option("--skip-all-steps", "-a", hidden=True)] = False,

@@ -15,7 +15,7 @@ from rollouts.cli.session import Session, rollout_names
 
 def run(
     ctx: typer.Context,
-    names: Annotated[list[str], typer.Argument(metavar="ROLLOUT...", autocompletion=rollout_names)],
+    names: Annotated[list[str], typer.Argument(metavar="ROLLOUT", autocompletion=rollout_names)],
     later: Annotated[str, typer.Option("--in", "-i", help="How long to wait first, like 10s or 5m.")] = "0s",
 ) -> None:
     """Restart the pods of a Rollout (spec.restartAt), now or later."""

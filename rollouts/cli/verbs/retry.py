@@ -14,7 +14,7 @@ from rollouts.cli.session import Session, bare, rollout_names
 
 def rollout(
     ctx: typer.Context,
-    names: Annotated[list[str], typer.Argument(metavar="ROLLOUT...", autocompletion=rollout_names)],
+    names: Annotated[list[str], typer.Argument(metavar="ROLLOUT", autocompletion=rollout_names)],
 ) -> None:
     """Retry an aborted Rollout from its first step."""
     session = Session.of(ctx)
@@ -26,7 +26,7 @@ def rollout(
     session.each(names, act)
 
 
-def experiment(ctx: typer.Context, names: Annotated[list[str], typer.Argument(metavar="EXPERIMENT...")]) -> None:
+def experiment(ctx: typer.Context, names: Annotated[list[str], typer.Argument(metavar="EXPERIMENT")]) -> None:
     """Run an Experiment again from the start: its status is cleared."""
     session = Session.of(ctx)
 

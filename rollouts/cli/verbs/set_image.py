@@ -16,7 +16,7 @@ from rollouts.cli.workload import send, workload_of
 def run(
     ctx: typer.Context,
     name: Annotated[str, typer.Argument(metavar="ROLLOUT", autocompletion=rollout_names)],
-    pairs: Annotated[list[str], typer.Argument(metavar="CONTAINER=IMAGE...", help="`*=IMAGE` sets all containers.")],
+    pairs: Annotated[list[str], typer.Argument(metavar="CONTAINER=IMAGE", help="`*=IMAGE` sets all containers.")],
 ) -> None:
     """Set images of a Rollout's containers, or of the workload it refers to."""
     images = dict(_pair(text) for text in pairs)

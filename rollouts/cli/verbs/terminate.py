@@ -11,12 +11,12 @@ from rollouts.cli.patches import TERMINATE
 from rollouts.cli.session import Session
 
 
-def analysis_run(ctx: typer.Context, names: Annotated[list[str], typer.Argument(metavar="ANALYSISRUN...")]) -> None:
+def analysis_run(ctx: typer.Context, names: Annotated[list[str], typer.Argument(metavar="ANALYSISRUN")]) -> None:
     """Terminate an AnalysisRun (spec.terminate)."""
     _terminate(Session.of(ctx), ANALYSIS_RUN, names, word="analysisRun")
 
 
-def experiment(ctx: typer.Context, names: Annotated[list[str], typer.Argument(metavar="EXPERIMENT...")]) -> None:
+def experiment(ctx: typer.Context, names: Annotated[list[str], typer.Argument(metavar="EXPERIMENT")]) -> None:
     """Terminate an Experiment (spec.terminate)."""
     _terminate(Session.of(ctx), EXPERIMENT, names, word="experiment")
 

@@ -157,7 +157,7 @@ class Client:
         method: str,
         target: str,
         data: bytes | None,
-        headers: dict[str, str],
+        headers: Headers,
     ) -> http.client.HTTPResponse:
         prefix = urlsplit(self.access.server).path.rstrip("/")
         connection.putrequest(method, prefix + target)

@@ -15,7 +15,7 @@ ARGUMENTS, OPTIONS, COMMANDS = "Arguments", "Flags", "Commands"
 def usage_pieces(params: Iterable[Any]) -> list[str]:
     """Arguments in their order, then `[flags]`: `ROLLOUT CONTAINER=IMAGE... [flags]`."""
     arguments = [param for param in params if param.param_type_name == "argument"]
-    return [*(f"{param.metavar}{'...' if param.nargs == -1 else ''}" for param in arguments), "[flags]"]
+    return [*(f"{_shown(param)}{'...' if param.nargs == -1 else ''}" for param in arguments), "[flags]"]
 
 
 def write_params(params: Iterable[Any], ctx: Any, formatter: Any) -> None:
@@ -26,7 +26,7 @@ def write_params(params: Iterable[Any], ctx: Any, formatter: Any) -> None:
         if record is None or getattr(param, "hidden", False):
             continue
         if param.param_type_name == "argument":
-            record = (param.metavar, (param.help or "").strip())
+            record = (_shown(param), (param.help or "").strip())
             if not record[1]:
                 continue
         usual = ARGUMENTS if param.param_type_name == "argument" else OPTIONS
@@ -43,6 +43,10 @@ def write_commands(commands: Iterable[Any], formatter: Any) -> None:
             sections.setdefault(command.rich_help_panel or COMMANDS, []).append((command.name, command.help or ""))
     for title, records in sections.items():
         _write(formatter, title, records)
+
+
+def _shown(param: Any) -> str:
+    return str(param.metavar or param.name.upper())
 
 
 def _write(formatter: Any, title: str, records: list[tuple[str, str]]) -> None:

@@ -1,0 +1,103 @@
+"""The story the peer was recorded with, told again: the same Rollout, the same commands, and at each moment the same
+status, conditions, ReplicaSets and annotations, down to the hashes; in the end the same events.
+
+What may differ: times, the order of conditions, and what `BETTER` lists.
+"""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from tests.cluster.controllers import OwnController
+from tests.cluster.space import JSON, Space, rollout
+
+RECORDINGS = Path(__file__).parents[1] / "data" / "recordings"
+STEPS = [{"setWeight": 20}, {"pause": {}}, {"setWeight": 60}, {"pause": {"duration": 2}}]
+TIMES = re.compile(r"At$|Time$|^(re)?startedAt$")
+SPANS = "totalManualPauseDurationSeconds"
+EMPTY = ({}, None, False)
+#: Conditions the peer leaves behind untrue: after an abort out of a pause nothing is paused any more.
+BETTER = {"3-aborted": {"Paused": "False"}}
+
+
+def told(obj: Any) -> Any:
+    """Without times, and without what says nothing."""
+    if isinstance(obj, dict):
+        kept = {key: "some time" if TIMES.search(key) else told(value) for key, value in obj.items() if key != SPANS}
+        return {key: value for key, value in kept.items() if value not in EMPTY}
+    return [told(item) for item in obj] if isinstance(obj, list) else obj
+
+
+def told_status(status: JSON) -> JSON:
+    """A status, conditions by type."""
+    conditions = {c["type"]: (c["status"], c["reason"], c["message"]) for c in status.get("conditions") or ()}
+    return told({**status, "conditions": conditions})
+
+
+def moment(name: str) -> tuple[JSON, JSON]:
+    """Status, and ReplicaSets by name, as recorded."""
+    objects = [obj for obj in yaml.safe_load_all((RECORDINGS / f"canary-{name}.yaml").read_text()) if obj]
+    status = told_status(next(obj["status"] for obj in objects if obj["kind"] == "Rollout"))
+    for kind, value in BETTER.get(name, {}).items():
+        status["conditions"][kind] = (value, *status["conditions"][kind][1:])
+    return status, told_sets([obj for obj in objects if obj["kind"] == "ReplicaSet"])
+
+
+def told_sets(sets: list[JSON]) -> JSON:
+    """What matters of ReplicaSets, by name."""
+    return {
+        rs["metadata"]["name"]: (rs["spec"]["replicas"], rs["metadata"]["annotations"], rs["metadata"]["labels"])
+        for rs in sets
+    }
+
+
+def same(space: Space, name: str) -> None:
+    """Wait until the Rollout and its ReplicaSets are as recorded at this moment."""
+    wanted, wanted_sets = moment(name)
+
+    def look() -> bool:
+        seen = told_status(space.status())
+        differing = {key: (seen.get(key), wanted.get(key)) for key in {*seen, *wanted}}
+        differing = {key: pair for key, pair in differing.items() if pair[0] != pair[1]}
+        assert not differing, differing
+        seen_sets = told_sets(list(space.sets().values()))
+        assert seen_sets == wanted_sets, (seen_sets, wanted_sets)
+        return True
+
+    space.until(name, look, seconds=15)
+
+
+def test_the_recorded_canary(space: Space, controller: OwnController) -> None:
+    app = rollout(replicas=5, steps=STEPS, progressDeadlineSeconds=8, revisionHistoryLimit=3)
+    space.create(app)
+    same(space, "1-initial-healthy")
+    space.set_image("example/app:2")
+    same(space, "2-paused-at-20")
+    space.abort()
+    same(space, "3-aborted")
+    space.retry()
+    space.until_paused(at=1)
+    space.promote()
+    same(space, "4-retried-paused-at-60")
+    same(space, "5-promoted")
+    space.set_image("example/app:does-not-exist")
+    same(space, "6-deadline-exceeded")
+    undo(space, revision="2")
+    same(space, "7-undone")
+    space.edit(paused=True)
+    space.set_image("example/app:3")
+    same(space, "8-spec-paused-with-new-image")
+    space.promote_full()
+    same(space, "9-promoted-in-full")
+
+
+def undo(space: Space, *, revision: str) -> None:
+    """The plugin's `undo`: the template of an older ReplicaSet, without its hash."""
+    template = space.sets()[revision]["spec"]["template"]
+    template["metadata"]["labels"].pop("rollouts-pod-template-hash")
+    template["metadata"].pop("creationTimestamp", None)
+    space.edit(template=template)

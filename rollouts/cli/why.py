@@ -120,8 +120,9 @@ def _timed(seen: World, seconds: float, start: str, now: datetime) -> Why:
 
 
 def _inconclusive(seen: World, start: str, now: datetime) -> Why:
+    waited = age(world.since(start, now))
     return Why(
-        reason=f"waits for a person to decide{_ago(start, now)}: the measurements were inconclusive" + _at_step(seen),
+        reason=f"waits for a person to decide, {waited} so far: the measurements were inconclusive" + _at_step(seen),
         verbs=(f"promote {_name(seen)}", f"abort {_name(seen)}"),
     )
 

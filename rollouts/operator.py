@@ -8,14 +8,17 @@ streams begin; so every decision sees a full store.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Coroutine, Mapping
-from typing import Any
+import itertools
+from collections.abc import Callable, Coroutine, Iterator, Mapping
+from typing import Any, Final
 
 import kopf
 
 from rollouts.api.kinds import Kind
 from rollouts.engine.app import SELECTORS, App
-from rollouts.engine.snapshots import INDEXES
+
+PRIME_RETRY: Final = 3.0
+"""Seconds until the store is filled anew when the API server was not there, or our rights were not."""
 
 Handler = Callable[..., Coroutine[Any, Any, None]]
 
@@ -52,6 +55,13 @@ class _NoProgress(kopf.ProgressStorage):
         return essence
 
 
+class _Patience:
+    """Seconds between kopf's attempts at a request, without end: an API server that is away for an hour comes back."""
+
+    def __iter__(self) -> Iterator[float]:
+        return itertools.chain((0.2, 0.5, 1.0, 2.0), itertools.repeat(5.0))
+
+
 def settings() -> kopf.OperatorSettings:
     """kopf without writes, peering, scanning."""
     chosen = kopf.OperatorSettings()
@@ -60,35 +70,37 @@ def settings() -> kopf.OperatorSettings:
     chosen.posting.enabled = False
     chosen.peering.standalone = True
     chosen.scanning.disabled = True
+    chosen.networking.error_backoffs = _Patience()
     for kind, selector in SELECTORS.items():
         chosen.watching.label_selectors[kind.group, kind.plural] = selector
     return chosen
 
 
-def build_operator(app: App) -> kopf.OperatorRegistry:
-    """A registry of its own, so several operators can live in one process."""
+def build_operator(app: App, *, stop: asyncio.Event) -> kopf.OperatorRegistry:
+    """A registry of its own, so several operators can live in one process. `stop` is what kopf is told to stop by."""
     registry = kopf.OperatorRegistry()
 
-    @kopf.on.startup(registry=registry, id="start")  # type: ignore[arg-type]
+    @kopf.on.startup(registry=registry, id="start", backoff=PRIME_RETRY)
     async def start(**_: Any) -> None:
         await app.prime()
         await app.work()
 
-    @kopf.on.cleanup(registry=registry, id="stop")  # type: ignore[arg-type]
+    @kopf.on.cleanup(registry=registry, id="stop")
     async def stop(**_: Any) -> None:
         await app.drain()
+        stop.set()  # after a signal kopf would wait 5 s for the one it has waiting for this
 
-    @kopf.on.login(registry=registry, id="login")  # type: ignore[arg-type]
+    @kopf.on.login(registry=registry, id="login")
     async def login(**_: Any) -> kopf.AiohttpSession:
         return kopf.AiohttpSession(server=app.api.server, aiohttp_session=app.api.session)
 
-    for kind in INDEXES:
-        kopf.on.event(kind.group, kind.version, kind.plural, registry=registry, id=kind.plural)(_observe(kind, app))  # type: ignore[arg-type]
+    for kind in app.kinds:
+        kopf.on.event(kind.group, kind.version, kind.plural, registry=registry, id=kind.plural)(_observe(kind, app))
     return registry
 
 
 def _observe(kind: Kind, app: App) -> Handler:
-    async def handler(*, type: str | None, event: Mapping[str, Any], **_: Any) -> None:  # noqa: A002
+    async def handler(*, type: str | None, event: Mapping[str, Any], **_: Any) -> None:
         app.observe(kind, type, event["object"])
 
     return handler
@@ -99,7 +111,7 @@ async def run(app: App, *, stop: asyncio.Event) -> None:
     watching = asyncio.create_task(_lost(app, stop))
     try:
         await kopf.operator(
-            registry=build_operator(app),
+            registry=build_operator(app, stop=stop),
             settings=settings(),
             clusterwide=app.settings.namespace is None,
             namespaces=[app.settings.namespace] if app.settings.namespace else [],

@@ -1,11 +1,24 @@
-"""One running controller: the parts put together, their start and their end. kopf drives it (operator.py)."""
+"""One running controller: the parts put together, their start and their end. kopf drives it (operator.py).
+
+    prime   every kind is listed once, so the first decision already sees everything
+    work    the background tasks start; the workers too, or when the Lease is ours (a standby keeps its store warm)
+    observe each event of a watch goes into the store and wakes the keys it concerns
+    drain   what is under way is finished, events are posted, the Lease is let go
+
+Which events wake whom, and how urgently:
+
+    Rollout, AnalysisRun            itself, first: our own writes are known by then, so somebody else wrote it
+    anything a Rollout controls     that Rollout, soon
+    AnalysisTemplate, Cluster…      every Rollout that uses it, soon
+    what a list brings              the same, later
+"""
 
 from __future__ import annotations
 
 import asyncio
 import gc
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
 from typing import Any, Final
 
 import structlog
@@ -14,13 +27,14 @@ from analysis.providers import Provider, default_providers
 from rollouts.api import kinds
 from rollouts.api.kinds import Kind
 from rollouts.engine.client import Api
+from rollouts.engine.errors import NotFoundError
 from rollouts.engine.events import Recorder
 from rollouts.engine.lease import Lease
 from rollouts.engine.measuring import Measuring
 from rollouts.engine.metrics import Metrics
 from rollouts.engine.queue import Priority
 from rollouts.engine.reconcile import Controller, Loop
-from rollouts.engine.snapshots import INDEXES, Rollouts
+from rollouts.engine.snapshots import INDEXES, Rollouts, users_of
 from rollouts.engine.store import Key, Store, key_of
 from rollouts.engine.writer import Writer
 from rollouts.strategy.keys import INSTANCE_ID, POD_HASH
@@ -30,6 +44,8 @@ log = structlog.get_logger(__name__)
 
 PRUNE_FIRST: Final = 30.0
 PRUNE_EVERY: Final = 600.0
+_GRACE: Final = 10.0
+_GRACE_LOST: Final = 2.0
 SELECTORS: Final[Mapping[Kind, str]] = {kinds.REPLICA_SET: POD_HASH}
 
 
@@ -39,47 +55,58 @@ class Settings:
 
     namespace: str | None = None
     instance_id: str = ""
-    rollout_workers: int = 16
+    rollout_workers: int = 512
     analysis_workers: int = 30
 
 
-@dataclass(kw_only=True)
 class App:
     """The parts of a controller. `prime`, `work` and `drain` are its life."""
 
-    api: Api
-    settings: Settings = field(default_factory=Settings)
-    lease: Lease | None = None
-    providers: Mapping[str, Provider] = field(default_factory=default_providers)
-    store: Store = field(default_factory=lambda: Store(INDEXES))
-    primed: bool = False
-    working: bool = False
+    def __init__(
+        self,
+        *,
+        api: Api,
+        settings: Settings | None = None,
+        lease: Lease | None = None,
+        providers: Mapping[str, Provider] | None = None,
+    ) -> None:
+        self.api = api
+        self.settings = settings or Settings()
+        self.lease = lease
+        self.store = Store({kind: INDEXES[kind] for kind in self.kinds})
+        self.recorder = Recorder(api)
+        self.metrics = Metrics(store=self.store, requests=api.requests, events=self.recorder.recorded)
+        self.writer = Writer(api=api, store=self.store, recorder=self.recorder)
+        self.loops = {row.kind: self._loop(row) for row in self._controllers(providers)}
+        self.metrics.queues.update({kind.plural: loop.queue for kind, loop in self.loops.items()})
+        self.primed = False
+        self.working = False
+        self._tasks: list[asyncio.Task[None]] = []
 
-    def __post_init__(self) -> None:
-        self.recorder = Recorder(self.api)
-        self.metrics = Metrics(store=self.store, requests=self.api.requests)
-        writer = Writer(api=self.api, store=self.store, recorder=self.recorder)
-        rollouts, measuring = (
-            Rollouts(api=self.api, store=self.store),
-            Measuring(api=self.api, providers=self.providers),
-        )
-        table = (
+    @property
+    def kinds(self) -> tuple[Kind, ...]:
+        """What is watched. A controller of one namespace has no right to, and no use for, what belongs to none."""
+        return tuple(kind for kind in INDEXES if kind.namespaced or self.settings.namespace is None)
+
+    def _controllers(self, providers: Mapping[str, Provider] | None) -> tuple[Controller, ...]:
+        rollouts = Rollouts(api=self.api, store=self.store)
+        measuring = Measuring(api=self.api, providers=default_providers() if providers is None else providers)
+        return (
             Controller(kind=kinds.ROLLOUT, decide=rollouts.decide, workers=self.settings.rollout_workers),
             Controller(kind=kinds.ANALYSIS_RUN, decide=measuring.decide, workers=self.settings.analysis_workers),
         )
-        self.loops = {
-            row.kind: Loop(
-                controller=row, store=self.store, writer=writer, recorder=self.recorder, metrics=self.metrics
-            )
-            for row in table
-        }
-        self.metrics.queues.update({kind.plural: loop.queue for kind, loop in self.loops.items()})
-        self._tasks: list[asyncio.Task[None]] = []
+
+    def _loop(self, row: Controller) -> Loop:
+        return Loop(controller=row, store=self.store, writer=self.writer, recorder=self.recorder, metrics=self.metrics)
 
     async def prime(self) -> None:
         """List every kind once, so that the first decision already sees everything."""
-        for kind in INDEXES:
-            await self._list(kind)
+        for kind in self.kinds:
+            try:
+                await self._list(kind)
+            except NotFoundError as error:
+                hint = "install the CRDs first (kubectl apply --server-side -f crds/)"
+                raise NotFoundError(f"the API server does not know {kind.plural}: {hint}", status=404) from error
         self.primed = True
         gc.collect()
         gc.freeze()
@@ -94,47 +121,49 @@ class App:
             self._tasks += [asyncio.create_task(self.lease.run()), asyncio.create_task(self._open_when_leading())]
 
     async def drain(self) -> None:
-        """End gracefully: work under way, events, the Lease."""
-        for loop in self.loops.values():
-            await loop.stop()
-        await self.recorder.stop()
+        """End gracefully: work under way, events, the Lease. With the Lease lost there is little time: others act."""
+        seconds = _GRACE_LOST if self.lost else _GRACE
+        await asyncio.gather(*(loop.stop(seconds=seconds) for loop in self.loops.values()))
+        await self.recorder.stop(seconds=seconds)
         for task in self._tasks:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
         if self.lease is not None:
             await self.lease.release()
 
+    @property
+    def lost(self) -> bool:
+        """Whether the Lease was ours and is not any more."""
+        return self.lease is not None and self.lease.lost.is_set()
+
     def observe(self, kind: Kind, event_type: str | None, obj: JSON) -> None:
         """Take an event in and wake whoever it concerns. `event_type` as a watch gives it; None: from a list."""
-        changed = self.store.shelf(kind).remove(obj) if event_type == "DELETED" else self.store.shelf(kind).put(obj)
-        if changed:
+        shelf = self.store.shelf(kind)
+        gone = event_type == "DELETED" or not self._ours(kind, obj)
+        if shelf.remove(obj) if gone else shelf.put(obj):
             self.wake(kind, obj, Priority.LATER if event_type is None else Priority.SOON)
 
     def wake(self, kind: Kind, obj: JSON, priority: Priority) -> None:
         """Queue the keys an object concerns: itself, its owner, users of a template."""
-        if kind in self.loops and self._ours(obj):
-            self.loops[kind].queue.add(key_of(obj), priority)
+        if kind in self.loops:
+            own = Priority.FIRST if priority is Priority.SOON else priority
+            self.loops[kind].queue.add(key_of(obj), own)
         for key in self._concerned(kind, obj):
             self.loops[kinds.ROLLOUT].queue.add(key, priority)
 
     def _concerned(self, kind: Kind, obj: JSON) -> Iterable[Key]:
-        metadata = obj["metadata"]
         if kind in (kinds.ANALYSIS_TEMPLATE, kinds.CLUSTER_ANALYSIS_TEMPLATE):
-            entry = f"{metadata.get('namespace', '')}/{metadata['name']}"
-            found = self.store.shelf(kinds.ROLLOUT).find("template", entry)
-            return [key_of(rollout) for rollout in found if self._ours(rollout)]
-        return [
-            Key(metadata.get("namespace", ""), ref["name"])
-            for ref in metadata.get("ownerReferences") or ()
-            if ref.get("controller") and ref.get("kind") == kinds.ROLLOUT.kind
-        ]
+            return map(key_of, users_of(self.store, obj))
+        owners = (Key(obj["metadata"].get("namespace", ""), ref["name"]) for ref in _rollouts_over(obj))
+        return [key for key in owners if self.store.get(kinds.ROLLOUT, key) is not None]
 
-    def _ours(self, obj: JSON) -> bool:
-        return (obj["metadata"].get("labels") or {}).get(INSTANCE_ID, "") == self.settings.instance_id
+    def _ours(self, kind: Kind, obj: JSON) -> bool:
+        labels = obj["metadata"].get("labels") or {}
+        return kind not in self.loops or labels.get(INSTANCE_ID, "") == self.settings.instance_id
 
     def trouble(self) -> str:
         """What is wrong with this process; empty when nothing is."""
-        return "the lease is lost" if self.lease is not None and self.lease.lost.is_set() else ""
+        return "the lease is lost" if self.lost else ""
 
     def not_ready(self) -> str:
         """What is missing before it can act or stand by; empty when it is ready."""
@@ -144,7 +173,8 @@ class App:
         namespace = self.settings.namespace if kind.namespaced else None
         found = await self.api.list(kind, namespace, selector=SELECTORS.get(kind, ""))
         listed_at = int(found["metadata"].get("resourceVersion") or 0)
-        ghosts = self.store.replace(kind, found["items"], listed_at=listed_at)
+        items = [item for item in found["items"] if self._ours(kind, item)]
+        ghosts = self.store.replace(kind, items, listed_at=listed_at)
         for ghost in ghosts if self.primed else ():
             self.wake(kind, ghost, Priority.LATER)
 
@@ -154,7 +184,7 @@ class App:
         while True:
             await asyncio.sleep(wait)
             wait = PRUNE_EVERY
-            for kind in INDEXES:
+            for kind in self.kinds:
                 try:
                     await self._list(kind)
                 except Exception as error:
@@ -162,9 +192,8 @@ class App:
 
     def _open(self) -> None:
         for kind, loop in self.loops.items():
-            for obj in self.store.shelf(kind).objects.values():
-                if self._ours(obj):
-                    loop.queue.add(key_of(obj), Priority.LATER)
+            for key in self.store.shelf(kind).objects:
+                loop.queue.add(key, Priority.LATER)
             loop.start()
         self.working = True
 
@@ -172,3 +201,9 @@ class App:
         if self.lease is not None:
             await self.lease.held.wait()
             self._open()
+
+
+def _rollouts_over(obj: JSON) -> Iterator[JSON]:
+    for ref in obj["metadata"].get("ownerReferences") or ():
+        if ref.get("controller") and ref.get("kind") == kinds.ROLLOUT.kind and ref["apiVersion"].startswith(kinds.ARGO):
+            yield ref

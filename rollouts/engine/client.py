@@ -28,6 +28,7 @@ MERGE: Final = "application/merge-patch+json"
 APPLY: Final = "application/apply-patch+yaml"
 FIELD_MANAGER: Final = "rollouts"
 _TIMEOUT: Final = aiohttp.ClientTimeout(total=30, connect=10)
+_PATIENCE: Final = 10.0
 _REPEATABLE: Final = frozenset({"GET", "PATCH", "DELETE"})
 
 
@@ -143,15 +144,15 @@ class Api:
 def _wait(state: tenacity.RetryCallState) -> float:
     error = state.outcome.exception() if state.outcome else None
     asked = error.retry_after if isinstance(error, ApiError) else None
-    return asked if asked is not None else tenacity.wait_random_exponential(multiplier=0.1, max=5)(state)
+    return (
+        min(asked, _PATIENCE) if asked is not None else tenacity.wait_random_exponential(multiplier=0.1, max=5)(state)
+    )
 
 
 def counting(counter: Counter[tuple[str, str, int]]) -> aiohttp.ClientMiddlewareType:
     """A middleware that counts (verb, resource, status) of every request on the session."""
 
-    async def middleware(
-        request: aiohttp.ClientRequest, handler: aiohttp.ClientHandlerType
-    ) -> aiohttp.ClientResponse:
+    async def middleware(request: aiohttp.ClientRequest, handler: aiohttp.ClientHandlerType) -> aiohttp.ClientResponse:
         try:
             response = await handler(request)
         except (aiohttp.ClientError, OSError):
@@ -175,9 +176,7 @@ def resource_of(path: str) -> str:
 def authorizing(token: Callable[[], Any]) -> aiohttp.ClientMiddlewareType:
     """A middleware that sets the Authorization header, asking anew each time (tokens are renewed)."""
 
-    async def middleware(
-        request: aiohttp.ClientRequest, handler: aiohttp.ClientHandlerType
-    ) -> aiohttp.ClientResponse:
+    async def middleware(request: aiohttp.ClientRequest, handler: aiohttp.ClientHandlerType) -> aiohttp.ClientResponse:
         value = await token()
         if value:
             request.headers["Authorization"] = value
@@ -193,9 +192,9 @@ async def connect(*, kubeconfig: str | None = None, context: str | None = None) 
 
     configuration = client.Configuration()
     if kubeconfig is None and "KUBECONFIG" not in os.environ and "KUBERNETES_SERVICE_HOST" in os.environ:
-        config.load_incluster_config(client_configuration=configuration)
+        config.load_incluster_config(client_configuration=configuration)  # type: ignore[no-untyped-call]
     else:
-        await config.load_kube_config(config_file=kubeconfig, context=context, client_configuration=configuration)
+        await config.load_kube_config(config_file=kubeconfig, context=context, client_configuration=configuration)  # type: ignore[no-untyped-call]
     counter: Counter[tuple[str, str, int]] = Counter()
 
     async def token() -> str | None:

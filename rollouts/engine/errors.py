@@ -1,13 +1,13 @@
 """What the API server may answer instead of what was asked for.
 
-    ApiError
-    ├── NotFoundError, GoneError
-    ├── ConflictError            somebody was faster: plan again from fresh state
-    │   └── AlreadyExistsError
-    ├── InvalidError             the object breaks a rule of its kind
-    ├── ForbiddenError           our rights don't suffice
-    ├── TooManyRequestsError     asked to wait; carries `retry_after` (seconds)
-    └── UnavailableError         5xx, or no answer at all
+ApiError
+├── NotFoundError, GoneError
+├── ConflictError            somebody was faster: plan again from fresh state
+│   └── AlreadyExistsError
+├── InvalidError             the object breaks a rule of its kind
+├── ForbiddenError           our rights don't suffice
+├── TooManyRequestsError     asked to wait; carries `retry_after` (seconds)
+└── UnavailableError         5xx, or no answer at all
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """Leader election by a Lease: one replica acts, the others keep their stores warm and wait.
 
-One request per renewal: a PUT-like merge patch with the resourceVersion remembered from the last one. Time is
+One request per renewal: a merge patch with the resourceVersion remembered from the last one. Time is
 monotonic and our own, so clocks of other machines don't matter: a lease is taken over when its record has not changed
 for its whole duration, as seen from here. On shutdown the holder is emptied, so the next one need not wait.
 """
@@ -41,6 +41,7 @@ class Lease:
         self._name = name
         self._identity = identity
         self._timing = timing
+        self._where = f"{namespace}/{name}"
         self._record: Mapping[str, Any] | None = None
         self._changed = 0.0
         self.held = asyncio.Event()
@@ -48,30 +49,46 @@ class Lease:
 
     async def run(self) -> None:
         """Acquire, renew, until lost or cancelled."""
-        loop = asyncio.get_running_loop()
         renewed = 0.0
         while not self.lost.is_set():
-            began = loop.time()
-            try:
-                async with asyncio.timeout(self._timing.renew_deadline):
-                    if await self._try():
-                        renewed = began
-                        if not self.held.is_set():
-                            log.info("leading", lease=f"{self._namespace}/{self._name}", identity=self._identity)
-                            self.held.set()
-            except (ApiError, TimeoutError) as error:
-                log.warning("the lease could not be renewed", error=str(error))
-            if self.held.is_set() and loop.time() - renewed > self._timing.renew_deadline:
-                log.error("the lease is lost; stopping")
+            began = asyncio.get_running_loop().time()
+            if await self._tried():
+                renewed = began
+                self._lead()
+            elif self.held.is_set() and (self._taken() or self._late(since=renewed)):
+                log.error("the lease is lost; stopping", lease=self._where)
                 self.lost.set()
+                return
             await asyncio.sleep(self._timing.retry * random.uniform(0.9, 1.1))  # noqa: S311
+
+    async def _tried(self) -> bool:
+        try:
+            async with asyncio.timeout(self._timing.renew_deadline):
+                return await self._try()
+        except (ApiError, TimeoutError) as error:
+            log.warning("the lease could not be renewed", lease=self._where, error=str(error) or "no answer in time")
+            return False
+
+    def _lead(self) -> None:
+        if not self.held.is_set():
+            log.info("leading", lease=self._where, identity=self._identity)
+            self.held.set()
+
+    def _taken(self) -> bool:
+        return self._record is not None and self._holder() not in ("", self._identity)
+
+    def _late(self, *, since: float) -> bool:
+        return asyncio.get_running_loop().time() - since >= self._timing.renew_deadline
+
+    def _holder(self) -> str:
+        return str(((self._record or {}).get("spec") or {}).get("holderIdentity") or "")
 
     async def release(self) -> None:
         """Let the next one have it at once."""
         if not self.held.is_set() or self._record is None or self.lost.is_set():
             return
         try:
-            await self._write({"holderIdentity": "", "leaseDurationSeconds": 1})
+            await self._write({"holderIdentity": None, "leaseDurationSeconds": 1})
         except ApiError as error:
             log.warning("the lease could not be released", error=str(error))
 
@@ -82,13 +99,13 @@ class Lease:
             await self._read(now)
         if self._record is None:
             return await self._create()
-        holder = self._record["spec"].get("holderIdentity") or ""
+        holder = self._holder()
         if holder not in ("", self._identity) and now - self._changed < self._timing.duration:
             return False
         try:
             await self._write(self._spec(taking=holder != self._identity))
-        except ConflictError:
-            self._record = None
+        except (ConflictError, NotFoundError):
+            await self._read(now)
             return False
         return True
 

@@ -31,8 +31,9 @@ def configure(*, level: str, form: str) -> None:
         logger_factory=structlog.stdlib.LoggerFactory(),
         cache_logger_on_first_use=True,
     )
-    renderer: Any = structlog.dev.ConsoleRenderer(colors=sys.stderr.isatty())
-    final = [structlog.processors.format_exc_info, structlog.processors.JSONRenderer()] if form == "json" else [renderer]
+    final: list[Any] = [structlog.dev.ConsoleRenderer(colors=sys.stderr.isatty())]
+    if form == "json":
+        final = [structlog.processors.format_exc_info, structlog.processors.JSONRenderer()]
     formatter = structlog.stdlib.ProcessorFormatter(
         foreign_pre_chain=_SHARED, processors=[structlog.stdlib.ProcessorFormatter.remove_processors_meta, *final]
     )

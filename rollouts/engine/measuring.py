@@ -100,9 +100,7 @@ def _expiry(obj: JSON, run: AnalysisRun, status: RunStatus, now: datetime) -> Pl
     if left > 0:
         return Plan(requeue_after=left)
     metadata = obj["metadata"]
-    gone = Delete(
-        kind=kinds.ANALYSIS_RUN, namespace=metadata["namespace"], name=metadata["name"], uid=metadata["uid"]
-    )
+    gone = Delete(kind=kinds.ANALYSIS_RUN, namespace=metadata["namespace"], name=metadata["name"], uid=metadata["uid"])
     return Plan(writes=(gone,))
 
 
@@ -117,9 +115,7 @@ def _events(before: RunStatus, after: RunStatus) -> Iterator[Event]:
 
 
 def _finished(phase: str) -> Event:
-    return Event(
-        reason=f"AnalysisRun{phase}", message=f"Analysis Completed. Result: {phase}", type=_severity(phase)
-    )
+    return Event(reason=f"AnalysisRun{phase}", message=f"Analysis Completed. Result: {phase}", type=_severity(phase))
 
 
 def _severity(phase: str | None) -> str:

@@ -1,9 +1,13 @@
-"""`/healthz`, `/readyz` and `/metrics` over HTTP."""
+"""`/healthz`, `/readyz` and `/metrics` over HTTP.
+
+All three are served on both ports (they may be the same), so nobody has to remember which is where. The peer's own
+are 8080 for health and 8090 for metrics.
+"""
 
 from __future__ import annotations
 
 import contextlib
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Sequence
 
 from aiohttp import web
 
@@ -12,9 +16,17 @@ from rollouts.engine.metrics import Metrics
 
 @contextlib.asynccontextmanager
 async def serving(
-    *, metrics: Metrics, alive: Callable[[], str], ready: Callable[[], str], health_port: int, metrics_port: int
-) -> AsyncIterator[None]:
-    """Serve while the context lasts. `alive` and `ready` return what is wrong, or an empty text. Port -1: don't."""
+    *,
+    metrics: Metrics,
+    alive: Callable[[], str],
+    ready: Callable[[], str],
+    ports: Sequence[int],
+    host: str | None = None,
+) -> AsyncIterator[list[int]]:
+    """Serve on `ports` while the context lasts; gives the ports really taken, in that order.
+
+    `alive` and `ready` return what is wrong, or an empty text. Port -1: don't; 0: any. `host` None: every interface.
+    """
 
     def answer(check: Callable[[], str]) -> Callable[[web.Request], object]:
         async def handler(_: web.Request) -> web.Response:
@@ -27,7 +39,8 @@ async def serving(
         return web.Response(body=metrics.text(), headers={"Content-Type": "text/plain; version=0.0.4"})
 
     async with contextlib.AsyncExitStack() as stack:
-        for port in dict.fromkeys(port for port in (health_port, metrics_port) if port >= 0):
+        taken: list[int] = []
+        for port in dict.fromkeys(port for port in ports if port >= 0):
             app = web.Application()
             app.router.add_get("/healthz", answer(alive))  # type: ignore[arg-type]
             app.router.add_get("/readyz", answer(ready))  # type: ignore[arg-type]
@@ -35,5 +48,6 @@ async def serving(
             runner = web.AppRunner(app, access_log=None)
             await runner.setup()
             stack.push_async_callback(runner.cleanup)
-            await web.TCPSite(runner, port=port).start()
-        yield
+            await web.TCPSite(runner, host=host, port=port).start()
+            taken.append(runner.addresses[0][1])
+        yield taken

@@ -1,7 +1,7 @@
-"""A work queue of keys: no duplicates, one worker per key at a time, delays, back-off, two priorities.
+"""A work queue of keys: no duplicates, one worker per key at a time, delays, back-off, three priorities.
 
 A key added while it is being worked on is worked on again afterwards. Re-adding keeps the higher priority and the
-earlier time. `asyncio` only; not for use from several threads.
+earlier time. Time is the event loop's. `asyncio` only; not for use from several threads.
 """
 
 from __future__ import annotations
@@ -9,22 +9,26 @@ from __future__ import annotations
 import asyncio
 import heapq
 import itertools
-from collections.abc import Hashable
+from collections.abc import Callable, Hashable
 from dataclasses import dataclass
 from enum import IntEnum
-from typing import Generic, TypeVar
+from typing import Final, Generic, TypeVar
 
 K = TypeVar("K", bound=Hashable)
 
-BACKOFF_BASE = 0.005
-BACKOFF_MOST = 10.0
+BACKOFF_BASE: Final = 0.005
+BACKOFF_MOST: Final = 10.0
 
 
 class Priority(IntEnum):
-    """What people wait for goes first."""
+    """What people wait for goes first, what nobody waits for last."""
 
-    SOON = 0
-    LATER = 1
+    FIRST = 0
+    """Somebody wrote the object itself: created it, changed it, gave a command."""
+    SOON = 1
+    """Something it depends on moved, or its time has come."""
+    LATER = 2
+    """The initial list, and looking again to be sure."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -40,26 +44,30 @@ class Statistics:
 
 
 class Queue(Generic[K]):
-    """Keys in order of priority and time."""
+    """Keys in order of priority and time. `waited` is called with the seconds a key was ready before it was taken."""
 
-    def __init__(self) -> None:
+    def __init__(self, *, waited: Callable[[float], None] = lambda _: None) -> None:
         self._ready: list[tuple[int, int, K]] = []
         self._priority: dict[K, int] = {}
+        self._since: dict[K, float] = {}
         self._timers: dict[K, tuple[float, asyncio.TimerHandle]] = {}
         self._working: set[K] = set()
         self._again: dict[K, int] = {}
         self._failures: dict[K, int] = {}
         self._order = itertools.count()
         self._wake = asyncio.Event()
+        self._waited = waited
+        self._closed = False
         self._adds = self._retries = self._done = 0
 
     def add(self, key: K, priority: Priority = Priority.SOON) -> None:
-        """Work on this key soon."""
+        """Work on this key as soon as its turn comes."""
         self._adds += 1
         self._cancel_timer(key)
         if key in self._working:
             self._again[key] = min(priority, self._again.get(key, priority))
-        elif priority < self._priority.get(key, Priority.LATER + 1):
+        elif priority < self._priority.get(key, len(Priority)):
+            self._since.setdefault(key, asyncio.get_running_loop().time())
             self._priority[key] = priority
             heapq.heappush(self._ready, (priority, next(self._order), key))
             self._wake.set()
@@ -68,6 +76,8 @@ class Queue(Generic[K]):
         """Work on this key in so many seconds, or earlier if something else asks for it."""
         if delay <= 0:
             self.add(key)
+            return
+        if key in self._priority or self._closed:
             return
         loop = asyncio.get_running_loop()
         due = loop.time() + delay
@@ -78,7 +88,7 @@ class Queue(Generic[K]):
         self._timers[key] = (due, loop.call_later(delay, self._due, key))
 
     def add_failed(self, key: K) -> float:
-        """Work on this key again after its back-off; returns that delay in seconds."""
+        """Work on this key again after its back-off (5 ms, doubling, 10 s at most); returns that delay in seconds."""
         self._retries += 1
         failures = self._failures.get(key, 0)
         self._failures[key] = failures + 1
@@ -86,21 +96,23 @@ class Queue(Generic[K]):
         self.add_after(key, delay)
         return delay
 
+    def failures(self, key: K) -> int:
+        """How often in a row this key has failed."""
+        return self._failures.get(key, 0)
+
     def succeeded(self, key: K) -> None:
         """Forget this key's failures."""
         self._failures.pop(key, None)
 
-    async def get(self) -> K:
-        """The next key; it is the caller's until `finish`."""
-        while True:
-            while self._ready:
-                priority, _, key = heapq.heappop(self._ready)
-                if self._priority.get(key) == priority:
-                    del self._priority[key]
-                    self._working.add(key)
-                    return key
+    async def get(self) -> K | None:
+        """The next key, the caller's until `finish`; None once the queue is closed."""
+        while not self._closed:
+            key = self._pop()
+            if key is not None:
+                return key
             self._wake.clear()
             await self._wake.wait()
+        return None
 
     def finish(self, key: K) -> None:
         """Give a key back."""
@@ -122,9 +134,21 @@ class Queue(Generic[K]):
         )
 
     def close(self) -> None:
-        """Cancel what is delayed."""
+        """Hand out nothing more: whoever waits in `get` gets None. What is delayed is dropped."""
+        self._closed = True
         for key in list(self._timers):
             self._cancel_timer(key)
+        self._wake.set()
+
+    def _pop(self) -> K | None:
+        while self._ready:
+            priority, _, key = heapq.heappop(self._ready)
+            if self._priority.get(key) == priority:  # else an entry left behind when the key's priority rose
+                del self._priority[key]
+                self._working.add(key)
+                self._waited(asyncio.get_running_loop().time() - self._since.pop(key))
+                return key
+        return None
 
     def _due(self, key: K) -> None:
         self._timers.pop(key, None)

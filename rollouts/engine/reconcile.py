@@ -1,7 +1,8 @@
 """The loop: a key from the queue, a snapshot from the store, a plan, its execution, and when to look again.
 
-One row of `Controller` per kind that is decided about. A conflict plans again at once; any other error is logged,
-counted, shown on the object as an event, and tried again with growing delays, on this key only.
+One row of `Controller` per kind that is decided about. A conflict plans again at once (the writer has read the object
+afresh); any other error is logged, counted, shown on the object as an event, and tried again with growing delays, on
+this key only. An API server that does not answer is no fault of an object's: logged, not shown on it.
 """
 
 from __future__ import annotations
@@ -12,12 +13,12 @@ import time
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import Any
+from typing import Any, Final
 
 import structlog
 
 from rollouts.api.kinds import Kind
-from rollouts.engine.errors import ConflictError, NotFoundError
+from rollouts.engine.errors import ApiError, ConflictError, NotFoundError, UnavailableError
 from rollouts.engine.events import Recorder
 from rollouts.engine.metrics import Metrics
 from rollouts.engine.queue import Queue
@@ -29,7 +30,10 @@ JSON = Mapping[str, Any]
 Decide = Callable[[JSON, datetime], Awaitable[Plan]]
 
 log = structlog.get_logger(__name__)
-_TELL_AFTER = 3
+_CONFLICTS: Final = 5
+"""So many in a row are the daily business of optimistic locking; more are a fault."""
+_TELL_EVERY: Final = 3
+"""A single failure is mostly gone at the next attempt; people hear of the third, the sixth, …"""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -48,52 +52,45 @@ class Loop:
         self, *, controller: Controller, store: Store, writer: Writer, recorder: Recorder, metrics: Metrics
     ) -> None:
         self.controller = controller
-        self.queue: Queue[Key] = Queue()
+        self.queue: Queue[Key] = Queue(waited=metrics.waited(controller.kind))
         self._store = store
         self._writer = writer
         self._recorder = recorder
         self._metrics = metrics
         self._tasks: list[asyncio.Task[None]] = []
         self._ids = itertools.count(1)
-        self._failures: dict[Key, int] = {}
 
     def start(self) -> None:
         """Begin to work."""
         self._tasks = [asyncio.create_task(self._work()) for _ in range(self.controller.workers)]
 
     async def stop(self, *, seconds: float = 10.0) -> None:
-        """Let work under way end, for a while at most."""
-        deadline = asyncio.get_running_loop().time() + seconds
-        while self.queue.statistics().working and asyncio.get_running_loop().time() < deadline:
-            await asyncio.sleep(0.02)
+        """Take up nothing more; let work under way end, for a while at most."""
+        self.queue.close()
+        if self._tasks:
+            await asyncio.wait(self._tasks, timeout=seconds)
         for task in self._tasks:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
-        self.queue.close()
 
     async def _work(self) -> None:
-        while True:
-            key = await self.queue.get()
+        while (key := await self.queue.get()) is not None:
             context = {self.controller.kind.kind.lower(): str(key), "reconcile": next(self._ids)}
             with structlog.contextvars.bound_contextvars(**context):
                 began = time.perf_counter()
                 try:
                     await self._guarded(key)
                 finally:
-                    self._metrics.reconciled(self.controller.kind, key, time.perf_counter() - began)
+                    self._metrics.reconciled(self.controller.kind, time.perf_counter() - began)
                     self.queue.finish(key)
 
     async def _guarded(self, key: Key) -> None:
         try:
             again = await self.once(key)
-        except (ConflictError, NotFoundError) as conflict:
-            log.debug("planning again from fresh state", because=str(conflict))
-            self.queue.add_failed(key)
-        except Exception as error:
+        except Exception as error:  # whatever it is, it is this key's alone
             self._failed(key, error)
         else:
             self.queue.succeeded(key)
-            self._failures.pop(key, None)
             if again is not None:
                 self.queue.add_after(key, again)
 
@@ -109,13 +106,20 @@ class Loop:
 
     def _failed(self, key: Key, error: Exception) -> None:
         delay = self.queue.add_failed(key)
+        count = self.queue.failures(key)
+        if isinstance(error, ConflictError | NotFoundError) and count <= _CONFLICTS:
+            log.debug("planning again from fresh state", because=str(error))
+            return
         self._metrics.failed(self.controller.kind, key)
-        log.error("reconcile failed", error=f"{type(error).__name__}: {error}", again_in=delay, exc_info=delay < 0.01)
-        count = self._failures[key] = self._failures.get(key, 0) + 1
+        surprising = count == 1 and not isinstance(error, ApiError)
+        log.error("reconcile failed", error=_text(error), again_in=delay, exc_info=error if surprising else None)
         obj = self._store.get(self.controller.kind, key)
-        if count == _TELL_AFTER and obj is not None:
-            event = Event(type="Warning", reason="ReconciliationError", message=f"{type(error).__name__}: {error}")
-            self._recorder.record(obj, event)
+        if count % _TELL_EVERY == 0 and obj is not None and not isinstance(error, UnavailableError):
+            self._recorder.record(obj, Event(type="Warning", reason="ReconciliationError", message=_text(error)))
+
+
+def _text(error: Exception) -> str:
+    return str(error) if isinstance(error, ApiError) else f"{type(error).__name__}: {error}"
 
 
 def _reasons(plan: Plan) -> list[str]:

@@ -9,7 +9,7 @@ from typing import Any, Final
 from rollouts.api import kinds
 from rollouts.api.kinds import Kind
 from rollouts.engine.client import Api
-from rollouts.engine.store import Index, Store, by_owner
+from rollouts.engine.store import Index, Key, Store, by_namespace, by_owner, key_of
 from rollouts.plan import Plan
 from rollouts.strategy import Snapshot, decide, needs_pods
 from rollouts.strategy.keys import POD_HASH
@@ -24,12 +24,33 @@ def by_stem(obj: JSON) -> Iterable[str]:
 
 
 def by_template(obj: JSON) -> Iterable[str]:
-    """Index of Rollouts: `namespace/name` of each AnalysisTemplate, `/name` of each ClusterAnalysisTemplate it names."""
+    """Index of Rollouts: `namespace/name` of each AnalysisTemplate named, `/name` of a ClusterAnalysisTemplate."""
     namespace = obj["metadata"].get("namespace", "")
     for block in _analyses(obj):
         for ref in block.get("templates") or ():
             if isinstance(ref, Mapping):
                 yield f"{'' if ref.get('clusterScope') else namespace}/{ref.get('templateName')}"
+
+
+def by_embedded(obj: JSON) -> Iterable[str]:
+    """Index of templates: those a template is put together from, named as in `by_template`."""
+    namespace = obj["metadata"].get("namespace", "")
+    for ref in (obj.get("spec") or {}).get("templates") or ():
+        if isinstance(ref, Mapping):
+            yield f"{'' if ref.get('clusterScope') else namespace}/{ref.get('templateName')}"
+
+
+def users_of(store: Store, template: JSON) -> tuple[JSON, ...]:
+    """The Rollouts that name a template, or one that is put together from it."""
+    names = [f"{template['metadata'].get('namespace', '')}/{template['metadata']['name']}"]
+    found: dict[Key, JSON] = {}
+    for name in names:  # grows while it is walked
+        for kind in (kinds.ANALYSIS_TEMPLATE, kinds.CLUSTER_ANALYSIS_TEMPLATE):
+            around = store.shelf(kind).find("embeds", name) if store.keeps(kind) else ()
+            keys = [f"{obj['metadata'].get('namespace', '')}/{obj['metadata']['name']}" for obj in around]
+            names += [key for key in keys if key not in names]
+        found |= {key_of(rollout): rollout for rollout in store.shelf(kinds.ROLLOUT).find("template", name)}
+    return tuple(found.values())
 
 
 def _analyses(rollout: JSON) -> Iterable[JSON]:
@@ -42,8 +63,8 @@ INDEXES: Final[Mapping[Kind, Mapping[str, Index]]] = {
     kinds.ROLLOUT: {"template": by_template},
     kinds.REPLICA_SET: {"owner": by_owner, "stem": by_stem},
     kinds.ANALYSIS_RUN: {"owner": by_owner},
-    kinds.ANALYSIS_TEMPLATE: {"namespace": lambda obj: (obj["metadata"].get("namespace", ""),)},
-    kinds.CLUSTER_ANALYSIS_TEMPLATE: {"namespace": lambda _: ("",)},
+    kinds.ANALYSIS_TEMPLATE: {"namespace": by_namespace, "embeds": by_embedded},
+    kinds.CLUSTER_ANALYSIS_TEMPLATE: {"namespace": by_namespace, "embeds": by_embedded},
 }
 
 
@@ -72,9 +93,7 @@ class Rollouts:
         return Snapshot(
             rollout=obj,
             replica_sets=own,
-            foreign=tuple(
-                rs for rs in shelf.find("stem", f"{namespace}/{name}") if rs["metadata"]["name"] not in mine
-            ),
+            foreign=tuple(rs for rs in shelf.find("stem", f"{namespace}/{name}") if rs["metadata"]["name"] not in mine),
             analysis_runs=self._store.shelf(kinds.ANALYSIS_RUN).find("owner", uid),
             templates=self._named(kinds.ANALYSIS_TEMPLATE, namespace) if measured else {},
             cluster_templates=self._named(kinds.CLUSTER_ANALYSIS_TEMPLATE, "") if measured else {},
@@ -82,7 +101,8 @@ class Rollouts:
         )
 
     def _named(self, kind: Kind, namespace: str) -> dict[str, JSON]:
-        return {obj["metadata"]["name"]: obj for obj in self._store.shelf(kind).find("namespace", namespace)}
+        found = self._store.shelf(kind).find("namespace", namespace) if self._store.keeps(kind) else ()
+        return {obj["metadata"]["name"]: obj for obj in found}
 
     async def _pods(self, obj: JSON) -> tuple[JSON, ...]:
         selector = (obj.get("spec") or {}).get("selector") or {}

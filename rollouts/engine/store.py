@@ -6,7 +6,6 @@ returned is ignored, so a decision never runs on a world from before it. Objects
 
 from __future__ import annotations
 
-from collections import defaultdict
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -47,7 +46,7 @@ def by_owner(obj: JSON) -> Iterable[str]:
 
 
 def by_namespace(obj: JSON) -> Iterable[str]:
-    """Index: the namespace."""
+    """Index: the namespace; empty for cluster-scoped kinds."""
     return (obj["metadata"].get("namespace", ""),)
 
 
@@ -58,26 +57,24 @@ class Shelf:
         self.objects: dict[Key, JSON] = {}
         self._deleted: dict[Key, int] = {}
         self._indexes = indexes
-        self._entries: dict[str, defaultdict[str, set[Key]]] = {name: defaultdict(set) for name in indexes}
+        self._entries: dict[str, dict[str, set[Key]]] = {name: {} for name in indexes}
 
     def put(self, obj: JSON) -> bool:
         """Take an object in; False when we already have it, or a newer one."""
         key, version = key_of(obj), _version(obj)
         known = self.objects.get(key)
-        if known is not None and known["metadata"].get("uid") == obj["metadata"].get("uid"):
-            if version <= _version(known):
-                return False
-        elif version <= self._deleted.get(key, 0):
+        # Versions grow across objects of a kind, so this also tells a predecessor of the same name from its successor.
+        if version <= (_version(known) if known is not None else self._deleted.get(key, 0)):
             return False
         self._forget(key)
         self.objects[key] = _trimmed(obj)
         for name, index in self._indexes.items():
             for entry in index(obj):
-                self._entries[name][entry].add(key)
+                self._entries[name].setdefault(entry, set()).add(key)
         return True
 
     def remove(self, obj: JSON) -> bool:
-        """Take an object out, unless it has been made anew since."""
+        """Take an object out, unless it has been made anew since. An answer from before its end won't bring it back."""
         key = key_of(obj)
         known = self.objects.get(key)
         if known is None or known["metadata"].get("uid") != obj["metadata"].get("uid"):
@@ -91,7 +88,13 @@ class Shelf:
         if known is not None:
             for name, index in self._indexes.items():
                 for entry in index(known):
-                    self._entries[name][entry].discard(key)
+                    self._discard(name, entry, key)
+
+    def _discard(self, name: str, entry: str, key: Key) -> None:
+        keys = self._entries[name].get(entry, set())
+        keys.discard(key)
+        if not keys:
+            self._entries[name].pop(entry, None)
 
     def find(self, index: str, entry: str) -> tuple[JSON, ...]:
         """Objects under an index entry, by name."""
@@ -124,6 +127,12 @@ class Store:
     def absorb(self, kind: Kind, obj: JSON) -> bool:
         """Take in the answer to a write of our own."""
         return self.keeps(kind) and "uid" in obj.get("metadata", {}) and self._shelves[kind].put(obj)
+
+    def drop(self, kind: Kind, key: Key) -> None:
+        """Take an object out that the API server says is gone."""
+        known = self.get(kind, key) if self.keeps(kind) else None
+        if known is not None:
+            self._shelves[kind].remove(known)
 
     def replace(self, kind: Kind, items: Iterable[JSON], *, listed_at: int) -> tuple[JSON, ...]:
         """Take in a whole list; what is not in it and not newer than it is gone. Returns what was removed."""

@@ -1,8 +1,10 @@
 """Carries a plan out, request by request, and takes the answers into the store.
 
-In order: writes, then the status patch, then events. The first request that fails ends it; `ConflictError` asks for a
-new plan from fresh state. A patch of the object the plan is about moves its resourceVersion on, and the following
-ones go on from there, so nothing anybody wrote in between is overwritten unseen.
+In order: writes, then the status patch, then events. The first request that fails ends it. `ConflictError` and
+`NotFoundError` mean that the plan was made on an old world: the object in question is read afresh into the store before
+they are passed on, so the next plan is better. A patch of the object the plan is about moves its resourceVersion on,
+and the following ones go on from there, so nothing anybody wrote in between is overwritten unseen. A patch that would
+change nothing, as far as the store knows, is not sent.
 """
 
 from __future__ import annotations
@@ -15,18 +17,22 @@ from rollouts.api.kinds import Kind
 from rollouts.engine.client import Api
 from rollouts.engine.errors import AlreadyExistsError, ConflictError, NotFoundError, TooManyRequestsError
 from rollouts.engine.events import Recorder
-from rollouts.engine.store import Store, controller_uid
+from rollouts.engine.gate import Gate, Urgency
+from rollouts.engine.store import Key, Store, controller_uid, key_of
 from rollouts.plan import Create, Delete, Evict, Patch, Plan, Write
 
 JSON = Mapping[str, Any]
 
 EVICTION_RETRY_SECONDS = 30.0
+SLOTS = 12
+"""Writes under way at once: about what keeps a small API server busy."""
 
 
 class Writer:
     """Executes plans on the API server."""
 
-    def __init__(self, *, api: Api, store: Store, recorder: Recorder) -> None:
+    def __init__(self, *, api: Api, store: Store, recorder: Recorder, slots: int = SLOTS) -> None:
+        self._gate = Gate(slots)
         self._api = api
         self._store = store
         self._recorder = recorder
@@ -36,7 +42,7 @@ class Writer:
         version = obj["metadata"]["resourceVersion"]
         again = plan.requeue_after
         for write in plan.writes:
-            own = isinstance(write, Patch) and write.kind == kind and write.name == obj["metadata"]["name"]
+            own = isinstance(write, Patch) and write.kind == kind and key_of(obj) == Key(write.namespace, write.name)
             try:
                 answer = await self._write(write, version=version if own else None)
             except TooManyRequestsError:
@@ -44,21 +50,19 @@ class Writer:
                     raise
                 again = min(again or EVICTION_RETRY_SECONDS, EVICTION_RETRY_SECONDS)
                 continue
-            if own and answer:
+            if own and answer is not None:
                 version = answer["metadata"]["resourceVersion"]
-        if plan.status:
+        if changes(obj, {"status": plan.status}):
             await self._write_status(kind, obj, plan.status, version)
         for event in plan.events:
             self._recorder.record(obj, event)
         return again
 
     async def _write_status(self, kind: Kind, obj: JSON, status: JSON, version: str) -> None:
-        metadata = obj["metadata"]
+        key = key_of(obj)
         body = {"metadata": {"resourceVersion": version}, "status": status}
-        answer = await self._api.patch(
-            kind, metadata["namespace"], metadata["name"], body, subresource="status" if kind.status else None
-        )
-        self._store.absorb(kind, answer)
+        subresource = "status" if kind.status else None
+        await self._send_patch(kind, key, body, subresource=subresource, urgency=Urgency.REPORT)
 
     async def _write(self, write: Write, *, version: str | None) -> JSON | None:
         match write:
@@ -67,13 +71,15 @@ class Writer:
             case Patch():
                 return await self._patch(write, version or write.resource_version)
             case Delete():
-                return await self._delete(write)
+                await self._delete(write)
             case Evict():
-                return await self._evict(write)
+                await self._evict(write)
+        return None
 
     async def _create(self, write: Create) -> JSON:
         try:
-            answer = await self._api.create(write.kind, write.namespace, write.body)
+            async with self._gate.enter(Urgency.CREATE):
+                answer = await self._api.create(write.kind, write.namespace, write.body)
         except AlreadyExistsError as error:
             answer = await self._api.get(write.kind, write.namespace, write.body["metadata"]["name"])
             self._store.absorb(write.kind, answer)
@@ -82,21 +88,56 @@ class Writer:
         self._store.absorb(write.kind, answer)
         return answer
 
-    async def _patch(self, write: Patch, version: str | None) -> JSON:
+    async def _patch(self, write: Patch, version: str | None) -> JSON | None:
+        key = Key(write.namespace, write.name)
+        known = self._store.get(write.kind, key) if self._store.keeps(write.kind) else None
+        if known is not None and not changes(known, write.body):
+            return None
         body = dict(write.body)
         if version:
             body["metadata"] = {**body.get("metadata", {}), "resourceVersion": version}
-        answer = await self._api.patch(write.kind, write.namespace, write.name, body, subresource=write.subresource)
-        self._store.absorb(write.kind, answer)
+        return await self._send_patch(write.kind, key, body, subresource=write.subresource, urgency=Urgency.CHANGE)
+
+    async def _send_patch(self, kind: Kind, key: Key, body: JSON, *, subresource: str | None, urgency: Urgency) -> JSON:
+        try:
+            async with self._gate.enter(urgency):
+                answer = await self._api.patch(kind, key.namespace, key.name, body, subresource=subresource)
+        except (ConflictError, NotFoundError):
+            await self._refresh(kind, key)
+            raise
+        self._store.absorb(kind, answer)
         return answer
+
+    async def _refresh(self, kind: Kind, key: Key) -> None:
+        try:
+            self._store.absorb(kind, await self._api.get(kind, key.namespace, key.name))
+        except NotFoundError:
+            self._store.drop(kind, key)
 
     async def _delete(self, write: Delete) -> None:
         known = {"metadata": {"namespace": write.namespace, "name": write.name, "uid": write.uid}}
-        with contextlib.suppress(NotFoundError):
-            await self._api.delete(write.kind, write.namespace, write.name, uid=write.uid)
+        with contextlib.suppress(NotFoundError, ConflictError):  # a conflict: another object has that name by now
+            async with self._gate.enter(Urgency.CHANGE):
+                await self._api.delete(write.kind, write.namespace, write.name, uid=write.uid)
         if self._store.keeps(write.kind):
             self._store.shelf(write.kind).remove(known)
 
     async def _evict(self, write: Evict) -> None:
-        with contextlib.suppress(NotFoundError):
-            await self._api.evict(write.namespace, write.name, uid=write.uid)
+        with contextlib.suppress(NotFoundError, ConflictError):
+            async with self._gate.enter(Urgency.CHANGE):
+                await self._api.evict(write.namespace, write.name, uid=write.uid)
+
+
+def changes(obj: JSON, patch: JSON) -> bool:
+    """Whether a JSON merge patch would change anything in an object."""
+    for key, value in patch.items():
+        if isinstance(value, Mapping):
+            old = obj.get(key)
+            if changes(old if isinstance(old, Mapping) else {}, value):
+                return True
+        elif value is None:
+            if obj.get(key) is not None:
+                return True
+        elif key not in obj or obj[key] != value:
+            return True
+    return False

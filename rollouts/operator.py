@@ -86,7 +86,7 @@ def build_operator(app: App, *, stop: asyncio.Event) -> kopf.OperatorRegistry:
         await app.work()
 
     @kopf.on.cleanup(registry=registry, id="stop")
-    async def stop(**_: Any) -> None:
+    async def end(**_: Any) -> None:
         await app.drain()
         stop.set()  # after a signal kopf would wait 5 s for the one it has waiting for this
 

@@ -6,6 +6,7 @@ is`, then a directive: `:4` means these are words, do not complete file names.
 
 from __future__ import annotations
 
+import contextlib
 import sys
 from typing import Any
 
@@ -23,13 +24,24 @@ def main(arguments: list[str] | None = None) -> None:
 def candidates(words: list[str]) -> list[str]:
     """Candidates for the last word, given the ones before it; flags only when it starts with a dash."""
     *before, incomplete = words or [""]
-    context = _context(before)
-    found = (
-        context.command.shell_complete(context, incomplete)
-        if incomplete.startswith("-")
-        else _arguments(context, incomplete)
-    )
-    return [f"{item.value}\t{item.help}" if item.help else str(item.value) for item in found]
+    with contextlib.ExitStack() as closed:
+        context = _context(before)
+        closed.callback(_close, context)
+        found = _found(context, incomplete)
+        return [f"{item.value}\t{item.help}" if item.help else str(item.value) for item in found]
+
+
+def _close(context: Any) -> None:
+    """Close the context and those around it, and with them any connection."""
+    while context is not None:
+        context.close()
+        context = context.parent
+
+
+def _found(context: Any, incomplete: str) -> list[Any]:
+    if incomplete.startswith("-"):
+        return list(context.command.shell_complete(context, incomplete))
+    return _arguments(context, incomplete)
 
 
 def _context(before: list[str]) -> Any:
@@ -56,6 +68,10 @@ def _arguments(context: Any, incomplete: str) -> list[Any]:
     if hasattr(context.command, "get_command"):
         return list(context.command.shell_complete(context, incomplete))
     for param in context.command.params:
-        if param.param_type_name == "argument" and (param.nargs == -1 or not context.params.get(param.name)):
+        if param.param_type_name == "argument" and (param.nargs == -1 or not _given(context, param.name)):
             return list(param.shell_complete(context, incomplete))
     return []
+
+
+def _given(context: Any, name: str) -> bool:
+    return getattr(context.get_parameter_source(name), "name", "") == "COMMANDLINE"

@@ -25,6 +25,7 @@ def from_program(*, files: list[Path], context: str, user: str) -> dict[str, Any
         raise CliError(
             f"the kubeconfig's login program failed: {error}", hint="Run it by hand, or log in again."
         ) from None
-    token = str((configuration.api_key or {}).get("authorization") or "").removeprefix("Bearer ")
+    keys = configuration.api_key or {}
+    token = str(keys.get("BearerToken") or keys.get("authorization") or "").removeprefix("Bearer ")
     found = {"token": token, "client-certificate": configuration.cert_file, "client-key": configuration.key_file}
     return {key: value for key, value in found.items() if value}

@@ -60,7 +60,7 @@ def load(flags: Flags) -> Access:
     """The access that `flags` and the kubeconfig files give. CliError says what is missing."""
     files = _files(flags)
     config = _merged(files)
-    if not config and not flags.server:
+    if not any(config.values()) and not flags.server:
         return _of_pod(flags) or _nothing(files)
     name = flags.context or config.get("current-context") or ""
     context = _entry(config, "contexts", "context", name, asked=bool(flags.context))

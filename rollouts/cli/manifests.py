@@ -85,7 +85,7 @@ def _manifests(file: str, text: str) -> Iterator[Manifest | Unreadable]:
     try:
         values = documents(text, file=file)
     except RenderError as error:
-        yield Unreadable(file=file, line=getattr(error, "line", None), message=getattr(error, "message", str(error)))
+        yield Unreadable(file=file, line=error.line, message=error.reason)
         return
     nodes = [(at, node) for at, node in enumerate(yaml.compose_all(text, Loader=Loader), start=1) if _filled(node)]
     for (at, node), document in zip(nodes, values, strict=True):

@@ -87,7 +87,7 @@ class Session:
         errors: list[CliError] = []
         for name in names:
             try:
-                act(name)
+                act(bare(name))
             except CliError as error:
                 errors.append(error)
         if len(errors) == 1:

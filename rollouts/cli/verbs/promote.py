@@ -25,8 +25,12 @@ def run(
     ctx: typer.Context,
     names: Annotated[list[str], typer.Argument(metavar="ROLLOUT", autocompletion=rollout_names)],
     full: Annotated[bool, typer.Option("--full", help="Skip all steps, pauses and analysis that are left.")] = False,
-    current: Annotated[bool, typer.Option("--skip-current-step", "-c", hidden=True)] = False,
-    every: Annotated[bool, typer.Option("--skip-all-steps", "-a", hidden=True)] = False,
+    current: Annotated[
+        bool, typer.Option("--skip-current-step", "-c", help="Take the next step.", hidden=True)
+    ] = False,
+    every: Annotated[
+        bool, typer.Option("--skip-all-steps", "-a", help="Go behind the last step.", hidden=True)
+    ] = False,
 ) -> None:
     """Promote a Rollout: end its pause, or take the next step."""
     session = Session.of(ctx)

@@ -1,0 +1,158 @@
+"""lint: every error, with its file, line, document and field."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+GOOD = """\
+apiVersion: argoproj.io/v1alpha1
+kind: Rollout
+metadata:
+  name: good
+spec:
+  selector: {matchLabels: {app: good}}
+  template:
+    metadata: {labels: {app: good}}
+    spec: {containers: [{name: app, image: example/app:1}]}
+  strategy:
+    canary:
+      steps:
+      - setWeight: 20
+      - pause: {}
+"""
+BAD = """\
+# a comment
+---
+apiVersion: v1
+kind: ConfigMap
+metadata: {name: not-ours}
+---
+apiVersion: argoproj.io/v1alpha1
+kind: Rollout
+metadata:
+  name: bad
+spec:
+  replica: 3
+  selector: {matchLabels: {app: bad}}
+  template:
+    metadata: {labels: {app: bad}}
+    spec: {containers: [{name: app, image: example/app:1}]}
+  strategy:
+    canary:
+      steps:
+      - setWeight: 20
+      - setWeight: 120
+"""
+BLUE_GREEN = GOOD.replace(
+    "canary:\n      steps:\n      - setWeight: 20\n      - pause: {}", "blueGreen:\n      activeService: web"
+)
+SERVICE = """\
+---
+apiVersion: v1
+kind: Service
+metadata: {name: web}
+spec: {selector: {app: other}, ports: [{port: 80}]}
+"""
+
+
+@pytest.fixture
+def lint(run: Any, tmp_path: Path) -> Any:
+    """`lint(text, …)`: lint of files a.yaml, b.yaml, …; (exit code, lines) with paths shortened."""
+
+    def check(*texts: str, options: str = "") -> tuple[int, list[str]]:
+        paths = [tmp_path / f"{name}.yaml" for name in "abc"[: len(texts)]]
+        for path, text in zip(paths, texts, strict=True):
+            path.write_text(text)
+        result = run("lint " + " ".join(f"-f {path}" for path in paths) + options)
+        return result.exit_code, (result.stdout + result.stderr).replace(f"{tmp_path}/", "").splitlines()
+
+    return check
+
+
+def test_good_manifests(lint: Any) -> None:
+    assert lint(GOOD) == (0, ["✔ 1 object checked, no errors"])
+    assert lint(GOOD + "---\n" + GOOD + "---\n") == (0, ["✔ 2 objects checked, no errors"])
+
+
+def test_all_errors_with_their_places(lint: Any) -> None:
+    code, lines = lint(BAD, GOOD)
+    assert code == 1
+    assert lines[0].startswith('a.yaml:12: Rollout/bad (document 2): spec.replica: unknown field "replica"')
+    assert lines[1].startswith("a.yaml:21: Rollout/bad (document 2): spec.strategy.canary.steps[1].setWeight: ")
+    assert lines[2:] == ["✖ 2 errors in 2 objects"]
+
+
+@pytest.mark.parametrize(
+    ("text", "line"),
+    [
+        ("a: [", "a.yaml:2: not readable as YAML"),
+        ("a: 1\na: 2\n", "a.yaml:2: the key 'a' is there twice"),
+        ("- x\n", "a.yaml:1: the document is no object"),
+        (
+            GOOD.replace("kind: Rollout", "kind: Rolout"),
+            'a.yaml:2: Rolout/good (document 1): kind: unknown kind "Rolout"',
+        ),
+        (
+            GOOD.replace("v1alpha1", "v1"),
+            'a.yaml:1: Rollout/good (document 1): apiVersion: must be "argoproj.io/v1alpha1"',
+        ),
+        (GOOD.replace("spec:\n", "spce:\n", 1), "a.yaml:5: Rollout/good (document 1): spce: unknown field"),
+    ],
+)
+def test_other_mistakes(lint: Any, text: str, line: str) -> None:
+    code, lines = lint(text)
+    assert code == 1
+    assert any(found.startswith(line) for found in lines), lines
+
+
+def test_lists_are_opened(lint: Any) -> None:
+    indented = "\n".join(("- " if at == 0 else "  ") + line for at, line in enumerate(GOOD.splitlines()))
+    text = "apiVersion: v1\nkind: List\nitems:\n" + indented.replace("setWeight: 20", "setWeight: 200")
+    code, lines = lint(text)
+    assert (code, lines[0].split(": ")[0]) == (1, "a.yaml:16")
+
+
+def test_services_in_the_same_files_are_looked_at(lint: Any) -> None:
+    assert lint(BLUE_GREEN)[0] == 0
+    code, lines = lint(BLUE_GREEN, SERVICE)
+    assert code == 1
+    assert lines[0].startswith("a.yaml:12: Rollout/good (document 1): spec.strategy.blueGreen.activeService: ")
+    assert lint(BLUE_GREEN, SERVICE.replace("app: other", "app: good"))[0] == 0
+
+
+def test_folders_and_standard_input(run: Any, tmp_path: Path) -> None:
+    (tmp_path / "deep").mkdir()
+    (tmp_path / "deep" / "x.yml").write_text(GOOD)
+    (tmp_path / "readme.txt").write_text("a: [")
+    assert run(f"lint -f {tmp_path}").stdout == "✔ 1 object checked, no errors\n"
+    assert run("lint -f -", input=BAD).stdout.startswith("stdin:12: Rollout/bad")
+
+
+def test_for_other_programs(lint: Any) -> None:
+    code, lines = lint(BAD, options=" -o json")
+    assert code == 1
+    first = json.loads("\n".join(lines))[0]
+    assert (first["line"], first["document"], first["path"]) == (12, 2, "spec.replica")
+
+
+def test_nothing_to_check(lint: Any, run: Any) -> None:
+    assert lint("apiVersion: v1\nkind: ConfigMap\nmetadata: {name: x}\n")[0] == 0
+    assert "there is no file or folder nowhere.yaml" in run("lint -f nowhere.yaml").stderr
+
+
+def test_a_rollout_is_created(run: Any, api: Any, tmp_path: Path) -> None:
+    path = tmp_path / "a.yaml"
+    path.write_text(GOOD)
+    assert run(f"create -f {path}").stdout == "rollout.argoproj.io/good created\n"
+    ((method, where, body),) = api.writes()
+    assert (method, where, body["metadata"]["name"]) == (
+        "POST",
+        "/apis/argoproj.io/v1alpha1/namespaces/canary/rollouts",
+        "good",
+    )
+    path.write_text(SERVICE)
+    assert "a.yaml:2: can't create a Service" in run(f"create -f {path}").stderr

@@ -62,7 +62,7 @@ class OwnController:
         self._before = before
         self._started = threading.Event()
         self._failure: BaseException | None = None
-        self._thread = threading.Thread(target=self._run, name=f"controller-{namespace}-{instance_id}")
+        self._thread = threading.Thread(target=self._run, name=f"controller-{namespace}-{instance_id}", daemon=True)
 
     # --- its life
 

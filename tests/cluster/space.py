@@ -33,7 +33,9 @@ class Background:
         self.loop = asyncio.new_event_loop()
         self._over = asyncio.Event()
         self._ready = threading.Event()
-        self._thread = threading.Thread(target=lambda: self.loop.run_until_complete(self._serve(kubeconfig)))
+        self._thread = threading.Thread(
+            target=lambda: self.loop.run_until_complete(self._serve(kubeconfig)), daemon=True
+        )
         self._thread.start()
         assert self._ready.wait(JOIN_SECONDS), "the client did not start"
 

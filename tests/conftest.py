@@ -5,12 +5,18 @@ A test has a time limit, which a first build (minutes) would break; and its prog
 
 from __future__ import annotations
 
+import asyncio
 import os
 
 import pytest
 
 from deploy.local.errors import LocalError
 from deploy.local.tools import ALL, ensure_tools
+
+
+def pytest_configure() -> None:
+    """pytest-asyncio asks for the current event loop; Python 3.11 would make one then, which nobody closes."""
+    asyncio.set_event_loop(None)
 
 
 def pytest_collection_finish(session: pytest.Session) -> None:

@@ -35,7 +35,9 @@ async def taken(queue: Queue[str], count: int) -> list[str | None]:
         ([("a", FIRST), ("b", SOON), ("a", LATER)], ["a", "b"]),
     ],
 )
-async def test_keys_come_by_priority_then_by_arrival_and_once(adds: list[tuple[str, Priority]], order: list[str]) -> None:
+async def test_keys_come_by_priority_then_by_arrival_and_once(
+    adds: list[tuple[str, Priority]], order: list[str]
+) -> None:
     queue: Queue[str] = Queue()
     for key, priority in adds:
         queue.add(key, priority)

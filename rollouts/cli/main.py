@@ -7,6 +7,7 @@ is run. The plugin also answers to the peer's name: a link `kubectl-argo-rollout
 from __future__ import annotations
 
 import sys
+from importlib.util import find_spec
 from collections.abc import Sequence
 from pathlib import PurePath
 from typing import Any
@@ -97,6 +98,7 @@ PLUGIN_VERBS = (
     VERSION,
 )
 
+SYNC = Verb(name="sync", help="Apply what is in Git.", module="rollouts.cli.sync", function="sync", globals=False)
 CONTROLLER_VERBS = (
     Verb(
         name="controller",
@@ -105,7 +107,7 @@ CONTROLLER_VERBS = (
         function="controller",
         globals=False,
     ),
-    Verb(name="sync", help="Apply what is in Git.", module="rollouts.cli.sync", function="sync", globals=False),
+    *((SYNC,) if find_spec(SYNC.module) else ()),
     LINT,
     VERSION,
 )

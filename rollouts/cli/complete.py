@@ -21,6 +21,11 @@ def main(arguments: list[str] | None = None) -> None:
     sys.stdout.write(NO_FILES + "\n")
 
 
+def complete_variable(program: str) -> str:
+    """The environment variable of the executable's own completion: `_KUBECTL_ROLLOUTS_COMPLETE`."""
+    return f"_{program}_COMPLETE".replace(" ", "_").replace("-", "_").upper()
+
+
 def candidates(words: list[str]) -> list[str]:
     """Candidates for the last word, given the ones before it; flags only when it starts with a dash."""
     *before, incomplete = words or [""]

@@ -6,14 +6,16 @@ is run. The plugin also answers to the peer's name: a link `kubectl-argo-rollout
 
 from __future__ import annotations
 
+import os
 import sys
-from importlib.util import find_spec
 from collections.abc import Sequence
+from importlib.util import find_spec
 from pathlib import PurePath
 from typing import Any
 
 import typer
 
+from rollouts.cli.complete import complete_variable
 from rollouts.cli.registry import CONTEXT, Verb, VerbGroup
 
 LOOK, STEER, MORE = "Look", "Steer", "More"
@@ -119,6 +121,16 @@ def program_name(path: str) -> str:
     return name.replace("-", " ") if name.startswith("kubectl-") else name
 
 
+def asked_to_complete(name: str) -> str:
+    """The variable by which a shell's script asks for completions; typer is made ready for it only then."""
+    variable = complete_variable(name)
+    if variable in os.environ:
+        from typer.completion import completion_init  # type: ignore[attr-defined]
+
+        completion_init()
+    return variable
+
+
 class PluginGroup(VerbGroup):
     """`kubectl rollouts`."""
 
@@ -135,10 +147,11 @@ class PluginGroup(VerbGroup):
     ) -> Any:
         """As usual, under the name that kubectl gives us."""
         name = program_name(prog_name or sys.argv[0])
+        name = name if name.startswith("kubectl ") else "kubectl rollouts"
         return super().main(
             args,
-            name if name.startswith("kubectl ") else "kubectl rollouts",
-            complete_var,
+            name,
+            complete_var or asked_to_complete(name),
             standalone_mode,
             windows_expand_args,
             **extra,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 from typing import Any
@@ -71,6 +72,18 @@ def test_completion_script(shell: str) -> None:
     shown = CliRunner().invoke(plugin_app, ["completion", shell]).stdout
     assert "kubectl-rollouts" in shown
     assert "_KUBECTL_ROLLOUTS_COMPLETE" in shown
+
+
+def test_a_shell_asks_the_executable(kubeconfig: Any, story: Any) -> None:
+    story("canary-2")
+    asked = {
+        "_KUBECTL_ROLLOUTS_COMPLETE": "complete_bash",
+        "COMP_WORDS": "kubectl-rollouts promote a",
+        "COMP_CWORD": "2",
+    }
+    program = "from rollouts.cli.main import plugin_app; plugin_app(prog_name='kubectl-rollouts')"
+    ran = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, env={**os.environ, **asked})
+    assert (ran.stdout.split(), ran.stderr) == (["app"], "")
 
 
 def words(typed: list[str]) -> list[str]:

@@ -11,6 +11,8 @@ from typing import Annotated
 
 import typer
 
+from rollouts.cli.complete import complete_variable
+
 
 class Shell(StrEnum):
     """Shells we can speak to."""
@@ -23,8 +25,7 @@ class Shell(StrEnum):
 
 def run(ctx: typer.Context, shell: Annotated[Shell, typer.Argument(help="The shell.")]) -> None:
     """Print a completion script, to be sourced: `source <(kubectl rollouts completion bash)`."""
-    from typer._completion_shared import get_completion_script
+    from typer.completion import get_completion_script  # type: ignore[attr-defined]
 
     program = str(ctx.find_root().info_name).replace(" ", "-")
-    variable = f"_{program}_COMPLETE".replace("-", "_").upper()
-    typer.echo(get_completion_script(prog_name=program, complete_var=variable, shell=shell.value))
+    typer.echo(get_completion_script(prog_name=program, complete_var=complete_variable(program), shell=shell.value))

@@ -29,8 +29,8 @@ from tests.cluster.space import Background, Space, background
 
 REPOSITORY = Path(__file__).parents[2]
 START_SECONDS = 20.0
-#: Turns of the loop that connections need to close after the session has.
-CLOSING_ROUNDS = 20
+#: TLS connections are closed by the other side, a moment after the session (aiohttp, "Graceful shutdown").
+CLOSING_SECONDS = 0.25
 PROGRAM = "import sys; from rollouts.cli.controller import controller; import typer; a = typer.Typer(); "
 PROGRAM += "a.command(context_settings={'allow_extra_args': True, 'ignore_unknown_options': True})(controller); a()"
 
@@ -58,7 +58,7 @@ class OwnController:
         self.dead = threading.Event()
         self._kubeconfig = kubeconfig
         self._settings = Settings(namespace=namespace, instance_id=instance_id, rollout_workers=4, analysis_workers=8)
-        self._die_after = die_after
+        self.die_after = die_after
         self._before = before
         self._started = threading.Event()
         self._failure: BaseException | None = None
@@ -109,8 +109,7 @@ class OwnController:
 
     async def _live(self) -> None:
         await self._serve()
-        for _ in range(CLOSING_ROUNDS):
-            await asyncio.sleep(0)
+        await asyncio.sleep(CLOSING_SECONDS)
 
     async def _serve(self) -> None:
         self._loop, self._stop, self._killed = asyncio.get_running_loop(), asyncio.Event(), asyncio.Event()
@@ -151,7 +150,7 @@ class OwnController:
             if not writes:
                 return await send(request)
             self.writes.append(request)
-            last = len(self.writes) == self._die_after
+            last = len(self.writes) == self.die_after
             answer = await send(request)
             if last:
                 self.dead.set()

@@ -1,0 +1,194 @@
+"""The app: what is kept, who is woken by what and how urgently, what a standby does, how it starts and ends."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Any
+
+import pytest
+
+from rollouts.api import kinds
+from rollouts.api.kinds import Kind
+from rollouts.engine import app as app_module
+from rollouts.engine.app import App, Settings
+from rollouts.engine.client import Request
+from rollouts.engine.errors import NotFoundError
+from rollouts.engine.lease import Lease, Timing
+from rollouts.engine.queue import Priority
+from rollouts.engine.store import Key
+from tests.engine.memory import MemoryApi, refusal
+from tests.engine.objects import replica_set, rollout, template
+
+pytestmark = pytest.mark.looptime(start=0, end=36_000)
+INSTANCE = "argo-rollouts.argoproj.io/controller-instance-id"
+LEASES = kinds.LEASE.path("ns", "lock")
+
+
+class Woken(App):
+    """Writes down who is woken instead of queueing."""
+
+    def __init__(self, **more: Any) -> None:
+        super().__init__(api=MemoryApi(), providers={}, **more)
+        self.keys: dict[str, dict[str, Priority]] = {"rollouts": {}, "analysisruns": {}}
+        for kind, loop in self.loops.items():
+            loop.queue.add = lambda key, priority=Priority.SOON, kind=kind: self.keys[kind.plural].update(  # type: ignore[method-assign]
+                {key.name: priority}
+            )
+
+    def having(self, *objects: tuple[Kind, Any]) -> Woken:
+        for kind, obj in objects:
+            self.store.shelf(kind).put(obj)
+        return self
+
+
+def using(*templates: str, name: str = "web") -> dict[str, Any]:
+    """A Rollout with an analysis step."""
+    step = {"analysis": {"templates": [{"templateName": name} for name in templates]}}
+    return rollout(name, spec={"strategy": {"canary": {"steps": [step]}}})
+
+
+def run(name: str, *, owner: str = "web") -> dict[str, Any]:
+    return {**replica_set(name, owner=owner), "apiVersion": "argoproj.io/v1alpha1", "kind": "AnalysisRun"}
+
+
+@pytest.mark.parametrize(
+    ("kind", "obj", "rollouts", "runs"),
+    [
+        (kinds.ROLLOUT, rollout(version=9), {"web": Priority.FIRST}, {}),
+        (kinds.REPLICA_SET, replica_set("web-1", owner="web"), {"web": Priority.SOON}, {}),
+        (kinds.REPLICA_SET, replica_set("lost"), {}, {}),
+        (kinds.REPLICA_SET, replica_set("x-1", owner="unknown"), {}, {}),
+        (kinds.ANALYSIS_RUN, run("r"), {"web": Priority.SOON}, {"r": Priority.FIRST}),
+        (kinds.ANALYSIS_TEMPLATE, template("errors"), {"web": Priority.SOON, "api": Priority.SOON}, {}),
+        (kinds.ANALYSIS_TEMPLATE, template("part"), {"api": Priority.SOON}, {}),
+        (kinds.ANALYSIS_TEMPLATE, template("unused"), {}, {}),
+    ],
+)
+@pytest.mark.parametrize("event_type", ["ADDED", "MODIFIED", None])
+async def test_who_is_woken(
+    kind: Kind, obj: Any, rollouts: dict[str, Priority], runs: dict[str, Priority], event_type: str | None
+) -> None:
+    app = Woken().having(
+        (kinds.ROLLOUT, using("errors")),
+        (kinds.ROLLOUT, using("errors", "whole", name="api")),
+        (kinds.ROLLOUT, rollout("plain")),
+        (kinds.ANALYSIS_TEMPLATE, template("whole", embeds=("part", "whole"))),
+    )
+    app.observe(kind, event_type, obj)
+    if event_type is None:
+        rollouts, runs = dict.fromkeys(rollouts, Priority.LATER), dict.fromkeys(runs, Priority.LATER)
+    assert app.keys == {"rollouts": rollouts, "analysisruns": runs}
+
+
+async def test_the_end_of_something_wakes_its_owner() -> None:
+    app = Woken().having((kinds.ROLLOUT, rollout()), (kinds.REPLICA_SET, replica_set("web-1", owner="web")))
+    app.observe(kinds.REPLICA_SET, "DELETED", replica_set("web-1", owner="web", version=5))
+    assert app.keys["rollouts"] == {"web": Priority.SOON}
+    assert not app.store.shelf(kinds.REPLICA_SET).objects
+
+
+async def test_an_echo_of_our_own_write_wakes_nobody() -> None:
+    app = Woken()
+    app.store.absorb(kinds.ROLLOUT, rollout(version=8))
+    for version in (7, 8):
+        app.observe(kinds.ROLLOUT, "MODIFIED", rollout(version=version))
+    assert app.keys["rollouts"] == {}
+
+
+@pytest.mark.parametrize(("label", "ours"), [("", False), ("blue", True), ("green", False)])
+async def test_only_objects_of_our_instance_id_are_ours(label: str, ours: bool) -> None:
+    app = Woken(settings=Settings(instance_id="blue"))
+    obj = rollout()
+    obj["metadata"]["labels"] = {INSTANCE: label} if label else {}
+    app.observe(kinds.ROLLOUT, "ADDED", obj)
+    app.observe(kinds.REPLICA_SET, "ADDED", replica_set("web-1", owner="web"))
+    assert bool(app.keys["rollouts"]) == ours
+    assert len(app.store.shelf(kinds.ROLLOUT).objects) == ours
+
+
+async def test_an_object_that_is_given_to_another_instance_is_let_go() -> None:
+    app = Woken().having((kinds.ROLLOUT, rollout()))
+    given = rollout(version=5)
+    given["metadata"]["labels"] = {INSTANCE: "green"}
+    app.observe(kinds.ROLLOUT, "MODIFIED", given)
+    assert not app.store.shelf(kinds.ROLLOUT).objects
+
+
+async def test_a_controller_of_one_namespace_asks_for_nothing_beyond_it() -> None:
+    app = Woken(settings=Settings(namespace="ns"))
+    await app.prime()
+    assert isinstance(app.api, MemoryApi)
+    assert app.api.log
+    assert all("/namespaces/ns/" in line for line in app.api.log)
+
+
+async def test_missing_crds_are_said_so() -> None:
+    app = Woken()
+
+    def unknown(_: Request) -> None:
+        raise refusal(404)
+
+    app.api.before = unknown  # type: ignore[attr-defined]
+    with pytest.raises(NotFoundError, match="install the CRDs"):
+        await app.prime()
+    assert app.not_ready()
+
+
+async def test_it_becomes_ready_when_the_store_is_full() -> None:
+    api = MemoryApi((kinds.ROLLOUT, rollout()))
+    app = App(api=api, providers={}, settings=Settings(namespace="ns"))
+    assert app.not_ready()
+    await app.prime()
+    assert not app.not_ready()
+    assert not app.trouble()
+    assert app.store.get(kinds.ROLLOUT, Key("ns", "web")) is not None
+
+
+async def test_deletions_nobody_told_us_of_are_found_by_listing_again() -> None:
+    api = MemoryApi((kinds.ROLLOUT, rollout()), (kinds.REPLICA_SET, replica_set("web-1", owner="web")))
+    app = Woken(settings=Settings(namespace="ns"))
+    app.api = api
+    await app.prime()
+    await app.work()
+    app.keys["rollouts"].clear()
+    del api.objects[kinds.REPLICA_SET.path("ns", "web-1")]
+    await asyncio.sleep(app_module.PRUNE_FIRST + 1)
+    assert app.keys["rollouts"] == {"web": Priority.LATER}
+    assert not app.store.shelf(kinds.REPLICA_SET).objects
+    await app.drain()
+
+
+def standing(api: MemoryApi, identity: str) -> App:
+    lease = Lease(api=api, namespace="ns", name="lock", identity=identity, timing=Timing())
+    return App(api=api, providers={}, settings=Settings(namespace="ns"), lease=lease)
+
+
+async def test_a_standby_keeps_its_store_but_acts_only_with_the_lease() -> None:
+    api = MemoryApi((kinds.ROLLOUT, rollout()))
+    first, second = standing(api, "first"), standing(api, "second")
+    for app in (first, second):
+        await app.prime()
+        await app.work()
+        await asyncio.sleep(1)
+    assert (first.working, second.working) == (True, False)
+    second.observe(kinds.ROLLOUT, "ADDED", rollout("later", version=10_000))
+    assert second.store.get(kinds.ROLLOUT, Key("ns", "later")) is not None
+    await first.drain()
+    await asyncio.sleep(5)
+    assert second.working
+    await second.drain()
+    assert api.objects[LEASES]["spec"].get("holderIdentity") is None
+
+
+async def test_one_whose_lease_is_lost_says_so_and_does_not_release_it() -> None:
+    api = MemoryApi()
+    app = standing(api, "first")
+    await app.prime()
+    await app.work()
+    await asyncio.sleep(1)
+    api.put(kinds.LEASE, {"metadata": {"name": "lock", "namespace": "ns"}, "spec": {"holderIdentity": "thief"}})
+    await asyncio.sleep(5)
+    assert app.lost
+    assert "lost" in app.trouble()
+    await app.drain()
+    assert api.objects[LEASES]["spec"]["holderIdentity"] == "thief"

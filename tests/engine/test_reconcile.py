@@ -1,0 +1,220 @@
+"""The loop, in virtual time: plans carried out, conflicts planned again, faults kept to their own key."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from collections import Counter
+from collections.abc import AsyncIterator, Awaitable, Callable
+from datetime import datetime
+from typing import Any
+
+import pytest
+
+from rollouts.api import kinds
+from rollouts.engine.client import Request
+from rollouts.engine.events import Recorder
+from rollouts.engine.metrics import Metrics
+from rollouts.engine.queue import Priority
+from rollouts.engine.reconcile import Controller, Loop
+from rollouts.engine.store import Key, Store
+from rollouts.engine.writer import Writer
+from rollouts.plan import Plan
+from tests.engine.memory import MemoryApi, refusal
+from tests.engine.objects import rollout
+
+pytestmark = pytest.mark.looptime(start=0, end=36_000)
+
+Decide = Callable[[Any], Awaitable[Plan]]
+
+
+class Shop:
+    """A loop over Rollouts in memory; `decided` counts decisions by name."""
+
+    def __init__(self, decide: Decide, *names: str, workers: int = 2) -> None:
+        self.api = MemoryApi(*((kinds.ROLLOUT, rollout(name)) for name in names))
+        self.store = Store({kinds.ROLLOUT: {}, kinds.ANALYSIS_RUN: {}})
+        for obj in self.api.objects.values():
+            self.store.absorb(kinds.ROLLOUT, obj)
+        self.recorder = Recorder(self.api)
+        self.metrics = Metrics(store=self.store, requests=Counter(), events=self.recorder.recorded)
+        self.decided: Counter[str] = Counter()
+        self._decide = decide
+        self.loop = Loop(
+            controller=Controller(kind=kinds.ROLLOUT, decide=self.decide, workers=workers),
+            store=self.store,
+            writer=Writer(api=self.api, store=self.store, recorder=self.recorder),
+            recorder=self.recorder,
+            metrics=self.metrics,
+        )
+
+    async def decide(self, obj: Any, now: datetime) -> Plan:
+        assert now.tzinfo is not None
+        self.decided[obj["metadata"]["name"]] += 1
+        return await self._decide(obj)
+
+    def phase(self, name: str) -> str | None:
+        known = self.api.objects[kinds.ROLLOUT.path("ns", name)]
+        found: str | None = known.get("status", {}).get("phase")
+        return found
+
+
+@contextlib.asynccontextmanager
+async def working(shop: Shop, *names: str) -> AsyncIterator[None]:
+    for name in names:
+        shop.loop.queue.add(Key("ns", name))
+    shop.loop.start()
+    try:
+        yield
+    finally:
+        await shop.loop.stop()
+
+
+async def healthy(_: Any) -> Plan:
+    return Plan(status={"phase": "Healthy"})
+
+
+async def test_a_key_is_decided_about_and_the_plan_carried_out() -> None:
+    shop = Shop(healthy, "web")
+    async with working(shop, "web"):
+        await asyncio.sleep(1)
+    assert shop.phase("web") == "Healthy"
+    assert shop.decided["web"] == 1
+
+
+async def test_a_key_whose_object_is_gone_is_let_go() -> None:
+    shop = Shop(healthy, "web")
+    async with working(shop, "gone"):
+        await asyncio.sleep(1)
+    assert shop.loop.queue.statistics().delayed == 0
+    assert not shop.decided
+
+
+async def test_it_looks_again_when_the_plan_says() -> None:
+    async def again(_: Any) -> Plan:
+        return Plan(requeue_after=10)
+
+    shop = Shop(again, "web")
+    async with working(shop, "web"):
+        await asyncio.sleep(35)
+        assert shop.decided["web"] == 4
+
+
+async def test_a_conflict_is_planned_again_at_once_from_fresh_state() -> None:
+    async def note_image(obj: Any) -> Plan:
+        return Plan(status={"phase": obj["spec"].get("image", "none")})
+
+    shop = Shop(note_image, "web")
+    shop.api.put(kinds.ROLLOUT, rollout(spec={"image": "new"}))
+    async with working(shop, "web"):
+        await asyncio.sleep(0.1)
+        assert shop.phase("web") == "new"
+    assert shop.decided["web"] == 2
+    assert not shop.recorder.recorded
+
+
+async def test_a_decider_that_fails_is_logged_counted_shown_and_tried_again() -> None:
+    async def bad(_: Any) -> Plan:
+        raise ZeroDivisionError("by nothing")
+
+    shop = Shop(bad, "web")
+    async with working(shop, "web"):
+        await asyncio.sleep(60)
+        assert 10 < shop.decided["web"] < 20
+    assert shop.recorder.recorded["Warning", "ReconciliationError"] == shop.decided["web"] // 3
+    assert (
+        f'rollout_reconcile_error_total{{name="web",namespace="ns"}} {shop.decided["web"]}.0'
+        in shop.metrics.text().decode()
+    )
+
+
+async def test_it_heals_and_forgets_its_failures() -> None:
+    broken = True
+
+    async def decide(obj: Any) -> Plan:
+        if broken:
+            raise ValueError
+        return await healthy(obj)
+
+    shop = Shop(decide, "web")
+    async with working(shop, "web"):
+        await asyncio.sleep(20)
+        broken = False
+        await asyncio.sleep(11)
+        assert shop.phase("web") == "Healthy"
+        assert shop.loop.queue.failures(Key("ns", "web")) == 0
+
+
+async def test_one_bad_key_and_one_slow_key_do_not_hold_up_the_others() -> None:
+    async def decide(obj: Any) -> Plan:
+        match obj["metadata"]["name"]:
+            case "bad":
+                raise ValueError
+            case "slow":
+                await asyncio.sleep(3600)
+        return await healthy(obj)
+
+    names = [f"r{number}" for number in range(50)]
+    shop = Shop(decide, "bad", "slow", *names)
+    async with working(shop, "bad", "slow", *names):
+        await asyncio.sleep(0.5)
+        assert [name for name in names if shop.phase(name) != "Healthy"] == []
+
+
+async def test_a_key_is_never_worked_on_twice_at_once() -> None:
+    inside = most = 0
+
+    async def decide(_: Any) -> Plan:
+        nonlocal inside, most
+        inside += 1
+        most = max(most, inside)
+        await asyncio.sleep(1)
+        inside -= 1
+        return Plan()
+
+    shop = Shop(decide, "web", workers=8)
+    async with working(shop, "web"):
+        for _ in range(10):
+            shop.loop.queue.add(Key("ns", "web"), Priority.FIRST)
+            await asyncio.sleep(0.3)
+    assert most == 1
+    assert shop.decided["web"] >= 3
+
+
+async def test_an_api_server_that_is_away_is_not_the_objects_fault_and_nothing_is_lost() -> None:
+    def away(_: Request) -> None:
+        raise refusal(503)
+
+    shop = Shop(healthy, "web")
+    shop.api.before = away
+    async with working(shop, "web"):
+        await asyncio.sleep(60)
+        assert shop.phase("web") is None
+        shop.api.before = lambda _: None
+        await asyncio.sleep(11)
+    assert shop.phase("web") == "Healthy"
+    assert not shop.recorder.recorded
+
+
+async def test_stopping_lets_work_under_way_end_and_takes_up_nothing_more() -> None:
+    async def slow(obj: Any) -> Plan:
+        await asyncio.sleep(3)
+        return await healthy(obj)
+
+    shop = Shop(slow, "one", "two", workers=1)
+    async with working(shop, "one", "two"):
+        await asyncio.sleep(1)
+    assert (shop.phase("one"), shop.phase("two")) == ("Healthy", None)
+
+
+async def test_stopping_does_not_wait_for_ever() -> None:
+    async def hung(_: Any) -> Plan:
+        await asyncio.Event().wait()
+        return Plan()
+
+    shop = Shop(hung, "web")
+    shop.loop.queue.add(Key("ns", "web"))
+    shop.loop.start()
+    await asyncio.sleep(1)
+    await shop.loop.stop(seconds=4)
+    assert asyncio.get_running_loop().time() == pytest.approx(5, abs=0.1)

@@ -77,7 +77,8 @@ class App:
         self.recorder = Recorder(api)
         self.metrics = Metrics(store=self.store, requests=api.requests, events=self.recorder.recorded)
         self.writer = Writer(api=api, store=self.store, recorder=self.recorder)
-        self.loops = {row.kind: self._loop(row) for row in self._controllers(providers)}
+        self.providers = default_providers() if providers is None else providers
+        self.loops = {row.kind: self._loop(row) for row in self._controllers()}
         self.metrics.queues.update({kind.plural: loop.queue for kind, loop in self.loops.items()})
         self.primed = False
         self.working = False
@@ -88,9 +89,9 @@ class App:
         """What is watched. A controller of one namespace has no right to, and no use for, what belongs to none."""
         return tuple(kind for kind in INDEXES if kind.namespaced or self.settings.namespace is None)
 
-    def _controllers(self, providers: Mapping[str, Provider] | None) -> tuple[Controller, ...]:
+    def _controllers(self) -> tuple[Controller, ...]:
         rollouts = Rollouts(api=self.api, store=self.store)
-        measuring = Measuring(api=self.api, providers=default_providers() if providers is None else providers)
+        measuring = Measuring(api=self.api, providers=self.providers)
         return (
             Controller(kind=kinds.ROLLOUT, decide=rollouts.decide, workers=self.settings.rollout_workers),
             Controller(kind=kinds.ANALYSIS_RUN, decide=measuring.decide, workers=self.settings.analysis_workers),
@@ -128,6 +129,8 @@ class App:
         for task in self._tasks:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
+        for provider in self.providers.values():
+            await provider.close()
         if self.lease is not None:
             await self.lease.release()
 

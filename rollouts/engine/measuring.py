@@ -11,7 +11,7 @@ from collections.abc import Iterator, Mapping
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from analysis.assess import assess, record
+from analysis.assess import Assessment, assess, record
 from analysis.measure import measure
 from analysis.providers import Context, Provider
 from analysis.spec import COMPLETED, ERROR, FAILED, SUCCESSFUL, RunStatus, SecretKeyRef
@@ -45,29 +45,26 @@ class Measuring:
             return _expiry(obj, run, before, now)
         look = assess(spec=run.spec, status=before, now=now)
         if before.phase is not None and look.due:
-            context = Context(
-                now=now,
-                run_name=obj["metadata"]["name"],
-                run_namespace=obj["metadata"]["namespace"],
-                run_uid=obj["metadata"]["uid"],
-            )
-            measured = await measure(
-                look.due,
-                spec=run.spec,
-                status=look.status,
-                providers=self._providers,
-                read_secret=lambda ref: self._secret(obj["metadata"]["namespace"], ref),
-                run=context,
-            )
-            status = record(spec=run.spec, status=look.status, measured=measured)
+            status = await self._measured(obj["metadata"], run, look, now)
             now = datetime.now(UTC)
             look = assess(spec=run.spec, status=status, now=now)
-        patch = patching.difference(obj.get("status") or {}, look.status.to_api())
         return Plan(
-            status=patch,
+            status=patching.difference(obj.get("status") or {}, look.status.to_api()),
             events=tuple(_events(before, look.status)),
             requeue_after=0.0 if look.due else _seconds(look.next_look, now),
         )
+
+    async def _measured(self, metadata: JSON, run: AnalysisRun, look: Assessment, now: datetime) -> RunStatus:
+        namespace = metadata["namespace"]
+        measured = await measure(
+            look.due,
+            spec=run.spec,
+            status=look.status,
+            providers=self._providers,
+            read_secret=lambda ref: self._secret(namespace, ref),
+            run=Context(now=now, run_name=metadata["name"], run_namespace=namespace, run_uid=metadata["uid"]),
+        )
+        return record(spec=run.spec, status=look.status, measured=measured)
 
     async def _secret(self, namespace: str, ref: SecretKeyRef) -> str:
         try:

@@ -11,11 +11,13 @@ from collections import Counter
 from collections.abc import Callable, Mapping
 from typing import Any
 
+from rollouts.api import kinds
 from rollouts.api.kinds import Kind
 from rollouts.engine.client import Api, Request
 from rollouts.engine.errors import ApiError, from_response
 
 JSON = Mapping[str, Any]
+PLURALS = {kind.plural for kind in vars(kinds).values() if isinstance(kind, Kind)}
 
 
 class MemoryApi(Api):
@@ -56,7 +58,7 @@ class MemoryApi(Api):
     def _get(self, request: Request, path: str) -> Any:
         if path in self.objects:
             return self.objects[path]
-        if path.rsplit("/", 1)[-1].endswith("s"):
+        if path.rsplit("/", 1)[-1] in PLURALS:
             found = [obj for key, obj in self.objects.items() if key.rsplit("/", 1)[0] == path]
             return {"metadata": {"resourceVersion": str(next(self._versions))}, "items": found}
         raise refusal(404, request)

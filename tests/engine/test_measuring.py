@@ -1,0 +1,218 @@
+"""AnalysisRuns end to end in memory: the loop, the shell around `analysis`, and a provider that answers as told."""
+
+from __future__ import annotations
+
+import base64
+import json
+from collections.abc import Mapping
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import pytest
+
+from analysis.providers import Answer, Context
+from analysis.spec import Measurement, Metric
+from rollouts.api import kinds
+from rollouts.engine.client import Request
+from rollouts.engine.measuring import Measuring
+from rollouts.plan import Delete, Plan
+from tests.engine.memory import MemoryApi, merge, refusal
+
+TOKEN = "s3cr3t-t0ken"
+
+
+class Told:
+    """Answers with what it was told; keeps the queries it was asked."""
+
+    def __init__(self, *answers: Any) -> None:
+        self.answers = list(answers)
+        self.asked: list[str | None] = []
+
+    async def run(self, metric: Metric, *, context: Context) -> Answer | Measurement:
+        assert metric.provider.prometheus is not None
+        assert (context.run_name, context.run_namespace, context.run_uid) == ("run", "ns", "uid-run")
+        self.asked.append(metric.provider.prometheus.query)
+        value = self.answers.pop(0) if len(self.answers) > 1 else self.answers[0]
+        if isinstance(value, Exception):
+            raise value
+        return Answer(result=value, value=f"{value} for {metric.provider.prometheus.query}")
+
+    def metadata(self, metric: Metric) -> Mapping[str, str]:
+        return {}
+
+    async def close(self) -> None:
+        """Nothing is held."""
+
+
+class Bench:
+    """One run, decided about again and again as the loop would."""
+
+    def __init__(self, provider: Told, *metrics: dict[str, Any], **spec: Any) -> None:
+        self.api = MemoryApi()
+        self.measuring = Measuring(api=self.api, providers={"prometheus": provider})
+        self.run: dict[str, Any] = {
+            "apiVersion": "argoproj.io/v1alpha1",
+            "kind": "AnalysisRun",
+            "metadata": {"name": "run", "namespace": "ns", "uid": "uid-run"},
+            "spec": {"metrics": list(metrics), **spec},
+        }
+        self.events: list[tuple[str, str, str]] = []
+        self.plans: list[Plan] = []
+
+    async def step(self, now: datetime | None = None) -> Plan:
+        plan = await self.measuring.decide(self.run, now or datetime.now(UTC))
+        self.plans.append(plan)
+        self.events += [(event.type, event.reason, event.message) for event in plan.events]
+        if plan.status:
+            self.run = merge(self.run, {"status": plan.status})
+        return plan
+
+    async def through(self) -> dict[str, Any]:
+        """Until nothing is due at once."""
+        for _ in range(10):
+            plan = await self.step()
+            if plan.requeue_after != 0.0:
+                break
+        status: dict[str, Any] = self.run["status"]
+        return status
+
+
+def metric(name: str = "errors", *, query: str = "q", **more: Any) -> dict[str, Any]:
+    provider = {"prometheus": {"address": "http://prometheus", "query": query}}
+    return {"name": name, "successCondition": "result < 5", "provider": provider, **more}
+
+
+async def test_it_says_running_first_and_measures_then() -> None:
+    provider = Told(1)
+    bench = Bench(provider, metric())
+    first = await bench.step()
+    assert first.status["phase"] == "Running"
+    assert (first.requeue_after, provider.asked) == (0.0, [])
+    await bench.step()
+    assert provider.asked == ["q"]
+    assert bench.run["status"]["phase"] == "Successful"
+
+
+@pytest.mark.parametrize(
+    ("answer", "phase", "severity"),
+    [(1, "Successful", "Normal"), (9, "Failed", "Warning")],
+)
+async def test_a_verdict_is_told_by_events(answer: int, phase: str, severity: str) -> None:
+    bench = Bench(Told(answer), metric())
+    status = await bench.through()
+    assert status["phase"] == phase
+    assert bench.events == [
+        (severity, f"Metric{phase}", f"Metric 'errors' Completed. Result: {phase}"),
+        (severity, f"AnalysisRun{phase}", f"Analysis Completed. Result: {phase}"),
+    ]
+    await bench.step()
+    assert len(bench.events) == 2
+
+
+async def test_only_what_changed_is_written() -> None:
+    bench = Bench(Told(1), metric(count=3, interval="10s"))
+    await bench.through()
+    assert set(bench.plans[-1].status) == {"metricResults"}
+    again = await bench.step()
+    assert again.empty
+    assert again.requeue_after is not None
+    assert 0 < again.requeue_after <= 10
+
+
+SECRET_ARG = {"name": "token", "valueFrom": {"secretKeyRef": {"name": "keys", "key": "token"}}}
+
+
+def secret(**data: str) -> dict[str, Any]:
+    encoded = {key: base64.b64encode(value.encode()).decode() for key, value in data.items()}
+    return {"metadata": {"name": "keys", "namespace": "ns"}, "data": encoded}
+
+
+@pytest.mark.parametrize("answer", [1, 9, ValueError(f"cannot use {TOKEN}")])
+async def test_a_secret_is_used_and_shown_nowhere(answer: Any) -> None:
+    provider = Told(answer)
+    bench = Bench(provider, metric(query="up{token='{{args.token}}'}"), args=[SECRET_ARG])
+    bench.api.put(kinds.SECRET, secret(token=TOKEN))
+    await bench.through()
+    assert provider.asked[0] == f"up{{token='{TOKEN}'}}"
+    assert bench.run["status"]["metricResults"][0]["measurements"]
+    assert TOKEN not in json.dumps(bench.run)
+    assert TOKEN not in json.dumps(bench.events)
+
+
+@pytest.mark.parametrize(
+    ("there", "message"),
+    [
+        (None, "secret keys does not exist in namespace ns"),
+        (secret(other="x"), "secret keys has no key token"),
+    ],
+)
+async def test_a_secret_that_is_missing_is_an_error_that_says_which(there: Any, message: str) -> None:
+    provider = Told(1)
+    bench = Bench(provider, metric(query="{{args.token}}"), args=[SECRET_ARG])
+    if there is not None:
+        bench.api.put(kinds.SECRET, there)
+    await bench.through()
+    (measurement,) = bench.run["status"]["metricResults"][0]["measurements"]
+    assert measurement["phase"] == "Error"
+    assert message in measurement["message"]
+    assert provider.asked == []
+
+
+async def test_a_secret_we_may_not_read_is_an_error_that_says_so() -> None:
+    def refuse(request: Request) -> None:
+        raise refusal(403, request)
+
+    bench = Bench(Told(1), metric(), args=[SECRET_ARG])
+    bench.api.before = refuse
+    await bench.through()
+    (measurement,) = bench.run["status"]["metricResults"][0]["measurements"]
+    assert "secrets/keys" in measurement["message"]
+
+
+async def test_a_run_that_cannot_be_read_ends_with_an_error_that_says_why() -> None:
+    bench = Bench(Told(1), {**metric(), "provider": {"prometheus": {"adress": "typo"}}})
+    status = await bench.through()
+    assert status["phase"] == "Error"
+    assert "adress" in status["message"]
+    assert [reason for _, reason, _ in bench.events] == ["AnalysisRunError"]
+    assert (await bench.step()).empty
+
+
+async def test_a_terminated_run_ends_without_measuring() -> None:
+    provider = Told(1)
+    bench = Bench(provider, metric(initialDelay="1h"), terminate=True)
+    status = await bench.through()
+    assert status["phase"] == "Successful"
+    assert provider.asked == []
+
+
+async def test_a_run_being_deleted_is_left_alone() -> None:
+    bench = Bench(Told(1), metric())
+    bench.run["metadata"]["deletionTimestamp"] = "2026-01-01T00:00:00Z"
+    assert (await bench.step()).empty
+
+
+@pytest.mark.parametrize(
+    ("answer", "ttl", "seconds"),
+    [
+        (1, {"secondsAfterSuccess": 60, "secondsAfterFailure": 90}, 60),
+        (9, {"secondsAfterSuccess": 60, "secondsAfterFailure": 90}, 90),
+        (1, {"secondsAfterCompletion": 30}, 30),
+        (9, {"secondsAfterCompletion": 30, "secondsAfterFailure": 90}, 90),
+        (1, {"secondsAfterFailure": 90}, None),
+        (1, None, None),
+    ],
+)
+async def test_a_finished_run_is_deleted_when_its_time_is_over(
+    answer: int, ttl: dict[str, int] | None, seconds: int | None
+) -> None:
+    bench = Bench(Told(answer), metric(), **({"ttlStrategy": ttl} if ttl else {}))
+    status = await bench.through()
+    ended = datetime.fromisoformat(status["completedAt"])
+    early = await bench.step(ended + timedelta(seconds=10))
+    late = await bench.step(ended + timedelta(seconds=1000))
+    if seconds is None:
+        assert early == late == Plan()
+    else:
+        assert (early.writes, early.requeue_after) == ((), seconds - 10)
+        assert late.writes == (Delete(kind=kinds.ANALYSIS_RUN, namespace="ns", name="run", uid="uid-run"),)

@@ -1,0 +1,99 @@
+"""What a decision about a Rollout gets to see: all that is its own, and nothing of its neighbours."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from typing import Any
+
+import pytest
+
+from rollouts.api import kinds
+from rollouts.engine.snapshots import INDEXES, Rollouts
+from rollouts.engine.store import Store
+from tests.engine.memory import MemoryApi
+from tests.engine.objects import replica_set, rollout, template
+
+HASH = "rollouts-pod-template-hash"
+
+
+@pytest.fixture
+def store() -> Store:
+    return Store(INDEXES)
+
+
+def seen(store: Store, obj: dict[str, Any]) -> Any:
+    return Rollouts(api=MemoryApi(), store=store).snapshot(obj)
+
+
+def names(objects: tuple[Any, ...]) -> list[str]:
+    return [obj["metadata"]["name"] for obj in objects]
+
+
+def web(**canary: Any) -> dict[str, Any]:
+    return rollout(spec={"selector": {"matchLabels": {"app": "web"}}, "strategy": {"canary": canary}})
+
+
+def test_replica_sets_are_its_own_and_orphans_that_match(store: Store) -> None:
+    labels = {"app": "web", HASH: "abc"}
+    for rs in (
+        replica_set("web-1", owner="web"),
+        replica_set("orphan", labels=labels),
+        replica_set("orphan-of-others", labels={**labels, "app": "api"}),
+        replica_set("orphan-without-hash", labels={"app": "web"}),
+        replica_set("orphan-elsewhere", labels=labels, namespace="other"),
+        replica_set("api-1", owner="api", labels=labels),
+    ):
+        store.shelf(kinds.REPLICA_SET).put(rs)
+    assert names(seen(store, web()).replica_sets) == ["web-1", "orphan"]
+
+
+def test_those_that_occupy_its_names_are_shown_apart(store: Store) -> None:
+    for rs in (
+        replica_set("web-1", owner="web"),
+        replica_set("web-2", owner="api"),
+        replica_set("webs-3", owner="api"),
+    ):
+        store.shelf(kinds.REPLICA_SET).put(rs)
+    assert names(seen(store, web()).foreign) == ["web-2"]
+
+
+def test_without_selector_no_orphan_matches(store: Store) -> None:
+    store.shelf(kinds.REPLICA_SET).put(replica_set("orphan", labels={HASH: "abc"}))
+    assert seen(store, rollout()).replica_sets == ()
+
+
+@pytest.mark.parametrize(
+    ("canary", "expected"),
+    [
+        ({}, set()),
+        ({"analysis": {"templates": [{"templateName": "errors"}]}}, {"errors", "more"}),
+        ({"steps": [{"setWeight": 5}, {"analysis": {"templates": [{"templateName": "errors"}]}}]}, {"errors", "more"}),
+    ],
+)
+def test_templates_are_those_of_its_namespace_if_it_measures(
+    store: Store, canary: dict[str, Any], expected: set[str]
+) -> None:
+    shelf = store.shelf(kinds.ANALYSIS_TEMPLATE)
+    elsewhere = template("elsewhere")
+    elsewhere["metadata"]["namespace"] = "other"
+    for obj in (template("errors"), template("more"), elsewhere):
+        shelf.put(obj)
+    assert set(seen(store, web(**canary)).templates) == expected
+
+
+def test_runs_are_its_own(store: Store) -> None:
+    for name, owner in (("a", "web"), ("b", "api"), ("c", "")):
+        store.shelf(kinds.ANALYSIS_RUN).put(replica_set(name, owner=owner))
+    assert names(seen(store, web()).analysis_runs) == ["a"]
+
+
+async def test_pods_are_listed_only_for_a_restart(store: Store) -> None:
+    api = MemoryApi((kinds.POD, {"metadata": {"name": "web-1-x", "namespace": "ns"}}))
+    rollouts = Rollouts(api=api, store=store)
+    now = datetime(2026, 1, 1, tzinfo=UTC)
+    await rollouts.decide(web(), now)
+    assert api.log == []
+    obj = web()
+    obj["spec"]["restartAt"] = "2025-12-31T00:00:00Z"
+    await rollouts.decide(obj, now)
+    assert api.log == ["GET /api/v1/namespaces/ns/pods"]

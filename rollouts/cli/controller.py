@@ -4,13 +4,22 @@ and said to have no effect, so its Helm values and manifests keep working."""
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import os
 import socket
 import sys
+from collections.abc import AsyncIterator
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
+
+from rollouts.cli.errors import CliError
+
+if TYPE_CHECKING:  # imported where they are used, so that --help is quick
+    from rollouts.engine.app import App, Settings
+    from rollouts.engine.client import Api
+    from rollouts.engine.lease import Timing
 
 _SERVICE_ACCOUNT = Path("/var/run/secrets/kubernetes.io/serviceaccount/namespace")
 LOCK = "argo-rollouts-controller-lock"
@@ -41,14 +50,10 @@ def controller(
     retry_period: Annotated[str, typer.Option("--leader-election-retry-period")] = "2s",
 ) -> None:
     """Release Rollouts and measure AnalysisRuns until told to stop (SIGTERM or Ctrl-C)."""
-    from analysis.spec.durations import parse_duration
     from rollouts.engine import logs
     from rollouts.engine.app import Settings
     from rollouts.engine.lease import Timing
 
-    logs.configure(level=loglevel, form=logformat)
-    if context.args:
-        sys.stderr.write(f"no effect here, ignored: {' '.join(context.args)}\n")
     own = namespace or _own_namespace()
     settings = Settings(
         namespace=own if namespaced else None,
@@ -56,22 +61,22 @@ def controller(
         rollout_workers=rollout_threads,
         analysis_workers=analysis_threads,
     )
-    timing = Timing(
-        duration=parse_duration(lease_duration),
-        renew_deadline=parse_duration(renew_deadline),
-        retry=parse_duration(retry_period),
+    try:
+        logs.configure(level=loglevel, form=logformat)
+        timing = Timing.of(duration=lease_duration, renew_deadline=renew_deadline, retry=retry_period)
+    except ValueError as error:
+        raise CliError(str(error)) from error
+    if context.args:
+        sys.stderr.write(f"no effect here, ignored: {' '.join(context.args)}\n")
+    run = _run(
+        kubeconfig=kubeconfig,
+        context=kube_context,
+        settings=settings,
+        lock=(own, LOCK + (f"-{instance_id}" if instance_id else "")) if leader_elect else None,
+        timing=timing,
+        ports=(healthz_port, metrics_port),
     )
-    lost = asyncio.run(
-        _run(
-            kubeconfig=kubeconfig,
-            context=kube_context,
-            settings=settings,
-            lock=(own, LOCK + (f"-{instance_id}" if instance_id else "")) if leader_elect else None,
-            timing=timing,
-            ports=(healthz_port, metrics_port),
-        )
-    )
-    if lost:  # so that whoever started it starts it again, as a standby
+    if asyncio.run(run):  # the Lease was lost: whoever started this starts it again, as a standby
         raise typer.Exit(1)
 
 
@@ -79,31 +84,56 @@ async def _run(
     *,
     kubeconfig: str | None,
     context: str | None,
-    settings: object,
+    settings: Settings,
     lock: tuple[str, str] | None,
-    timing: object,
+    timing: Timing,
     ports: tuple[int, int],
 ) -> bool:
-    """Whether the Lease was lost."""
-    import structlog
-
+    """Run to the end; whether that was because the Lease was lost."""
     from rollouts import operator
-    from rollouts.engine.app import App, Settings
-    from rollouts.engine.client import connect
-    from rollouts.engine.lease import Lease, Timing
-    from rollouts.engine.probes import serving
+    from rollouts.engine.app import App
+    from rollouts.engine.lease import Lease
 
-    assert isinstance(settings, Settings)
-    assert isinstance(timing, Timing)
-    log = structlog.get_logger(__name__)
-    async with connect(kubeconfig=kubeconfig, context=context) as api:
+    async with _connected(kubeconfig, context) as api:
         identity = f"{os.environ.get('POD_NAME') or socket.gethostname()}_{os.getpid()}"
         lease = lock and Lease(api=api, namespace=lock[0], name=lock[1], identity=identity, timing=timing)
         app = App(api=api, settings=settings, lease=lease or None)
-        async with serving(metrics=app.metrics, alive=app.trouble, ready=app.not_ready, ports=ports) as taken:
-            log.info("serving /healthz, /readyz and /metrics", ports=taken)
+        async with _serving(app, ports):
             await operator.run(app, stop=asyncio.Event())
         return app.lost
+
+
+@contextlib.asynccontextmanager
+async def _connected(kubeconfig: str | None, context: str | None) -> AsyncIterator[Api]:
+    from kubernetes.aio.config import ConfigException
+
+    from rollouts.engine.client import connect
+
+    async with contextlib.AsyncExitStack() as stack:
+        try:
+            api = await stack.enter_async_context(connect(kubeconfig=kubeconfig, context=context))
+        except (ConfigException, OSError) as error:
+            hint = "say which one with --kubeconfig or KUBECONFIG; inside a cluster neither is needed"
+            raise CliError(f"no cluster to connect to: {error}", hint=hint) from error
+        yield api
+
+
+@contextlib.asynccontextmanager
+async def _serving(app: App, ports: tuple[int, int]) -> AsyncIterator[None]:
+    import structlog
+
+    from rollouts.engine.probes import serving
+
+    async with contextlib.AsyncExitStack() as stack:
+        try:
+            taken = await stack.enter_async_context(
+                serving(metrics=app.metrics, alive=app.trouble, ready=app.not_ready, ports=ports)
+            )
+        except OSError as error:
+            hint = "choose others with --healthzPort and --metricsPort (0: any free one, -1: none)"
+            raise CliError(f"cannot serve probes and metrics: {error}", hint=hint) from error
+        structlog.get_logger(__name__).info("serving /healthz, /readyz and /metrics", ports=taken)
+        yield
 
 
 def _own_namespace() -> str:

@@ -76,7 +76,7 @@ class App:
         self.store = Store({kind: INDEXES[kind] for kind in self.kinds})
         self.recorder = Recorder(api)
         self.metrics = Metrics(store=self.store, requests=api.requests, events=self.recorder.recorded)
-        self.writer = Writer(api=api, store=self.store, recorder=self.recorder)
+        self.writer = Writer(api=api, store=self.store, recorder=self.recorder, absorbed=self._written)
         self.providers = default_providers() if providers is None else providers
         self.loops = {row.kind: self._loop(row) for row in self._controllers()}
         self.metrics.queues.update({kind.plural: loop.queue for kind, loop in self.loops.items()})
@@ -145,6 +145,11 @@ class App:
         gone = event_type == "DELETED" or not self._ours(kind, obj)
         if shelf.remove(obj) if gone else shelf.put(obj):
             self.wake(kind, obj, Priority.LATER if event_type is None else Priority.SOON)
+
+    def _written(self, kind: Kind, obj: JSON) -> None:
+        """A run that one loop wrote concerns the other; Rollouts and ReplicaSets are written by their own loop only."""
+        if kind == kinds.ANALYSIS_RUN:
+            self.wake(kind, obj, Priority.SOON)
 
     def wake(self, kind: Kind, obj: JSON, priority: Priority) -> None:
         """Queue the keys an object concerns: itself, its owner, users of a template."""

@@ -191,10 +191,11 @@ async def connect(*, kubeconfig: str | None = None, context: str | None = None) 
     from kubernetes.aio import client, config
 
     configuration = client.Configuration()
-    if kubeconfig is None and "KUBECONFIG" not in os.environ and "KUBERNETES_SERVICE_HOST" in os.environ:
+    path = kubeconfig or os.environ.get("KUBECONFIG") or None  # the library reads the variable once, on import
+    if path is None and "KUBERNETES_SERVICE_HOST" in os.environ:
         config.load_incluster_config(client_configuration=configuration)  # type: ignore[no-untyped-call]
     else:
-        await config.load_kube_config(config_file=kubeconfig, context=context, client_configuration=configuration)  # type: ignore[no-untyped-call]
+        await config.load_kube_config(config_file=path, context=context, client_configuration=configuration)  # type: ignore[no-untyped-call]
     counter: Counter[tuple[str, str, int]] = Counter()
 
     async def token() -> str | None:

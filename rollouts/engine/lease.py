@@ -16,6 +16,7 @@ from typing import Any
 
 import structlog
 
+from analysis.spec.durations import parse_duration
 from rollouts.api import kinds
 from rollouts.engine.client import Api
 from rollouts.engine.errors import AlreadyExistsError, ApiError, ConflictError, NotFoundError
@@ -30,6 +31,23 @@ class Timing:
     duration: float = 15.0
     renew_deadline: float = 10.0
     retry: float = 2.0
+
+    @staticmethod
+    def of(*, duration: str, renew_deadline: str, retry: str) -> Timing:
+        """From texts such as 15s. Raises ValueError, with a message for people, when they don't fit together."""
+        timing = Timing(
+            duration=parse_duration(duration),
+            renew_deadline=parse_duration(renew_deadline),
+            retry=parse_duration(retry),
+        )
+        if not timing.duration > timing.renew_deadline > timing.retry > 0:
+            raise ValueError(
+                f"lease duration {duration}, renew deadline {renew_deadline}, retry period {retry}: "
+                "each must be longer than the next, or two controllers could act at once"
+            )
+        if timing.duration < 1:
+            raise ValueError(f"lease duration {duration}: a Lease lasts at least 1s")
+        return timing
 
 
 class Lease:

@@ -20,8 +20,23 @@ _SHARED: Final[list[Any]] = [
 ]
 
 
+_LEVELS: Final = {
+    "trace": logging.DEBUG,
+    "debug": logging.DEBUG,
+    "info": logging.INFO,
+    "warn": logging.WARNING,
+    "warning": logging.WARNING,
+    "error": logging.ERROR,
+    "fatal": logging.CRITICAL,
+    "panic": logging.CRITICAL,
+}
+"""The peer's names and Python's."""
+
+
 def configure(*, level: str, form: str) -> None:
-    """`level`: debug, info, warning or error. `form`: `json`, or anything else for the console."""
+    """`level`: one of the table above. `form`: `json`, or anything else for the console. Raises ValueError."""
+    if level.lower() not in _LEVELS:
+        raise ValueError(f"log level {level} is not known: use one of {', '.join(_LEVELS)}")
     structlog.configure(
         processors=[
             structlog.stdlib.filter_by_level,
@@ -41,6 +56,6 @@ def configure(*, level: str, form: str) -> None:
     handler.setFormatter(formatter)
     root = logging.getLogger()
     root.handlers[:] = [handler]
-    root.setLevel(level.upper())
+    root.setLevel(_LEVELS[level.lower()])
     for chatty in ("kopf", "aiohttp.access", "asyncio"):
         logging.getLogger(chatty).setLevel(max(logging.WARNING, root.level))

@@ -10,7 +10,7 @@ change nothing, as far as the store knows, is not sent.
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from rollouts.api.kinds import Kind
@@ -31,7 +31,16 @@ SLOTS = 12
 class Writer:
     """Executes plans on the API server."""
 
-    def __init__(self, *, api: Api, store: Store, recorder: Recorder, slots: int = SLOTS) -> None:
+    def __init__(
+        self,
+        *,
+        api: Api,
+        store: Store,
+        recorder: Recorder,
+        slots: int = SLOTS,
+        absorbed: Callable[[Kind, JSON], None] = lambda _kind, _obj: None,
+    ) -> None:
+        self._absorbed = absorbed
         self._gate = Gate(slots)
         self._api = api
         self._store = store
@@ -85,7 +94,7 @@ class Writer:
             self._store.absorb(write.kind, answer)
             if controller_uid(answer) != controller_uid(write.body):
                 raise ConflictError(f"{error}; it belongs to somebody else", status=409) from error
-        self._store.absorb(write.kind, answer)
+        self._absorb(write.kind, answer)
         return answer
 
     async def _patch(self, write: Patch, version: str | None) -> JSON | None:
@@ -105,8 +114,13 @@ class Writer:
         except (ConflictError, NotFoundError):
             await self._refresh(kind, key)
             raise
-        self._store.absorb(kind, answer)
+        self._absorb(kind, answer)
         return answer
+
+    def _absorb(self, kind: Kind, answer: JSON) -> None:
+        """The watch will bring nothing newer than this answer, so whoever it concerns is told now."""
+        if self._store.absorb(kind, answer):
+            self._absorbed(kind, answer)
 
     async def _refresh(self, kind: Kind, key: Key) -> None:
         try:

@@ -74,6 +74,19 @@ async def test_answers_are_in_the_store_at_once(desk: Desk) -> None:
     assert desk.store.get(kinds.ROLLOUT, WEB) == desk.api.objects[f"{ROLLOUTS}/web"]
 
 
+async def test_whoever_an_answer_concerns_is_told_because_no_event_will(desk: Desk) -> None:
+    told: list[str] = []
+    desk.writer = Writer(
+        api=desk.api,
+        store=desk.store,
+        recorder=desk.recorder,
+        absorbed=lambda kind, obj: told.append(f"{kind.kind}/{obj['metadata']['name']}"),
+    )
+    made = Create(kind=kinds.REPLICA_SET, namespace="ns", body=replica_set("web-2", owner="web"))
+    await desk.execute(made, scale(3), status={"phase": "Progressing"})
+    assert told == ["ReplicaSet/web-2", "ReplicaSet/web-1", "Rollout/web"]
+
+
 async def test_the_version_is_handed_on_from_own_patch_to_status(desk: Desk) -> None:
     await desk.execute(annotate(revision="2"), annotate(other="x"), status={"phase": "Progressing"})
     assert len(desk.api.writes()) == 3

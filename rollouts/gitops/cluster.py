@@ -8,7 +8,7 @@ read is ever taken for absent, because absent objects get pruned from the invent
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Iterable
+from collections.abc import Awaitable, Callable, Iterable, Sequence
 from typing import Any, TypeVar
 
 from rollouts.api.kinds import Kind
@@ -113,7 +113,7 @@ async def in_parallel(items: Iterable[Item], work: Callable[[Item], Awaitable[Re
         await _cancel(tasks)
 
 
-async def _cancel(tasks: list[asyncio.Future[Any]]) -> None:
+async def _cancel(tasks: Sequence[asyncio.Future[Any]]) -> None:
     for task in tasks:
         task.cancel()
     await asyncio.gather(*tasks, return_exceptions=True)

@@ -29,7 +29,7 @@ def main() -> int:
     outcomes: list[tuple[Chapter, str]] = []
     try:
         with LiveStage(say=_say) as stage:
-            _say(f"ready after {time.monotonic() - began:.0f} s; requests flow through Traefik all the time")
+            _say(f"ready after {time.monotonic() - began:.0f} s; the story begins")
             for number, chapter in enumerate(CHAPTERS, start=1):
                 CONSOLE.rule(f"[bold]{number}. {chapter.title}")
                 with _tree(stage):

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import subprocess
+import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -67,6 +68,8 @@ class Repository:
             "error_rate": str(version.error_rate),
             "steps": json.dumps(list(version.steps)),
             "prometheus": self.prometheus,
+            "python": sys.executable,
+            "service": str(Path(__file__).parent / "service.py"),
         }
         for source in sorted(MANIFESTS.glob("*.yaml")):
             (self.directory / "work" / source.name).write_text(Template(source.read_text()).safe_substitute(values))

@@ -25,6 +25,9 @@ class Stage(Protocol):
 
     repository: Repository
 
+    def open(self) -> None:
+        """Let the users in."""
+
     def check(self) -> None:
         """Raise when a part of the stage died."""
 
@@ -79,7 +82,8 @@ def first_version(stage: Stage) -> str:
     """v1 is simply deployed."""
     commit = stage.repository.commit(Version(name="v1"), "Deploy v1")
     wait_for(stage, "v1 is deployed", runs_version("v1", "Healthy"))
-    return f"commit {commit} was applied by the sync; four pods of v1 serve"
+    stage.open()
+    return f"commit {commit} was applied by the sync; four pods of v1 serve, and users come in through Traefik"
 
 
 def good_release(stage: Stage) -> str:

@@ -1,0 +1,68 @@
+"""`rollouts sync`: apply what is in Git, and go on applying each new commit."""
+
+from __future__ import annotations
+
+import asyncio
+import signal
+import tempfile
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+
+def sync(
+    repo: Annotated[str, typer.Option(help="URL of the Git repository.")],
+    branch: Annotated[str, typer.Option(help="Branch, tag or commit; HEAD: the repository's main branch.")] = "HEAD",
+    path: Annotated[str, typer.Option(help="Folder in the repository.")] = ".",
+    namespace: Annotated[str, typer.Option("--namespace", "-n", help="For objects that name none, and the record.")] = (
+        "default"
+    ),
+    name: Annotated[str, typer.Option(help="Of this sync, in the cluster.")] = "main",
+    interval: Annotated[str, typer.Option(help="Between looks at the branch, plus up to half of it.")] = "2m",
+    once: Annotated[bool, typer.Option("--once", help="One pass; the exit code says how it went.")] = False,
+    allow_local: Annotated[bool, typer.Option("--allow-local", help="Permit file:// and plain paths.")] = False,
+    kubeconfig: Annotated[str | None, typer.Option(help="Path of a kubeconfig.")] = None,
+    kube_context: Annotated[str | None, typer.Option("--context", help="Context of the kubeconfig.")] = None,
+) -> None:
+    """Apply what is in Git, and go on applying each new commit until told to stop."""
+    from analysis.spec.durations import parse_duration
+    from rollouts.gitops.plan import Policy
+    from rollouts.gitops.source import Source
+    from rollouts.gitops.sync import Settings
+
+    settings = Settings(
+        name=name,
+        namespace=namespace,
+        source=Source(url=repo, revision=branch, path=path, allow_local=allow_local),
+        policy=Policy(sync=name),
+        interval=parse_duration(interval),
+    )
+    ok = asyncio.run(_run(settings, once=once, kubeconfig=kubeconfig, context=kube_context))
+    raise typer.Exit(0 if ok else 1)
+
+
+async def _run(settings: object, *, once: bool, kubeconfig: str | None, context: str | None) -> bool:
+    from rollouts.engine.client import connect
+    from rollouts.gitops.report import Report, Result
+    from rollouts.gitops.sync import Settings, Syncer
+
+    assert isinstance(settings, Settings)
+
+    def tell(report: Report) -> None:
+        for line in report.lines():
+            typer.echo(line)
+
+    with tempfile.TemporaryDirectory(prefix="rollouts-sync-") as folder:
+        async with connect(kubeconfig=kubeconfig, context=context) as api:
+            syncer = Syncer(api=api, settings=settings, directory=Path(folder))
+            if once:
+                report = await syncer.once()
+                tell(report)
+                return report.result is not Result.FAILED
+            stop = asyncio.Event()
+            for number in (signal.SIGTERM, signal.SIGINT):
+                asyncio.get_running_loop().add_signal_handler(number, stop.set)
+            async for report in syncer.run(stop):
+                tell(report)
+    return True

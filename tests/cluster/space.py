@@ -13,6 +13,7 @@ import json
 import threading
 import time
 from collections.abc import Callable, Coroutine, Iterator, Mapping
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -271,7 +272,7 @@ class Space:
 def _attempt(probe: Callable[[], Any]) -> tuple[Any, Any]:
     try:
         result = probe()
-    except (AssertionError, ApiError, KeyError) as error:
+    except (AssertionError, ApiError, LookupError) as error:
         return None, repr(error)
     return result, repr(result)
 
@@ -311,6 +312,13 @@ def rollout(
             **spec,
         },
     }
+
+
+def younger_than_pods(space: Space) -> str:
+    """A moment for restartAt: later than the youngest pod, whose time has whole seconds, and not in the future."""
+    born = max(datetime.fromisoformat(pod["metadata"]["creationTimestamp"]) for pod in space.pods())
+    space.until("the next second", lambda: datetime.now(UTC) > born + timedelta(seconds=1))
+    return datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
 
 
 @contextlib.contextmanager

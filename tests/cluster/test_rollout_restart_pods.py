@@ -8,14 +8,7 @@ import pytest
 
 from tests.cluster.controllers import OwnController
 from tests.cluster.harness import Kubectl
-from tests.cluster.space import Space, rollout
-
-
-def stamp(space: Space) -> str:
-    """A moment after the last pod was made: the server's times have whole seconds."""
-    born = max(datetime.fromisoformat(pod["metadata"]["creationTimestamp"]) for pod in space.pods())
-    space.until("the next second", lambda: datetime.now(UTC) > born + timedelta(seconds=1))
-    return datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+from tests.cluster.space import Space, rollout, younger_than_pods
 
 
 def uids(space: Space) -> set[str]:
@@ -26,7 +19,7 @@ def uids(space: Space) -> set[str]:
 def test_every_pod_is_replaced_and_no_revision_made(space: Space, controller: OwnController) -> None:
     space.create(rollout(replicas=3))
     space.until_phase("Healthy")
-    before, moment = uids(space), stamp(space)
+    before, moment = uids(space), younger_than_pods(space)
     space.edit(restartAt=moment)
     space.until_status(restartedAt=moment, phase="Healthy", availableReplicas=3)
     assert not uids(space) & before
@@ -48,7 +41,7 @@ def test_a_restart_asks_the_disruption_budget(space: Space, kubectl: Kubectl, co
     space.until_phase("Healthy")
     allowed = "{.status.disruptionsAllowed}={.status.currentHealthy}"
     space.until("the budget is counted", lambda: kubectl("get", "pdb", "app", f"-o=jsonpath={allowed}") == "0=2")
-    before, moment = uids(space), stamp(space)
+    before, moment = uids(space), younger_than_pods(space)
     space.edit(restartAt=moment)
     space.until("an eviction was refused", lambda: controller.counts()["POST pods/eviction"])
     space.until_status(phase="Progressing", message="rollout is restarting")

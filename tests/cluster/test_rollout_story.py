@@ -13,7 +13,7 @@ from typing import Any
 import yaml
 
 from tests.cluster.controllers import OwnController
-from tests.cluster.space import JSON, Space, rollout
+from tests.cluster.space import JSON, Space, rollout, younger_than_pods
 
 RECORDINGS = Path(__file__).parents[1] / "data" / "recordings"
 STEPS = [{"setWeight": 20}, {"pause": {}}, {"setWeight": 60}, {"pause": {"duration": 2}}]
@@ -45,6 +45,12 @@ def moment(name: str) -> tuple[JSON, JSON]:
     for kind, value in BETTER.get(name, {}).items():
         status["conditions"][kind] = (value, *status["conditions"][kind][1:])
     return status, told_sets([obj for obj in objects if obj["kind"] == "ReplicaSet"])
+
+
+def events(name: str, namespace: str) -> list[tuple[str, str]]:
+    """(reason, message) of the events up to this moment."""
+    recorded = yaml.safe_load((RECORDINGS / f"canary-{name}.events.yaml").read_text())
+    return [(event["reason"], event["message"].replace("canary/app", f"{namespace}/app")) for event in recorded]
 
 
 def told_sets(sets: list[JSON]) -> JSON:
@@ -79,6 +85,7 @@ def test_the_recorded_canary(space: Space, controller: OwnController) -> None:
     same(space, "2-paused-at-20")
     space.abort()
     same(space, "3-aborted")
+    space.until("the same events", lambda: space.events.of() == events("3-aborted", space.namespace), seconds=10)
     space.retry()
     space.until_paused(at=1)
     space.promote()
@@ -93,6 +100,8 @@ def test_the_recorded_canary(space: Space, controller: OwnController) -> None:
     same(space, "8-spec-paused-with-new-image")
     space.promote_full()
     same(space, "9-promoted-in-full")
+    space.edit(restartAt=younger_than_pods(space))
+    same(space, "11-restarted")
 
 
 def undo(space: Space, *, revision: str) -> None:

@@ -25,7 +25,8 @@ async def serving(
 ) -> AsyncIterator[list[int]]:
     """Serve on `ports` while the context lasts; gives the ports really taken, in that order.
 
-    `alive` and `ready` return what is wrong, or an empty text. Port -1: don't; 0: any. `host` None: every interface.
+    `alive` and `ready` return what is wrong, or an empty text. Port -1: don't; 0: any free one
+    of 127.0.0.1 (with both address families there would be two). `host` None: every interface.
     """
 
     def answer(check: Callable[[], str]) -> Callable[[web.Request], object]:
@@ -48,6 +49,6 @@ async def serving(
             runner = web.AppRunner(app, access_log=None)
             await runner.setup()
             stack.push_async_callback(runner.cleanup)
-            await web.TCPSite(runner, host=host, port=port).start()
+            await web.TCPSite(runner, host=host if port else host or "127.0.0.1", port=port).start()
             taken.append(runner.addresses[0][1])
         yield taken

@@ -1,0 +1,126 @@
+"""`deploy/install.yaml` as it is: the API server takes all of it, and its rights suffice for everything we do."""
+
+from __future__ import annotations
+
+import base64
+import re
+import urllib.request
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from deploy.local.plane import Plane
+from rollouts.api import kinds
+from tests.cluster.controllers import REPOSITORY, Process
+from tests.cluster.harness import Cluster, Kubectl
+from tests.cluster.space import Space, rollout
+
+INSTALL = REPOSITORY / "deploy" / "install.yaml"
+HOME = "argo-rollouts"
+ACCOUNT = f"system:serviceaccount:{HOME}:rollouts-controller"
+INSTANCE = {"argo-rollouts.argoproj.io/controller-instance-id": "rights"}
+RUNNING = {"Deployment", "Service"}
+
+
+def manifests() -> list[dict[str, Any]]:
+    return [document for document in yaml.safe_load_all(INSTALL.read_text()) if document]
+
+
+@pytest.fixture
+def installed(plane: Cluster, kubectl: Kubectl) -> Path:
+    """Everything but what runs; a kubeconfig of the service account."""
+    if not isinstance(plane, Plane):
+        pytest.skip("needs a cluster whose certificate authority is ours")
+    at_home = replace(kubectl, namespace=HOME)
+    at_home.apply(*(document for document in manifests() if document["kind"] not in RUNNING))
+    return plane.credentials_for("rights", user=ACCOUNT, groups=("system:serviceaccounts",))
+
+
+def test_the_api_server_takes_it(kubectl: Kubectl, installed: Path) -> None:
+    replace(kubectl, namespace=HOME)("apply", "--dry-run=server", "--validate=strict", "-f", str(INSTALL))
+    assert installed.exists()
+
+
+def test_its_probes_and_ports_are_the_commands_defaults() -> None:
+    (deployment,) = [document for document in manifests() if document["kind"] == "Deployment"]
+    (container,) = deployment["spec"]["template"]["spec"]["containers"]
+    assert {port["name"]: port["containerPort"] for port in container["ports"]} == {"healthz": 8080, "metrics": 8090}
+
+
+@pytest.fixture
+def restricted(installed: Path, tmp_path: Path) -> Any:
+    """A controller with no other rights, for objects of its instance id."""
+    log = tmp_path / "restricted.log"
+    running = Process(kubeconfig=installed, log=log, arguments=["--instance-id", "rights", "--namespace", HOME])
+    yield running
+    running.stop()
+
+
+def test_its_rights_suffice_and_no_others_are_asked_for(
+    restricted: Process, space: Space, eventually: Callable[..., Any]
+) -> None:
+    space.create(rollout(labels=INSTANCE, replicas=2, steps=[{"setWeight": 50}]))
+    space.until_phase("Healthy")
+    space.set_image("example/app:2")
+    eventually("it is promoted", lambda: space.status()["stableRS"] == _hash(space, "2") and _healthy(space))
+    space.edit(restartAt="2020-01-01T00:00:00Z")
+    eventually("its restart is over", lambda: space.status().get("restartedAt"))
+    _measure_with_a_secret(space, eventually)
+    space.edit(revisionHistoryLimit=0)
+    eventually("old ReplicaSets are deleted", lambda: list(space.sets()) == ["2"])
+    eventually("events are told", lambda: "RolloutCompleted" in space.events.reasons())
+    assert 'status_code="403"' not in _metrics(restricted)
+    assert "forbidden" not in restricted.log.read_text().lower()
+
+
+def _measure_with_a_secret(space: Space, eventually: Callable[..., Any]) -> None:
+    space.create(
+        {
+            "apiVersion": "v1",
+            "kind": "Secret",
+            "metadata": {"name": "token"},
+            "data": {"value": base64.b64encode(b"s3cr3t").decode()},
+        },
+        {
+            "apiVersion": kinds.ANALYSIS_RUN.api_version,
+            "kind": "AnalysisRun",
+            "metadata": {"name": "run", "labels": INSTANCE},
+            "spec": {
+                "args": [{"name": "token", "valueFrom": {"secretKeyRef": {"name": "token", "key": "value"}}}],
+                "metrics": [
+                    {
+                        "name": "m",
+                        "successCondition": "true",
+                        "provider": {"prometheus": {"address": "http://127.0.0.1:9", "query": "{{args.token}}"}},
+                    }
+                ],
+            },
+        },
+    )
+
+    def message() -> str:
+        results = space.get(kinds.ANALYSIS_RUN, "run").get("status", {}).get("metricResults") or [{}]
+        return str((results[0].get("measurements") or [{}])[0].get("message") or "")
+
+    assert "secret" not in eventually("it was measured", message)
+
+
+def _hash(space: Space, revision: str) -> str:
+    sets = space.sets()
+    return str(sets[revision]["metadata"]["labels"]["rollouts-pod-template-hash"]) if revision in sets else ""
+
+
+def _healthy(space: Space) -> bool:
+    return bool(space.status().get("phase") == "Healthy")
+
+
+def _metrics(process: Process) -> str:
+    found = re.search(r"ports=\[(\d+)", process.log.read_text())
+    assert found
+    with urllib.request.urlopen(f"http://127.0.0.1:{found[1]}/metrics", timeout=5) as response:
+        text: str = response.read().decode()
+    return text

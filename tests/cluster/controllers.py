@@ -49,7 +49,7 @@ class OwnController:
         self,
         *,
         kubeconfig: Path,
-        namespace: str,
+        namespace: str | None,
         instance_id: str = "",
         die_after: int | None = None,
         before: Hook | None = None,
@@ -220,7 +220,7 @@ def own_controller(kubeconfig: Path, namespace: str) -> Iterator[Callable[..., O
     started: list[OwnController] = []
 
     def make(**options: Any) -> OwnController:
-        started.append(OwnController(kubeconfig=kubeconfig, namespace=namespace, **options))
+        started.append(OwnController(kubeconfig=kubeconfig, **{"namespace": namespace, **options}))
         return started[-1].start()
 
     yield make

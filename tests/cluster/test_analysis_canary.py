@@ -145,6 +145,45 @@ def test_arguments_reach_the_query(space: Space, template: Callable[..., JSON]) 
     }
 
 
+#: what is wrong: query, other fields of the metric, and what the Rollout says
+TROUBLE = {
+    "unreachable": (GOOD, {"address": "http://127.0.0.1:1"}, "127.0.0.1:1"),
+    "bad PromQL": ("sum(", {}, "cannot run the query"),
+    "no data": ("absent(vector(1))", {}, "no data"),
+    "wrong condition": (GOOD, {"successCondition": "result[0] >"}, "successCondition"),
+}
+
+
+@pytest.mark.parametrize("what", TROUBLE)
+def test_trouble_with_measuring_is_told_and_goes_back_to_stable(
+    space: Space, template: Callable[..., JSON], what: str
+) -> None:
+    query, metric, fragment = TROUBLE[what]
+    space.create(template(query, consecutiveErrorLimit=0, **metric))
+    updated(space)
+    status = space.until_phase("Degraded")
+    assert "Step-based analysis phase error/failed" in status["message"]
+    assert fragment in status["message"]
+    space.until("stable serves alone", lambda: space.sizes() == {"1": 2, "2": 0})
+    space.until_status(phase="Degraded", availableReplicas=2)
+
+
+def test_a_template_of_the_whole_cluster(
+    space: Space, template: Callable[..., JSON], own_controller: Callable[..., OwnController]
+) -> None:
+    """Seen by a controller of the whole cluster; kept to this test's Rollout by an instance id."""
+    name = space.namespace
+    own_controller(namespace=None, instance_id=name)
+    space.create({**template(GOOD, name=name), "kind": "ClusterAnalysisTemplate"})
+    wide = {"analysis": {"templates": [{"templateName": name, "clusterScope": True}]}}
+    labels = {"argo-rollouts.argoproj.io/controller-instance-id": name}
+    updated(space, steps=[{"setWeight": 50}, wide, {"pause": {}}], labels=labels)
+    space.until_paused(at=2)
+    (run,) = space.runs()
+    assert run["metadata"]["labels"]["argo-rollouts.argoproj.io/controller-instance-id"] == name
+    space.delete(kinds.CLUSTER_ANALYSIS_TEMPLATE, name)
+
+
 def test_a_killed_controller_measures_once(
     space: Space, template: Callable[..., JSON], controller: OwnController, own_controller: Callable[..., OwnController]
 ) -> None:

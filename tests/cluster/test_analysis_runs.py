@@ -48,7 +48,7 @@ ERRORS = {
     "unreachable": ("vector(1)", {"address": "http://127.0.0.1:1"}, "127.0.0.1:1"),
     "no address": ("vector(1)", {"address": "nowhere"}, 'address "nowhere" is not a URL'),
     "bad PromQL": ("sum(", {}, "cannot run the query"),
-    "empty vector": ("absent(vector(1))", {}, ""),
+    "empty vector": ("absent(vector(1))", {}, "no data"),
     "NaN counted as a number": ("vector(NaN)", {"successCondition": "isNaN(result)"}, "isNaN"),
     "unknown name": ("vector(1)", {"successCondition": "outcome > 1"}, "outcome"),
 }

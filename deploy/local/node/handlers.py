@@ -7,6 +7,7 @@ caller's (`asyncio.timeout`).
 from __future__ import annotations
 
 import asyncio
+import os
 import signal
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
@@ -56,7 +57,7 @@ async def http_get(spec: Object, target: Target) -> None:
             if not 200 <= response.status < 400:
                 raise HandlerError(f"HTTP probe failed with statuscode: {response.status}")
     except UNREACHABLE as error:
-        raise HandlerError(f"Get {url!r}: {error}") from error
+        raise HandlerError(f"Get {url!r}: {_reason(error)}") from error
 
 
 async def tcp_socket(spec: Object, target: Target) -> None:
@@ -65,7 +66,7 @@ async def tcp_socket(spec: Object, target: Target) -> None:
     try:
         _, writer = await asyncio.open_connection(spec.get("host") or target.address, port)
     except OSError as error:
-        raise HandlerError(f"dial tcp {target.address}:{port}: {error.strerror}") from error
+        raise HandlerError(f"dial tcp {target.address}:{port}: {_reason(error)}") from error
     writer.close()
 
 
@@ -96,6 +97,12 @@ HANDLERS: Mapping[str, Callable[[Any, Target], Awaitable[None]]] = {
     "tcpSocket": tcp_socket,
     "sleep": sleep,
 }
+
+
+def _reason(error: BaseException) -> str:
+    """In the system's words where there are some: asyncio's own repeat the address."""
+    number = getattr(error, "errno", None)
+    return os.strerror(number) if number else str(error) or type(error).__name__
 
 
 def _port(port: int | str, target: Target) -> int:

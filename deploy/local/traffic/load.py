@@ -142,7 +142,12 @@ def _parser() -> argparse.ArgumentParser:
     add("--concurrency", type=int, default=4, help="requests at once (default: 4)")
     add("--rate", type=float, default=0.0, help="requests a second, all together (default: as fast as can be)")
     add("--timeout", type=float, default=5.0, help="seconds for one request (default: 5)")
-    add("--every", type=float, default=0.0, help="print the counts so far each so many seconds (default: only at the end)")
+    add(
+        "--every",
+        type=float,
+        default=0.0,
+        help="print the counts so far each so many seconds (default: only at the end)",
+    )
     return parser
 
 

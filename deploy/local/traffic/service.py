@@ -8,9 +8,9 @@ It is told by its environment, as a pod's manifest sets it:
     POD_IP, PORT  where it listens (defaults: 127.0.0.1, 8080)
     DRAIN_MS      milliseconds that it goes on answering after SIGTERM (default: 500)
 
-`/` answers `{"version": …}`; `/healthz` is for probes; `/metrics` has `http_requests_total{version,status_code}` and
-`http_request_duration_seconds{version}`. After SIGTERM it is not ready any more but goes on for a while, since
-proxies hear later than the kubelet that a pod is on its way out.
+`/` answers `{"version": …}`, with header X-Version; `/healthz` is for probes; `/metrics` has
+`http_requests_total{version,status_code}` and `http_request_duration_seconds{version}`. After SIGTERM it is not ready
+any more but goes on for a while, since proxies hear later than the kubelet that a pod is on its way out.
 """
 
 from __future__ import annotations
@@ -83,7 +83,7 @@ class Service:
         status = 500 if random.random() < self._settings.error_rate else 200
         self._requests.labels(version, str(status)).inc()
         self._durations.labels(version).observe(time.perf_counter() - began)
-        return web.json_response({"version": version, "path": request.path}, status=status)
+        return web.json_response({"version": version}, status=status, headers={"X-Version": version})
 
     async def _health(self, request: web.Request) -> web.Response:
         status, text = (503, "draining") if self.draining.is_set() else (200, "ok")

@@ -1,7 +1,7 @@
 """Which ConfigMaps and Secrets revisions that may still run use: those outlive their file in Git.
 
-A ConfigMap whose name carries a hash of its content is replaced, not changed, with each commit. While a canary runs, the
-stable ReplicaSet still mounts the old one; a pod of it that restarts must find it. So it is pruned by a later pass,
+A ConfigMap whose name carries a hash of its content is replaced, not changed, with each commit. While a canary runs,
+the stable ReplicaSet still mounts the old one; a pod of it that restarts must find it. So it is pruned by a later pass,
 when no ReplicaSet with replicas names it any more.
 """
 

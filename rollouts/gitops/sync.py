@@ -134,7 +134,7 @@ class Syncer:
             return True
         age = time.monotonic() - memory.at
         if memory.failures:
-            return age >= min(self.settings.interval * 2**memory.failures, _LONGEST_PAUSE)
+            return bool(age >= min(self.settings.interval * 2**memory.failures, _LONGEST_PAUSE))
         return 0 < self.settings.resync <= age
 
     async def _resolved(self) -> str:
@@ -275,7 +275,7 @@ class Syncer:
         return await self.cluster.live(CONFIG_MAP, self._record_ref())
 
     async def _store(self, record: Record, known_body: JSON | None = None) -> None:
-        """Write the record, unless it says so already. ClusterError when it can't be written: then nothing is applied."""
+        """Write the record, unless it says so already. ClusterError when it can't be: then nothing is applied."""
         body = inventory.body(record, sync=self.settings.name, namespace=self.settings.namespace)
         live = known_body if known_body is not None else await self._stored()
         if live is not None and live.get("data") == body["data"]:

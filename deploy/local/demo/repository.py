@@ -69,7 +69,7 @@ class Repository:
             "steps": json.dumps(list(version.steps)),
             "prometheus": self.prometheus,
             "python": sys.executable,
-            "service": str(Path(__file__).parent / "service.py"),
+            "pythonpath": str(Path(__file__).parents[3]),
         }
         for source in sorted(MANIFESTS.glob("*.yaml")):
             (self.directory / "work" / source.name).write_text(Template(source.read_text()).safe_substitute(values))

@@ -54,7 +54,7 @@ class Agent:
 
     async def run(self) -> int:
         """Until the task is cancelled, or the API server is gone for too long; nothing that it started is left."""
-        if lost := sweep(str(self._settings.directory)):
+        if lost := sweep(self._settings.directory):
             LOG.warning("killed %d processes that an earlier node had left", len(lost))
         serving = serve_logs(address=self._settings.address, find=self._find_logs, is_live=self._is_live)
         async with serving as port:
@@ -131,7 +131,7 @@ class Agent:
         for task in lives:
             task.cancel()
         await asyncio.gather(*lives, return_exceptions=True)
-        sweep(str(self._settings.directory))
+        sweep(self._settings.directory)
 
     def _find_logs(self, namespace: str, pod: str, container: str) -> list[Path]:
         worker = self._worker_of(namespace, pod)

@@ -18,7 +18,7 @@ from deploy.local.node.context import PodContext, log_file
 from deploy.local.node.environment import ConfigError, build_command, build_environment, read_sources
 from deploy.local.node.events import timestamp
 from deploy.local.node.handlers import Target
-from deploy.local.node.processes import spawn
+from deploy.local.node.processes import spawn, sweep
 from deploy.local.node.run import Run
 
 NO_SUCH_IMAGE = "does-not-exist"
@@ -158,8 +158,11 @@ class Container:
             )
             return
         self._running(run, since=since)
-        code = await run.wait()
-        self._run = None
+        try:
+            code = await run.wait()
+        finally:
+            self._run = None
+            sweep(self._context.directory / self.name)
         self._ended(code=code, reason="Error" if code else "Completed", message=self._last_words(code), since=since)
 
     async def _configured(self) -> tuple[list[str], dict[str, str]] | None:
@@ -178,7 +181,7 @@ class Container:
         namespace = context.pod["metadata"]["namespace"]
         sources = await read_sources(self._spec, client=context.client, namespace=namespace)
         values = build_environment(self._spec, facts=context.facts, sources=sources)
-        return build_command(self._spec, values=values), {**context.base_environment(), **values}
+        return build_command(self._spec, values=values), {**context.base_environment(self.name), **values}
 
     async def _start(self, command: list[str], environment: Mapping[str, str]) -> Run:
         log = log_file(self._context.directory, self.name, self.restarts)

@@ -44,13 +44,13 @@ class PodContext:
         """Record an event about the pod."""
         self.recorder.tell(self.pod, reason, message)
 
-    def base_environment(self) -> dict[str, str]:
-        """What every process gets: this interpreter first on the path, this repository importable, its address."""
+    def base_environment(self, container: str) -> dict[str, str]:
+        """What a container's processes get: this interpreter first on the path, this repository importable, POD_IP."""
         path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ.get('PATH', os.defpath)}"
         return {
             "PATH": path, "PYTHONPATH": str(REPOSITORY), "PYTHONUNBUFFERED": "1", "LANG": "C.UTF-8",
             "HOME": str(self.directory), "HOSTNAME": self.pod["metadata"]["name"], "POD_IP": self.address,
-            MARK: str(self.settings.directory),
+            MARK: str(self.directory / container),
         }  # fmt: skip
 
 

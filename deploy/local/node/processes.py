@@ -1,8 +1,8 @@
 """Start and end local processes, so that none is left behind.
 
-Each leads a process group of its own, which is signalled as a whole. A process is killed when the node ends, however
-it ends (PR_SET_PDEATHSIG); what it forked is found by the mark in its environment and swept by the next node of
-that name, or by the plane's supervisor.
+Each leads a process group of its own, which is signalled as a whole, and is killed when the node ends, however it ends
+(PR_SET_PDEATHSIG). What it forked, and what left its group as daemons do, carries the container's mark in its
+environment, as a cgroup would hold it: it is swept when the container ends, or by the next node of that name.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from typing import Any
 
 from deploy.local.supervisor import die_with_parent
 
-#: In the environment of everything a node starts; its value is the node's folder.
+#: In the environment of everything a node starts; its value is the container's folder, which is in the node's.
 MARK = "ROLLOUTS_PROCESS_NODE"
 
 Process = asyncio.subprocess.Process
@@ -44,14 +44,18 @@ def exit_code(process: Process) -> int:
     return 128 - code if code < 0 else code
 
 
-def sweep(mark: str) -> list[int]:
-    """Kill every process that carries this mark; returns their pids."""
-    wanted = f"{MARK}={mark}".encode()
-    found = [pid for pid in _pids() if wanted in _environment(pid)]
+def sweep(folder: Path) -> list[int]:
+    """Kill every process whose mark is this folder or in it; returns their pids."""
+    mark = f"{MARK}={folder}".encode()
+    found = [pid for pid in _pids() if _carries(pid, mark)]
     for pid in found:
         with contextlib.suppress(ProcessLookupError):
             os.kill(pid, signal.SIGKILL)
     return found
+
+
+def _carries(pid: int, mark: bytes) -> bool:
+    return any(entry == mark or entry.startswith(mark + b"/") for entry in _environment(pid))
 
 
 def _pids() -> list[int]:

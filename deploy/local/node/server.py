@@ -55,14 +55,14 @@ class LogRoutes:
         self._is_live = is_live
 
     async def get(self, request: web.Request) -> web.StreamResponse:
-        """A log, or 404 with the reason."""
+        """A log, or 400 with the reason: the API server passes on the text of no other refusal."""
         info, query = request.match_info, request.query
         key = (info["namespace"], info["pod"], info["container"])
         logs = self._find(*key)
         index = 1 if query.get("previous") == "true" else 0
         if len(logs) <= index:
             which = "previous terminated container" if index else "container"
-            return web.Response(status=404, text=f"{which} {key[2]!r} in pod {key[1]!r} has no log")
+            return web.Response(status=400, text=f"{which} {key[2]!r} in pod {key[1]!r} has no log")
         response = web.StreamResponse(headers={"Content-Type": "text/plain"})
         await response.prepare(request)
         live = query.get("follow") == "true" and not index
@@ -97,7 +97,7 @@ def tail_offset(log: Path, *, lines: int) -> int:
 
 async def _unsupported(request: web.Request) -> web.Response:
     what = request.path.split("/")[1]
-    return web.Response(status=501, text=f"the process node serves logs only, not {what!r}")
+    return web.Response(status=400, text=f"the process node serves logs only, not {what!r}")
 
 
 def _tls(address: str) -> ssl.SSLContext:

@@ -49,7 +49,7 @@ def moment(name: str) -> tuple[JSON, JSON]:
 
 def events(name: str, namespace: str) -> list[tuple[str, str]]:
     """(reason, message) of the events up to this moment."""
-    recorded = yaml.safe_load((RECORDINGS / f"canary-{name}.events.yaml").read_text())
+    recorded = yaml.safe_load((RECORDINGS.parent / "events" / f"canary-{name}.yaml").read_text())
     return [(event["reason"], event["message"].replace("canary/app", f"{namespace}/app")) for event in recorded]
 
 

@@ -165,6 +165,39 @@ def test_liveness_and_startup_replace_a_process(pods: Pods, tmp_path: Path) -> N
     pods.delete(name)
 
 
+def test_a_failed_post_start_hook_replaces_the_process(pods: Pods) -> None:
+    hook = {"postStart": {"exec": {"command": ["sh", "-c", "echo no luck; exit 7"]}}}
+    name = pods.create(shell(SLEEP, lifecycle=hook))
+    until("it is started again", lambda: pods.container(name)["restartCount"] >= 1)
+    assert "exited with 7: no luck" in until("it is told of", lambda: dict(pods.events(name))["FailedPostStartHook"])
+    assert not pods.is_ready(name)
+    pods.delete(name)
+
+
+def test_other_handlers_and_one_that_is_not_supported(pods: Pods) -> None:
+    hooks = {"postStart": {"sleep": {"seconds": 1}}, "preStop": {"sleep": {"seconds": 600}}}
+    served = pods.create(shell(SERVE, readinessProbe=_probe({"tcpSocket": {"port": 8080}}), lifecycle=hooks), grace=900)
+    foreign = pods.create(shell(SLEEP, readinessProbe=_probe({"grpc": {"port": 8080}})))
+    pods.await_ready(served)
+    message = until("it is told of", lambda: dict(pods.events(foreign))["Unhealthy"])
+    assert message == (
+        "Readiness probe failed: grpc is not supported by the process node: use exec, httpGet, tcpSocket, sleep"
+    )
+    pods.delete(served)
+    pods.delete(foreign)
+    until("its hook sleeps", lambda: "Killing" in dict(pods.events(served)))
+    # nothing is left to be stopped, so nothing is left to wait for
+    kill(pods.processes(served), signal.SIGKILL)
+    until("it is gone", lambda: pods.is_gone(served))
+
+
+def test_logs_can_be_followed_to_the_end(pods: Pods) -> None:
+    name = pods.create(shell("echo one; sleep 0.5; echo two"), restartPolicy="Never")
+    until("it runs", lambda: "running" in pods.container(name)["state"])
+    assert pods.plane.kubectl("logs", name, "--follow") == "one\ntwo\n"
+    pods.delete(name)
+
+
 def test_deletion_calls_the_hook_then_asks_then_ends(pods: Pods, tmp_path: Path) -> None:
     story = tmp_path / "story"
     polite = f"trap 'echo asked >> {story}; exit 0' TERM; echo begun >> {story}; while :; do sleep 0.1; done"

@@ -96,12 +96,12 @@ class Service:
 async def serve(settings: Settings) -> None:
     """Serve until SIGTERM or SIGINT, and a little longer."""
     service = Service(settings)
+    for number in (signal.SIGTERM, signal.SIGINT):
+        asyncio.get_running_loop().add_signal_handler(number, service.draining.set)
     runner = web.AppRunner(service.app(), access_log=None, shutdown_timeout=1.0)
     await runner.setup()
     await web.TCPSite(runner, settings.host, settings.port).start()
     print(f"version {settings.version} listens on {settings.host}:{settings.port}", flush=True)
-    for number in (signal.SIGTERM, signal.SIGINT):
-        asyncio.get_running_loop().add_signal_handler(number, service.draining.set)
     await service.draining.wait()
     await asyncio.sleep(settings.drain)
     await runner.cleanup()

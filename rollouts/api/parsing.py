@@ -130,7 +130,12 @@ def _without(value: Any, place: Location) -> Any:
 
 def _touches(path: str, hidden: Sequence[str]) -> bool:
     """Whether a rule's error speaks of a key that was left out, or of something that holds or lies in it."""
-    return any(path.startswith(place) or place.startswith(path) for place in hidden)
+    return any(_holds(place, path) or _holds(path, place) for place in hidden)
+
+
+def _holds(outer: str, inner: str) -> bool:
+    """`spec.steps` holds `spec.steps[0].pause` and itself, but not `spec.stepsAfter`."""
+    return inner.startswith(outer) and inner[len(outer) :][:1] in ("", ".", "[")
 
 
 def _explained(model: type[Model], faults: Sequence[ErrorDetails]) -> tuple[FieldError, ...]:

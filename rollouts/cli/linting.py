@@ -11,9 +11,10 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from rollouts.api.errors import FieldError
+from rollouts.api.errors import FieldError, Path
 from rollouts.api.kinds import ARGO
 from rollouts.api.parsing import MODELS, check
+from rollouts.api.podschema import unknown_fields
 from rollouts.api.validation.references import Existing, missing, references
 from rollouts.cli.manifests import Manifest, Unreadable
 
@@ -89,6 +90,9 @@ def _errors(item: Manifest, others: Sequence[Manifest]) -> Iterator[FieldError]:
         return
     parsed = check(kind, dict(value))
     yield from parsed.errors
+    if kind == "Rollout":
+        template = (value.get("spec") or {}).get("template") if isinstance(value.get("spec"), Mapping) else None
+        yield from unknown_fields(template, Path.of("spec", "template"))
     if kind == "Rollout" and parsed.model is not None:
         yield from _references(item, parsed.model, others)
 

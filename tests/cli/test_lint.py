@@ -156,3 +156,18 @@ def test_a_rollout_is_created(run: Any, api: Any, tmp_path: Path) -> None:
     )
     path.write_text(SERVICE)
     assert "a.yaml:2: can't create a Service" in run(f"create -f {path}").stderr
+
+
+def test_a_typo_in_the_pod_template_is_named_with_what_was_meant(lint: Any) -> None:
+    code, lines = lint(GOOD.replace("image: example/app:1", "imgae: example/app:1"))
+    assert code == 1
+    assert any(
+        line.endswith('spec.template.spec.containers[0].imgae: unknown field "imgae", did you mean "image"?')
+        for line in lines
+    )
+
+
+def test_a_typo_does_not_hide_a_wrong_field_whose_name_begins_like_it(lint: Any) -> None:
+    _, lines = lint(GOOD.replace("spec:\n  selector", "spec:\n  replica: 3\n  replicas: -1\n  selector"))
+    assert any("spec.replica: unknown field" in line for line in lines)
+    assert any("spec.replicas: must be 0 or more" in line for line in lines)

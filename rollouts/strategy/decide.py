@@ -14,6 +14,7 @@ from rollouts.strategy import canary, events, invalid, measure, moves, progressi
 from rollouts.strategy.commands import Intent, heed
 from rollouts.strategy.course import Course, follow, inconclusive
 from rollouts.strategy.decision import Abort, Decision
+from rollouts.strategy.podtemplate.gojson import EncodingError
 from rollouts.strategy.recorded import Recorded, recall
 from rollouts.strategy.revisions import Revisions, identify
 from rollouts.strategy.snapshot import Run, Snapshot
@@ -29,7 +30,10 @@ def decide(snapshot: Snapshot, now: datetime) -> Plan:
     errors = invalid.problems(snapshot)
     if errors:
         return invalid.plan(rollout, errors, now=now)
-    decision = decision_for(snapshot, now)
+    try:
+        decision = decision_for(snapshot, now)
+    except EncodingError as error:
+        return invalid.plan(rollout, (f"spec.template.{error}",), now=now)
     status = report.status(decision)
     return Plan(
         writes=writes.of(decision),

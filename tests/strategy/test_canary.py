@@ -266,3 +266,12 @@ def test_planning_again_after_applying_yields_nothing(steps: list[Any]) -> None:
             world.reconcile()
             assert world.plan().empty, world.last
             world.pods(available=1)
+
+
+def test_a_template_kubernetes_can_not_read_is_invalid_and_stops_nothing() -> None:
+    world = World(rollout())
+    world.rollout["spec"]["template"]["spec"]["terminationGracePeriodSeconds"] = "soon"
+    world.settle()
+    assert world.status["phase"] == "Degraded"
+    assert "spec.template.spec.terminationGracePeriodSeconds" in world.status["message"]
+    assert not world.sets

@@ -6,6 +6,7 @@ every wait, so that a server that died is reported with the end of its log inste
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import subprocess
@@ -105,7 +106,8 @@ class Processes:
     def close(self) -> None:
         """Stop everything, latest rank first, and wait for it; may be called again."""
         if self._supervisor.stdin and not self._supervisor.stdin.closed:
-            self._supervisor.stdin.close()
+            with contextlib.suppress(BrokenPipeError):  # it was killed
+                self._supervisor.stdin.close()
         try:
             self._supervisor.wait(timeout=STOP_SECONDS)
         except subprocess.TimeoutExpired:

@@ -1,0 +1,100 @@
+"""From a branch to manifests, with real repositories: one commit, its files and no more, errors with file and line."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from rollouts.gitops.errors import SyncError
+from rollouts.gitops.materialise import materialise
+from rollouts.gitops.objects import Manifest
+from rollouts.gitops.render import render
+from rollouts.gitops.source import Repository, Source
+from tests.gitops.bare import Bare
+
+CONFIG = "apiVersion: v1\nkind: ConfigMap\nmetadata: {name: NAME}\ndata: {a: b}\n"
+
+
+@pytest.fixture
+def bare(tmp_path: Path) -> Bare:
+    return Bare(tmp_path)
+
+
+async def manifests(bare: Bare, tmp_path: Path, *, path: str = ".", revision: str = "main") -> tuple[Manifest, ...]:
+    source = Source(url=bare.url, revision=revision, path=path, allow_local=True)
+    repository = Repository(source=source, directory=tmp_path / "store")
+    commit = await repository.resolve()
+    await repository.fetch(commit)
+    return render(await materialise(repository.git, commit=commit, path=path))
+
+
+def config(name: str) -> str:
+    return CONFIG.replace("NAME", name)
+
+
+async def test_the_branch_is_resolved_to_its_newest_commit(bare: Bare, tmp_path: Path) -> None:
+    bare.commit({"a.yaml": config("one")})
+    newest = bare.commit({"a.yaml": config("two")})
+    source = Source(url=bare.url, revision="main", allow_local=True)
+    assert await Repository(source=source, directory=tmp_path / "store").resolve() == newest
+    assert [m.ref.name for m in await manifests(bare, tmp_path)] == ["two"]
+
+
+async def test_an_older_commit_can_be_asked_for(bare: Bare, tmp_path: Path) -> None:
+    first = bare.commit({"a.yaml": config("one")})
+    bare.commit({"a.yaml": config("two")})
+    assert [m.ref.name for m in await manifests(bare, tmp_path, revision=first)] == ["one"]
+
+
+async def test_several_documents_files_and_json(bare: Bare, tmp_path: Path) -> None:
+    bare.commit(
+        {
+            "a.yaml": config("one") + "---\n" + config("two"),
+            "sub/b.json": '{"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "three"}}',
+            "README.md": "not a manifest",
+        }
+    )
+    assert sorted(m.ref.name for m in await manifests(bare, tmp_path)) == ["one", "three", "two"]
+
+
+async def test_only_the_folder_that_is_asked_for(bare: Bare, tmp_path: Path) -> None:
+    bare.commit({"deploy/a.yaml": config("in"), "other/b.yaml": config("out")})
+    assert [m.ref.name for m in await manifests(bare, tmp_path, path="deploy")] == ["in"]
+
+
+@pytest.mark.parametrize(
+    ("files", "fragment"),
+    [
+        pytest.param({"a.yaml": "kind: [unclosed\n"}, "a.yaml:", id="not yaml"),
+        pytest.param({"a.yaml": "-> /etc/passwd"}, "link", id="a link out of the commit"),
+        pytest.param({"a.yaml": "apiVersion: v1\nkind: ConfigMap\nmetadata: {}\n"}, "name", id="no name"),
+        pytest.param({"a.yaml": "a: &a [x]\nb: [" + "*a, " * 20000 + "*a]\n"}, "a.yaml", id="a YAML bomb"),
+    ],
+)
+async def test_what_cannot_be_read_is_refused_whole_and_says_where(
+    bare: Bare, tmp_path: Path, files: dict[str, str | None], fragment: str
+) -> None:
+    bare.commit({"good.yaml": config("good"), **files})
+    with pytest.raises(SyncError) as refused:
+        await manifests(bare, tmp_path)
+    assert fragment in str(refused.value)
+
+
+@pytest.mark.parametrize("url", ["ext::sh -c true", "file:///etc", "/etc", "--upload-pack=true", "http://x y/"])
+def test_hostile_addresses_are_refused(url: str, tmp_path: Path) -> None:
+    with pytest.raises(SyncError):
+        Repository(source=Source(url=url), directory=tmp_path)
+
+
+@pytest.mark.parametrize("path", ["../x", "/etc", "a/../../b"])
+async def test_paths_out_of_the_repository_are_refused(bare: Bare, tmp_path: Path, path: str) -> None:
+    bare.commit({"a.yaml": config("one")})
+    with pytest.raises(SyncError, match="inside the repository"):
+        await manifests(bare, tmp_path, path=path)
+
+
+async def test_a_branch_that_does_not_exist_is_named(bare: Bare, tmp_path: Path) -> None:
+    bare.commit({"a.yaml": config("one")})
+    with pytest.raises(SyncError, match="no branch or tag 'nope'"):
+        await manifests(bare, tmp_path, revision="nope")

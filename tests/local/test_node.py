@@ -274,7 +274,11 @@ def test_what_can_not_be_started_says_why_and_heals(pods: Pods) -> None:
     assert (last["reason"], last["exitCode"]) == ("StartError", 128)
     assert "/no/such/program" in last["message"]
     later = pods.create(shell(SLEEP, envFrom=[{"configMapRef": {"name": "later"}}]))
-    assert pods.await_waiting(later, "CreateContainerConfigError") == "configmaps 'later' not found"
+    # the Node authorizer may hear of the pod later than the node does, and refuse until then
+    until(
+        "the missing ConfigMap is named",
+        lambda: pods.await_waiting(later, "CreateContainerConfigError") == "configmaps 'later' not found",
+    )
     pods.plane.client.apply("/api/v1/namespaces/default/configmaps/later", _object("v1", "ConfigMap", "later"))
     pods.await_ready(later)
     for name in (bare, missing, later):

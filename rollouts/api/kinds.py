@@ -52,6 +52,10 @@ CLUSTER_ANALYSIS_TEMPLATE = Kind(
 )
 EXPERIMENT = Kind(group=ARGO, version="v1alpha1", kind="Experiment", plural="experiments")
 
+GITOPS = "gitops.rollouts.dev"
+
+GIT_SYNC = Kind(group=GITOPS, version="v1alpha1", kind="GitSync", plural="gitsyncs", status=True)
+
 REPLICA_SET = Kind(group="apps", version="v1", kind="ReplicaSet", plural="replicasets", status=True)
 DEPLOYMENT = Kind(group="apps", version="v1", kind="Deployment", plural="deployments", status=True)
 POD = Kind(group="", version="v1", kind="Pod", plural="pods", status=True)

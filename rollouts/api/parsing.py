@@ -22,6 +22,7 @@ from analysis.spec.base import Model
 from rollouts.api.analysis import AnalysisRun, AnalysisTemplate, ClusterAnalysisTemplate
 from rollouts.api.errors import FieldError, Path, unique
 from rollouts.api.experiment import Experiment
+from rollouts.api.gitsync import GitSync
 from rollouts.api.kinds import Kind
 from rollouts.api.rollout import Rollout
 from rollouts.api.validation import validate
@@ -32,6 +33,7 @@ MODELS: dict[str, type[Model]] = {
     "ClusterAnalysisTemplate": ClusterAnalysisTemplate,
     "AnalysisRun": AnalysisRun,
     "Experiment": Experiment,
+    "GitSync": GitSync,
 }
 
 Location = tuple[int | str, ...]

@@ -162,8 +162,12 @@ def test_names_columns_and_subresources_are_those_users_know() -> None:
         "ClusterAnalysisTemplate": ["cat"],
         "AnalysisRun": ["ar"],
         "Experiment": ["exp"],
+        "GitSync": ["gs"],
     }
-    assert not any("subresources" in crd["spec"]["versions"][0] for kind, crd in CRDS.items() if kind != "Rollout")
+    assert [kind for kind, crd in CRDS.items() if "subresources" in crd["spec"]["versions"][0]] == [
+        "Rollout",
+        "GitSync",
+    ]
     assert CRDS["ClusterAnalysisTemplate"]["spec"]["scope"] == "Cluster"
 
 

@@ -1,7 +1,7 @@
 """CustomResourceDefinitions: names, columns and subresources around a kind's schema.
 
-Names and columns are those that users of kubectl know from Argo Rollouts. Only the Rollout has subresources: `status`,
-and `scale` for autoscalers, which are to count `HPAReplicas`, the pods that get traffic.
+Names and columns are those that users of kubectl know from Argo Rollouts. Rollout and GitSync have the subresource
+`status`, the Rollout `scale` too for autoscalers, which are to count `HPAReplicas`, the pods that get traffic.
 """
 
 from __future__ import annotations
@@ -15,6 +15,7 @@ from analysis.spec.base import Model
 from rollouts.api import kinds
 from rollouts.api.analysis import AnalysisRun, AnalysisTemplate, ClusterAnalysisTemplate
 from rollouts.api.experiment import Experiment
+from rollouts.api.gitsync import GitSync
 from rollouts.api.kinds import Kind
 from rollouts.api.rollout import Rollout
 from rollouts.api.schema.kubernetes import Definitions
@@ -35,6 +36,7 @@ class Column:
     path: str
     type: str = "string"
     description: str = ""
+    wide: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -53,6 +55,10 @@ _AGE = Column(name="Age", path=".metadata.creationTimestamp", type="date", descr
 
 def _phase(what: str) -> Column:
     return Column(name="Status", path=".status.phase", description=f"Phase of the {what}")
+
+
+def _wide(name: str, path: str, type: str = "string") -> Column:
+    return Column(name=name, path=path, type=type, wide=True)
 
 
 def _pods(name: str, path: str, description: str) -> Column:
@@ -81,6 +87,24 @@ RESOURCES: tuple[Resource, ...] = (
     Resource(kind=kinds.CLUSTER_ANALYSIS_TEMPLATE, model=ClusterAnalysisTemplate, short="cat", columns=(_AGE,)),
     Resource(kind=kinds.ANALYSIS_RUN, model=AnalysisRun, short="ar", columns=(_phase("run"), _AGE)),
     Resource(kind=kinds.EXPERIMENT, model=Experiment, short="exp", columns=(_phase("experiment"), _AGE)),
+    Resource(
+        kind=kinds.GIT_SYNC,
+        model=GitSync,
+        short="gs",
+        columns=(
+            Column(name="Sync", path=".status.sync.status", description="How the cluster compares with Git"),
+            Column(name="Health", path=".status.health.status", description="The worst health of all objects"),
+            Column(name="Revision", path=".status.summary.shortRevision", description="Branch and commit"),
+            Column(name="Waiting", path=".status.plan.waitingFor", description="What it waits for"),
+            _AGE,
+            _wide("Ready", '.status.conditions[?(@.type=="Ready")].status'),
+            _wide("Message", '.status.conditions[?(@.type=="Ready")].message'),
+            _wide("Path", ".spec.source.path"),
+            _wide("Last-Sync", ".status.operationState.finishedAt", type="date"),
+            _wide("Objects", ".status.summary.objects", type="integer"),
+            _wide("Hold", ".status.hold.reason"),
+        ),
+    ),
 )
 
 
@@ -127,6 +151,7 @@ def _column(column: Column) -> JSON:
         "type": column.type,
         "jsonPath": column.path,
         **({"description": column.description} if column.description else {}),
+        **({"priority": 1} if column.wide else {}),
     }
 
 

@@ -12,8 +12,9 @@ from typing import Any
 from rollouts.api.analysis import AnalysisRun, AnalysisTemplate, ClusterAnalysisTemplate
 from rollouts.api.errors import FieldError, unique
 from rollouts.api.experiment import Experiment
+from rollouts.api.gitsync import GitSync
 from rollouts.api.rollout import Rollout
-from rollouts.api.validation import analysis, experiment, rollout
+from rollouts.api.validation import analysis, experiment, gitsync, rollout
 
 _RULES: dict[type, Callable[[Any], Iterator[FieldError]]] = {
     Rollout: rollout.errors,
@@ -21,13 +22,14 @@ _RULES: dict[type, Callable[[Any], Iterator[FieldError]]] = {
     ClusterAnalysisTemplate: analysis.template_errors,
     AnalysisRun: analysis.run_errors,
     Experiment: experiment.errors,
+    GitSync: gitsync.errors,
 }
 
 
 def validate(model: Any) -> tuple[FieldError, ...]:
     """All errors of an object whose shape is good, in the order of its fields; empty for a valid one.
 
-    `model` is one of the five kinds, as `rollouts.api.parse` gives it; KeyError for anything else.
+    `model` is one of the six kinds, as `rollouts.api.parse` gives it; KeyError for anything else.
     """
     return unique(_RULES[type(model)](model))
 

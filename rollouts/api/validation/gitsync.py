@@ -1,0 +1,148 @@
+"""The GitSync: addresses, durations, options, ignored fields, and what can't be carried out."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from typing import Any
+
+from rollouts.api import fieldpaths
+from rollouts.api.errors import FieldError, Path
+from rollouts.api.gitsync import IN_CLUSTER, GitSync, GitSyncSpec, IgnoreDifference, SyncPolicy
+from rollouts.api.gitsync_source import GitSource
+from rollouts.api.validation import common
+
+SPEC = Path.of("spec")
+SOURCE = SPEC / "source"
+POLICY = SPEC / "syncPolicy"
+
+ALWAYS_ON = ("ServerSideApply", "ApplyOutOfSyncOnly", "RespectIgnoreDifferences", "FailOnSharedResource", "PruneLast")
+PER_OBJECT = ("Replace", "Force")
+PROPAGATION = ("background", "foreground", "orphan")
+
+
+def errors(sync: GitSync) -> Iterator[FieldError]:
+    """All errors of a GitSync."""
+    spec = sync.spec
+    yield from _source_errors(spec.source)
+    yield from _destination_errors(spec)
+    yield from common.duration(spec.interval, SPEC / "interval")
+    yield from common.duration(spec.timeout, SPEC / "timeout")
+    yield from common.at_least(0, spec.revision_history_limit, SPEC / "revisionHistoryLimit")
+    yield from _dependency_errors(sync)
+    yield from _policy_errors(spec.sync_policy or SyncPolicy())
+    for index, row in enumerate(spec.ignore_differences or ()):
+        yield from _ignore_errors(row, SPEC / "ignoreDifferences" / index)
+    for index, note in enumerate(spec.info or ()):
+        if not note.name:
+            yield (SPEC / "info" / index / "name").error("is required")
+
+
+def _source_errors(source: GitSource) -> Iterator[FieldError]:
+    if not source.repo_url.strip():
+        yield (SOURCE / "repoURL").error("is required")
+    path = source.path or "."
+    if path.startswith("/") or ".." in path.split("/"):
+        yield (SOURCE / "path").error(f'must be a folder inside the repository, not "{path}"')
+    kinds = ("directory", "kustomize", "helm")
+    chosen = [kind for kind in kinds if getattr(source, kind) is not None]
+    if len(chosen) > 1:
+        yield SOURCE.error(f"set only one of {', '.join(chosen)}")
+    if source.helm is not None:
+        yield from _helm_errors(source)
+
+
+def _helm_errors(source: GitSource) -> Iterator[FieldError]:
+    assert source.helm is not None
+    for index, name in enumerate(source.helm.value_files or ()):
+        if "://" in name or name.startswith(("$", "/")):
+            yield (SOURCE / "helm" / "valueFiles" / index).error("must be a file of the repository")
+
+
+def _destination_errors(spec: GitSyncSpec) -> Iterator[FieldError]:
+    destination = spec.destination
+    if destination is None:
+        return
+    for field in ("server", "name"):
+        value = getattr(destination, field)
+        if value is not None and value not in IN_CLUSTER:
+            yield (SPEC / "destination" / field).error(
+                f'"{value}" is another cluster; a GitSync applies to its own: run a controller there'
+            )
+    yield from common.dns_label(destination.namespace, SPEC / "destination" / "namespace")
+
+
+def _dependency_errors(sync: GitSync) -> Iterator[FieldError]:
+    for index, row in enumerate(sync.spec.depends_on or ()):
+        path = SPEC / "dependsOn" / index
+        if row.namespace not in (None, sync.metadata.namespace):
+            yield (path / "namespace").error("must be the GitSync's own namespace")
+        if row.name == sync.metadata.name:
+            yield (path / "name").error("is the GitSync itself")
+
+
+def _policy_errors(policy: SyncPolicy) -> Iterator[FieldError]:
+    retry = policy.retry
+    if retry is not None and retry.backoff is not None:
+        yield from common.duration(retry.backoff.duration, POLICY / "retry" / "backoff" / "duration")
+        yield from common.duration(retry.backoff.max_duration, POLICY / "retry" / "backoff" / "maxDuration")
+        yield from common.at_least(1, retry.backoff.factor, POLICY / "retry" / "backoff" / "factor")
+    guards = policy.prune_guards
+    if guards is not None:
+        yield from common.between(0, 100, guards.max_percent, POLICY / "pruneGuards" / "maxPercent")
+        yield from common.at_least(0, guards.min_objects, POLICY / "pruneGuards" / "minObjects")
+    for index, text in enumerate(policy.sync_options or ()):
+        problem = option_problem(text)
+        if problem:
+            yield (POLICY / "syncOptions" / index).error(problem)
+    if policy.managed_namespace_metadata and "CreateNamespace=true" not in (policy.sync_options or ()):
+        yield (POLICY / "managedNamespaceMetadata").error("needs the sync option CreateNamespace=true")
+
+
+def option_problem(text: str) -> str | None:
+    """What is wrong with a sync option of the whole sync, None when it can be carried out."""
+    name, equals, value = text.partition("=")
+    if not equals:
+        return f'"{text}" is no option: write Name=value'
+    if name in PER_OBJECT:
+        return f"{name} is possible for single objects only: annotate them with gitops.rollouts.dev/sync-options"
+    teller = _OPTIONS.get(name)
+    return teller(value) if teller else f'unknown option "{name}"'
+
+
+def _switch(value: str) -> str | None:
+    return None if value in ("true", "false") else "must be true or false"
+
+
+def _always(value: str) -> str | None:
+    return None if value == "true" else "can't be switched off: a GitSync always works this way"
+
+
+def _propagation(value: str) -> str | None:
+    return None if value in PROPAGATION else f"must be one of {', '.join(PROPAGATION)}"
+
+
+_OPTIONS: dict[str, Callable[[str], str | None]] = {
+    "CreateNamespace": _switch,
+    "PrunePropagationPolicy": _propagation,
+    "Validate": _always,
+    **dict.fromkeys(ALWAYS_ON, _always),
+}
+
+
+def _ignore_errors(row: IgnoreDifference, path: Path) -> Iterator[FieldError]:
+    if not (row.json_pointers or row.jq_path_expressions):
+        yield path.error("name fields by jsonPointers or jqPathExpressions")
+    for index, text in enumerate(row.json_pointers or ()):
+        yield from _field_errors(fieldpaths.pointer, text, path / "jsonPointers" / index)
+    for index, text in enumerate(row.jq_path_expressions or ()):
+        yield from _field_errors(fieldpaths.expression, text, path / "jqPathExpressions" / index)
+
+
+def _field_errors(read: Callable[[str], Any], text: str, path: Path) -> Iterator[FieldError]:
+    try:
+        found = read(text)
+    except ValueError as error:
+        yield path.error(str(error))
+        return
+    if len(found) < 2:
+        yield path.error(f"covers all of {text}: name the field below it that somebody else changes")

@@ -1,0 +1,170 @@
+"""The kind GitSync: the fields of its specification, the errors it reports, and paths to ignored fields."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from rollouts.api import fieldpaths
+from rollouts.api.fieldpaths import Each, copied, expression, pointer
+from rollouts.api.gitsync import GitSync
+from rollouts.api.parsing import check
+
+
+def sync(**spec: Any) -> dict[str, Any]:
+    source = {"repoURL": "https://git.example/shop.git", "path": "deploy"}
+    return {"metadata": {"name": "shop", "namespace": "team"}, "spec": {"source": source, **spec}}
+
+
+def with_source(**fields: Any) -> dict[str, Any]:
+    return sync(source={"repoURL": "https://git.example/shop.git", **fields})
+
+
+FULL = sync(
+    source={
+        "repoURL": "git@git.example:shop.git",
+        "targetRevision": "main",
+        "path": "deploy",
+        "helm": {
+            "valueFiles": ["values.yaml"],
+            "valuesObject": {"a": [1]},
+            "parameters": [{"name": "a", "value": "b"}],
+        },
+        "secretRef": {"name": "key"},
+        "verify": {"mode": "HEAD", "secretRef": {"name": "trusted"}},
+    },
+    destination={"server": "https://kubernetes.default.svc", "namespace": "shop"},
+    interval="1m30s",
+    serviceAccountName="deployer",
+    deletionPolicy="WaitForTermination",
+    dependsOn=[{"name": "infra"}],
+    syncPolicy={
+        "automated": {"prune": True, "selfHeal": True},
+        "retry": {"limit": -1, "backoff": {"duration": "5s", "factor": 2, "maxDuration": "3m"}},
+        "syncOptions": ["CreateNamespace=true", "PrunePropagationPolicy=foreground", "ServerSideApply=true"],
+        "managedNamespaceMetadata": {"labels": {"team": "shop"}},
+        "rollouts": {"wait": "Healthy", "onNewRevision": "Queue", "onAbort": "Revert"},
+        "pruneGuards": {"maxPercent": 20, "minObjects": 3, "confirm": "Always"},
+    },
+    ignoreDifferences=[{"group": "apps", "kind": "Deployment", "jsonPointers": ["/spec/replicas"]}],
+    webhook={"secretRef": {"name": "hook"}},
+)
+
+
+def test_a_full_spec_is_read_and_written_back_unchanged() -> None:
+    found = check("GitSync", FULL)
+    assert found.errors == ()
+    assert found.model.to_api()["spec"] == FULL["spec"]
+    assert isinstance(found.model, GitSync)
+
+
+@pytest.mark.parametrize(
+    ("raw", "path", "words"),
+    [
+        (sync(intervall="2m"), "spec.intervall", 'did you mean "interval"'),
+        (sync(interval="soon"), "spec.interval", "soon"),
+        (with_source(path="../other"), "spec.source.path", "inside the repository"),
+        (with_source(path="/etc"), "spec.source.path", "inside the repository"),
+        (with_source(directory={}, helm={}), "spec.source", "only one of directory, helm"),
+        (with_source(plugin={}), "spec.source.plugin", "unknown field"),
+        (with_source(helm={"passCredentials": True}), "spec.source.helm.passCredentials", "unknown field"),
+        (
+            with_source(helm={"valueFiles": ["https://evil.example/v.yaml"]}),
+            "spec.source.helm.valueFiles[0]",
+            "a file of the repository",
+        ),
+        (sync(destination={"server": "https://other:6443"}), "spec.destination.server", "another cluster"),
+        (sync(deletionPolicy="Nuke"), "spec.deletionPolicy", "must be one of"),
+        (sync(dependsOn=[{"name": "shop"}]), "spec.dependsOn[0].name", "itself"),
+        (sync(dependsOn=[{"name": "a", "namespace": "b"}]), "spec.dependsOn[0].namespace", "own namespace"),
+        (sync(syncPolicy={"syncOptions": ["Replace=true"]}), "spec.syncPolicy.syncOptions[0]", "single objects"),
+        (sync(syncPolicy={"syncOptions": ["ServerSideApply=false"]}), "spec.syncPolicy.syncOptions[0]", "switched off"),
+        (sync(syncPolicy={"syncOptions": ["Foo=true"]}), "spec.syncPolicy.syncOptions[0]", 'unknown option "Foo"'),
+        (
+            sync(syncPolicy={"pruneGuards": {"maxPercent": 101}}),
+            "spec.syncPolicy.pruneGuards.maxPercent",
+            "between 0 and 100",
+        ),
+        (
+            sync(ignoreDifferences=[{"kind": "Deployment", "jsonPointers": ["/spec"]}]),
+            "spec.ignoreDifferences[0].jsonPointers[0]",
+            "covers all of /spec",
+        ),
+        (
+            sync(ignoreDifferences=[{"kind": "D", "managedFieldsManagers": ["x"]}]),
+            "spec.ignoreDifferences[0].managedFieldsManagers",
+            "unknown field",
+        ),
+        (
+            sync(ignoreDifferences=[{"kind": "D", "jqPathExpressions": [".spec | to_entries"]}]),
+            "spec.ignoreDifferences[0].jqPathExpressions[0]",
+            "is not taken",
+        ),
+    ],
+)
+def test_errors_name_the_field_and_what_to_do(raw: dict[str, Any], path: str, words: str) -> None:
+    """R9 for the ignore rules: nothing that covers all of spec, nothing by manager."""
+    found = {error.path: error.message for error in check("GitSync", raw).errors}
+    assert words in found[path]
+
+
+PORT = '.spec.ports[] | select(.name == "http") | .port'
+
+
+@pytest.mark.parametrize(
+    ("text", "path"),
+    [
+        (".spec.replicas", ("spec", "replicas")),
+        (".spec.ports[].port", ("spec", "ports", Each(), "port")),
+        (".spec.ports[0].port", ("spec", "ports", 0, "port")),
+        (PORT, ("spec", "ports", Each("name", "http"), "port")),
+        ('.metadata.annotations["a.b/c"]', ("metadata", "annotations", "a.b/c")),
+        ('.metadata.annotations."a.b/c"', ("metadata", "annotations", "a.b/c")),
+    ],
+)
+def test_the_part_of_jq_that_is_taken(text: str, path: Any) -> None:
+    assert expression(text) == path
+
+
+@pytest.mark.parametrize("text", ["", "spec", ".spec | keys", "env", ".a[] | select(.b > 1)", "input", ".a |= 1"])
+def test_everything_else_of_jq_is_refused(text: str) -> None:
+    with pytest.raises(ValueError, match=r"is not taken|empty"):
+        expression(text)
+
+
+def test_a_pointer_unescapes_and_counts() -> None:
+    assert pointer("/metadata/annotations/a~1b/0") == ("metadata", "annotations", "a/b", 0)
+    assert fieldpaths.shown(pointer("/spec/a.b/0")) == "spec[a.b][0]"
+
+
+PORTS = [{"name": "http", "port": 1}, {"name": "admin", "port": 2}]
+TURNED = [{"name": "admin", "port": 20}, {"name": "http", "port": 10}]
+
+
+@pytest.mark.parametrize(
+    ("wanted", "live", "path", "result"),
+    [
+        ({"a": {"b": 1, "c": 2}}, {"a": {"b": 9, "c": 9}}, ".a.b", {"a": {"b": 9, "c": 2}}),
+        ({"a": {"c": 2}}, {"a": {"b": 9}}, ".a.b", {"a": {"c": 2}}),
+        ({"a": {"b": 1}}, {"a": {"c": 9}}, ".a.b", {"a": {}}),
+        ({"c": 1}, {"a": {"b": 9}}, ".a.b", {"c": 1}),
+        (
+            {"p": PORTS},
+            {"p": TURNED},
+            ".p[].port",
+            {"p": [{"name": "http", "port": 10}, {"name": "admin", "port": 20}]},
+        ),
+        (
+            {"p": PORTS},
+            {"p": TURNED},
+            '.p[] | select(.name == "http") | .port',
+            {"p": [{"name": "http", "port": 10}, {"name": "admin", "port": 2}]},
+        ),
+        ({"p": [1, 2]}, {"p": [8, 9]}, ".p[1]", {"p": [1, 9]}),
+        ({"p": PORTS}, {}, ".p[].port", {"p": PORTS}),
+    ],
+)
+def test_ignoring_copies_exactly_that_value(wanted: Any, live: Any, path: str, result: Any) -> None:
+    """R9: the live value at that path, nothing wider; items of lists by name, not by position."""
+    assert copied(wanted, live, expression(path)) == result

@@ -53,6 +53,16 @@ class Api:
         self.session = session
         self.server = server
         self.requests: Counter[tuple[str, str, int]] = Counter()
+        self.headers: Mapping[str, str] = {}
+
+    def acting_as(self, user: str) -> Api:
+        """The same connection with the rights of another user, which we must be allowed to impersonate."""
+        if not user:
+            raise ValueError("impersonating nobody would mean acting with our own rights")
+        other = Api(session=self.session, server=self.server)
+        other.requests = self.requests
+        other.headers = {"Impersonate-User": user}
+        return other
 
     async def get(self, kind: Kind, namespace: str | None, name: str) -> dict[str, Any]:
         """One object."""
@@ -86,9 +96,11 @@ class Api:
         path = kind.path(namespace, name)
         return await self.send(Request(method="PATCH", path=path, body=body, content_type=APPLY, params=params))
 
-    async def delete(self, kind: Kind, namespace: str | None, name: str, *, uid: str | None = None) -> None:
-        """Delete, dependents in the background; of exactly this uid when given."""
-        body: dict[str, Any] = {"propagationPolicy": "Background"}
+    async def delete(
+        self, kind: Kind, namespace: str | None, name: str, *, uid: str | None = None, propagation: str = "Background"
+    ) -> None:
+        """Delete, dependents in the background unless asked otherwise; of exactly this uid when given."""
+        body: dict[str, Any] = {"propagationPolicy": propagation}
         if uid:
             body["preconditions"] = {"uid": uid}
         await self.send(Request(method="DELETE", path=kind.path(namespace, name), body=body))
@@ -125,7 +137,7 @@ class Api:
                 self.server + request.path,
                 data=None if request.body is None else orjson.dumps(request.body),
                 params=request.params or None,
-                headers={"Content-Type": request.content_type, "Accept": "application/json"},
+                headers={"Content-Type": request.content_type, "Accept": "application/json", **self.headers},
                 timeout=_TIMEOUT,
             ) as response:
                 content = await response.read()

@@ -23,7 +23,7 @@ from rollouts.engine.store import Key, Store
 
 JSON = Mapping[str, Any]
 
-_NAMES: Final = {"Rollout": "rollout", "AnalysisRun": "analysis_run", "Experiment": "experiment"}
+_NAMES: Final = {"Rollout": "rollout", "AnalysisRun": "analysis_run", "Experiment": "experiment", "GitSync": "git_sync"}
 _BUCKETS: Final = (0.001, 0.005, 0.01, 0.05, 0.15, 0.25, 0.5, 1.0)
 _PHASES: Final = {
     "RolloutAborted": "Abort",

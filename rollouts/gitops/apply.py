@@ -27,6 +27,7 @@ _ESTABLISHED = 30.0
 _BRING = frozenset({"CustomResourceDefinition", "Namespace"})
 
 Reexamine = Callable[[Examined], Awaitable[Examined]]
+GoOn = Callable[[], Awaitable[str]]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -37,16 +38,35 @@ class Outcome:
     pruned: tuple[Ref, ...] = ()
     errors: tuple[str, ...] = ()
     uids: Mapping[Ref, str] = field(default_factory=dict)
+    stopped: str = ""
+    """Why it was stopped between two stages, empty when it was not."""
 
 
-async def execute(cluster: Cluster, plan: SyncPlan, *, kinds: Mapping[KindKey, Kind], reexamine: Reexamine) -> Outcome:
-    """Apply the stages and prune. Never raises for a single object: its error is in the outcome."""
+async def execute(
+    cluster: Cluster,
+    plan: SyncPlan,
+    *,
+    kinds: Mapping[KindKey, Kind],
+    reexamine: Reexamine,
+    go_on: GoOn,
+    propagation: str = "Background",
+) -> Outcome:
+    """Apply the stages and prune. Never raises for a single object: its error is in the outcome.
+
+    `go_on` is asked before each stage but the first, and before the prunes: those are the safe points to stop at.
+    """
     outcome = Outcome()
-    for stage in plan.stages:
+    for index, stage in enumerate(plan.stages):
+        stopped = await go_on() if index else ""
+        if stopped:
+            return replace(outcome, stopped=stopped)
         outcome = await _stage(cluster, stage, kinds=kinds, reexamine=reexamine, so_far=outcome)
         if outcome.errors:
             return outcome
-    return await _prune_all(cluster, plan.prunes, outcome)
+    stopped = await go_on() if plan.prunes and plan.stages else ""
+    if stopped:
+        return replace(outcome, stopped=stopped)
+    return await _prune_all(cluster, plan.prunes, outcome, propagation=propagation)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -116,24 +136,24 @@ async def _usable(cluster: Cluster, kind: Kind, ref: Ref) -> None:
                 raise ClusterError(f"{ref.label} did not become usable within {_ESTABLISHED:g} s: {state}")
 
 
-async def _prune_all(cluster: Cluster, prunes: tuple[Prune, ...], so_far: Outcome) -> Outcome:
+async def _prune_all(cluster: Cluster, prunes: tuple[Prune, ...], so_far: Outcome, *, propagation: str) -> Outcome:
     """One after the other, in the plan's order: what others need goes last."""
     outcome = so_far
     for prune in prunes:
-        error = await _prune(cluster, prune)
+        error = await _prune(cluster, prune, propagation=propagation)
         if error:
             return replace(outcome, errors=(*outcome.errors, error))
         outcome = replace(outcome, pruned=(*outcome.pruned, prune.ref))
     return outcome
 
 
-async def _prune(cluster: Cluster, prune: Prune) -> str:
+async def _prune(cluster: Cluster, prune: Prune, *, propagation: str) -> str:
     key = (prune.api_version, prune.ref.kind)
     try:
         kind = (await cluster.kinds([key])).get(key)
         if kind is None:
             return f"{prune.ref.label} was not pruned: the cluster does not know its kind now"
-        await cluster.delete(kind, prune.ref, uid=prune.uid)
+        await cluster.delete(kind, prune.ref, uid=prune.uid, propagation=propagation)
     except (ApiError, ClusterError) as error:
         return f"{prune.ref.label} could not be pruned: {redact(str(error))}"
     return ""

@@ -74,10 +74,10 @@ class Cluster:
             kind, ref.namespace or None, ref.name, body, manager=FIELD_MANAGER, force=True, dry_run=dry_run
         )
 
-    async def delete(self, kind: Kind, ref: Ref, *, uid: str) -> None:
+    async def delete(self, kind: Kind, ref: Ref, *, uid: str, propagation: str = "Background") -> None:
         """Delete exactly this object; that it is gone already is success."""
         try:
-            await self.api.delete(kind, ref.namespace or None, ref.name, uid=uid)
+            await self.api.delete(kind, ref.namespace or None, ref.name, uid=uid, propagation=propagation)
         except NotFoundError:
             return
 

@@ -9,7 +9,7 @@ Two kinds of objects can't be asked about yet: those in a namespace, or of a kin
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -36,6 +36,7 @@ class Question:
     claims: Claims
     sync: str
     adopt_owned: bool = False
+    adjust: Callable[[JSON, JSON], JSON] | None = None
     brought_kinds: frozenset[KindKey] = frozenset()
     brought_namespaces: frozenset[str] = frozenset()
 
@@ -66,10 +67,11 @@ async def _examine(cluster: Cluster, manifest: Manifest, question: Question) -> 
     kind = question.kinds[key_of(manifest)]
     live = await cluster.live(kind, manifest.ref)
     if live is None:
-        await _dry_run(cluster, kind, manifest)
-        return Examined(manifest=manifest, action=Action.CREATE)
+        made = await _dry_run(cluster, kind, manifest)
+        return Examined(manifest=manifest, action=Action.CREATE, after=made)
     _check_owner(manifest, live, question)
-    sent = manifest.with_body(adopt(manifest.body, live, question.claims))
+    adopted = adopt(manifest.body, live, question.claims)
+    sent = manifest.with_body(question.adjust(adopted, live) if question.adjust else adopted)
     result = await _dry_run(cluster, kind, sent)
     fields = tuple(differences(live, result))
     same = not fields and owned_fields(live) == owned_fields(result)
@@ -79,6 +81,8 @@ async def _examine(cluster: Cluster, manifest: Manifest, question: Question) -> 
         fields=fields,
         uid=live["metadata"]["uid"],
         guard=live["metadata"]["resourceVersion"] if sent.body is not manifest.body else None,
+        before=None if same else live,
+        after=None if same else result,
     )
 
 

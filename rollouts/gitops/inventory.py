@@ -74,6 +74,27 @@ def name_of(sync: str) -> str:
     return f"rollouts-sync-{sync}"
 
 
+Row = list[str]
+"""Reference, version, uid: an entry as it is stored."""
+
+
+def rows(stored: Inventory) -> list[Row]:
+    """The entries as they are stored, in order."""
+    return sorted([str(entry.ref), entry.version, entry.uid] for entry in stored.entries.values())
+
+
+def of_rows(stored: list[Row], *, digest: str | None) -> Inventory:
+    """The inventory of stored entries; trusted when `digest` is theirs. InventoryError when one makes no sense."""
+    try:
+        entries = [Entry(ref=Ref.parse(ref), version=version, uid=uid) for ref, version, uid in stored]
+    except (ValueError, TypeError) as error:
+        raise InventoryError(f"the inventory is damaged ({error}); nothing was changed") from None
+    return Inventory(
+        entries=Inventory.of(entries).entries,
+        trusted=digest == digest_of(stored) if stored else digest in (None, EMPTY),
+    )
+
+
 def read(body: JSON | None) -> Record:
     """The record in a live ConfigMap; an empty one when there is none. InventoryError when it can't be understood."""
     data: Mapping[str, str] = (body or {}).get("data") or {}
@@ -81,27 +102,50 @@ def read(body: JSON | None) -> Record:
         return Record()
     text = data["inventory"]
     try:
-        entries = [Entry(ref=Ref.parse(ref), version=version, uid=uid) for ref, version, uid in json.loads(text)]
-    except (ValueError, TypeError) as error:
+        stored = of_rows(json.loads(text), digest=data.get("digest"))
+    except (ValueError, InventoryError) as error:
         raise InventoryError(
             f"the inventory in ConfigMap {(body or {})['metadata']['name']} is damaged ({error}); nothing was changed. "
             "Restore it, or delete the ConfigMap to start over without pruning what was applied before"
         ) from None
     trusted = data.get("digest") == _digest(text)
     return Record(
-        inventory=Inventory(entries=Inventory.of(entries).entries, trusted=trusted),
+        inventory=Inventory(entries=stored.entries, trusted=trusted),
         attempted=data.get("attempted", ""),
         applied=data.get("applied", ""),
         message=data.get("message", ""),
     )
 
 
+def rows_of(body: JSON) -> list[Row]:
+    """The entries in one ConfigMap of a large inventory. InventoryError when they can't be read."""
+    try:
+        return [[str(part) for part in row] for row in json.loads((body.get("data") or {})["inventory"])]
+    except (KeyError, ValueError, TypeError) as error:
+        raise InventoryError(f"ConfigMap {body['metadata']['name']} holds no inventory ({error})") from None
+
+
+def config_map(stored: list[Row], *, name: str, namespace: str, owner: JSON) -> JSON:
+    """The ConfigMap that holds a part of a large inventory; it goes when its owner goes."""
+    return {
+        "apiVersion": "v1",
+        "kind": "ConfigMap",
+        "metadata": {
+            "name": name,
+            "namespace": namespace,
+            "labels": {"app.kubernetes.io/managed-by": marks.FIELD_MANAGER},
+            "ownerReferences": [dict(owner)],
+        },
+        "data": {"inventory": _text(stored)},
+    }
+
+
 def body(record: Record, *, sync: str, namespace: str) -> JSON:
     """The ConfigMap to apply. InventoryError when it would be too large for one object."""
-    rows = sorted([str(entry.ref), entry.version, entry.uid] for entry in record.inventory.entries.values())
-    text = json.dumps(rows, separators=(",", ":"))
+    stored = rows(record.inventory)
+    text = _text(stored)
     if len(text) > _SAFE_BYTES:
-        raise InventoryError(f"{len(rows)} objects are too many for one inventory: split the folder into several syncs")
+        raise InventoryError(f"{len(stored)} objects are too many for one inventory: split the folder in several syncs")
     return {
         "apiVersion": "v1",
         "kind": "ConfigMap",
@@ -120,5 +164,17 @@ def body(record: Record, *, sync: str, namespace: str) -> JSON:
     }
 
 
+def digest_of(stored: list[Row]) -> str:
+    """The digest over all entries."""
+    return _digest(_text(stored))
+
+
+def _text(stored: list[Row]) -> str:
+    return json.dumps(stored, separators=(",", ":"))
+
+
 def _digest(text: str) -> str:
     return "sha256:" + hashlib.sha256(text.encode()).hexdigest()
+
+
+EMPTY = digest_of([])

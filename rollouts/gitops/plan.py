@@ -14,6 +14,8 @@ On top of it every leftover walks through `GUARDS`; the first reason found keeps
 
 from __future__ import annotations
 
+import hashlib
+import json
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
@@ -43,6 +45,9 @@ class Examined:
     uid: str = ""
     guard: str | None = None
     """The resourceVersion the examination was made on, where a steered value was copied from it."""
+    before: JSON | None = field(default=None, compare=False, repr=False)
+    after: JSON | None = field(default=None, compare=False, repr=False)
+    """The live object and what it would be, of an object that would change. Never printed unmasked."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -57,12 +62,25 @@ class Leftover:
     unknown: str | None = None
 
 
+COMMAND_LINE: Mapping[str, str] = {
+    "prune": "pruning is off (--no-prune)",
+    "confirm": "run once with --confirm-prune",
+    "empty": "allow that with --allow-empty",
+}
+GIT_SYNC: Mapping[str, str] = {
+    "prune": "pruning is off (spec.syncPolicy.automated.prune)",
+    "confirm": "confirm it with `kubectl rollouts sync confirm`",
+    "empty": "allow that with spec.syncPolicy.automated.allowEmpty",
+}
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Policy:
     """How careful to be.
 
     `allow_empty`: a commit without objects may prune everything. `confirm`: prune beyond the limits, which are
-    more than `max_percent` of the inventory and more than `min_objects` at once, and protected kinds.
+    more than `max_percent` of the inventory and more than `min_objects` at once, and protected kinds; with
+    `always_confirm` any. `wording`: how a person allows what is kept back, a row of `COMMAND_LINE` or `GIT_SYNC`.
     """
 
     sync: str
@@ -71,6 +89,8 @@ class Policy:
     confirm: bool = False
     max_percent: int = 50
     min_objects: int = 5
+    always_confirm: bool = False
+    wording: Mapping[str, str] = field(default_factory=lambda: COMMAND_LINE)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -142,6 +162,17 @@ def plan(
     )
 
 
+def digest(decided: SyncPlan, *, commit: str) -> str:
+    """Names exactly this plan: a confirmation of it is worth nothing for another.
+
+    What is kept is in it too, so that the plan a person looked at and the confirmed one have the same name.
+    """
+    changes = [f"{item.action.name} {item.manifest.ref}" for stage in decided.stages for item in stage]
+    gone = sorted([str(row.ref) for row in decided.prunes] + [str(row.ref) for row in decided.kept])
+    text = json.dumps([commit, changes, gone])
+    return "sha256:" + hashlib.sha256(text.encode()).hexdigest()[:32]
+
+
 def leftover_entries(inventory: Inventory, wanted: Iterable[Ref]) -> tuple[Entry, ...]:
     """The entries of the inventory that are wanted no more."""
     there = frozenset(wanted)
@@ -158,7 +189,7 @@ OWNED = "another object owns it"
 _FORGOTTEN = frozenset({GONE, REPLACED, DISOWNED, OWNED})
 
 PROTECTED = frozenset(
-    {"Namespace", "CustomResourceDefinition", "PersistentVolume", "PersistentVolumeClaim", "StorageClass"}
+    {"Namespace", "CustomResourceDefinition", "PersistentVolume", "PersistentVolumeClaim", "StorageClass", "GitSync"}
 )
 
 
@@ -176,7 +207,7 @@ def _owned(item: Leftover, live: JSON, policy: Policy) -> str | None:
 
 
 def _off(item: Leftover, live: JSON, policy: Policy) -> str | None:
-    return None if policy.prune else "pruning is off (--no-prune)"
+    return None if policy.prune else policy.wording["prune"]
 
 
 def _marked(item: Leftover, live: JSON, policy: Policy) -> str | None:
@@ -187,7 +218,7 @@ def _marked(item: Leftover, live: JSON, policy: Policy) -> str | None:
 def _protected(item: Leftover, live: JSON, policy: Policy) -> str | None:
     if policy.confirm or item.entry.ref.kind not in PROTECTED:
         return None
-    return f"a {item.entry.ref.kind} is pruned only when confirmed: run once with --confirm-prune"
+    return f"a {item.entry.ref.kind} is pruned only when confirmed: {policy.wording['confirm']}"
 
 
 GUARDS: tuple[Guard, ...] = (_replaced, _disowned, _owned, _off, _marked, _protected)
@@ -218,11 +249,13 @@ def _blocked(
     if not inventory.trusted:
         return "the inventory's digest does not match, so it may be incomplete"
     if not wanted and not policy.allow_empty:
-        return "the folder has no objects at all; allow that with --allow-empty"
+        return f"the folder has no objects at all; {policy.wording['empty']}"
     many = count > policy.min_objects and count * 100 > policy.max_percent * len(inventory.entries)
     if many and not policy.confirm:
         total = len(inventory.entries)
-        return f"{count} of {total} objects would go at once: run once with --confirm-prune if that is meant"
+        return f"{count} of {total} objects would go at once: {policy.wording['confirm']} if that is meant"
+    if count and policy.always_confirm and not policy.confirm:
+        return f"deleting is always confirmed here: {policy.wording['confirm']}"
     return None
 
 

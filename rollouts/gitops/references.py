@@ -50,3 +50,16 @@ def _names(value: Any) -> Iterator[tuple[str, str]]:
     elif isinstance(value, list):
         for inner in value:
             yield from _names(inner)
+
+
+def images(manifests: Iterable[JSON]) -> tuple[str, ...]:
+    """The images of all pod templates, sorted, each once."""
+    return tuple(sorted({image for body in manifests for image in _images(body.get("spec"))}))
+
+
+def _images(spec: Any) -> Iterator[str]:
+    template = dig(spec, "template", "spec") if isinstance(spec, Mapping) else {}
+    for key in ("initContainers", "containers"):
+        for row in template.get(key) or ():
+            if isinstance(row, Mapping) and isinstance(row.get("image"), str):
+                yield row["image"]

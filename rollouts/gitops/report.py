@@ -9,11 +9,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import StrEnum
 
 from rollouts.gitops.diff import shorten
-from rollouts.gitops.health import Health
+from rollouts.gitops.health import Health, Part, overall
+from rollouts.gitops.inventory import Inventory
 from rollouts.gitops.objects import Ref
 from rollouts.gitops.plan import Action, Examined, Kept
 
@@ -40,7 +41,13 @@ class Report:
     kept: tuple[Kept, ...] = ()
     errors: tuple[str, ...] = ()
     step: str = ""
-    health: Health | None = None
+    parts: tuple[Part, ...] | None = None
+    inventory: Inventory = field(default_factory=Inventory)
+
+    @property
+    def health(self) -> Health | None:
+        """The worst of all objects; None when it was not looked at."""
+        return None if self.parts is None else overall(self.parts)
 
     @property
     def changed(self) -> bool:

@@ -1,7 +1,4 @@
-"""The sync itself: the pipeline in order, for one commit, and the loop that runs it for each new one.
-
-Every step hands a complete value to the next or raises; nothing is skipped and nothing is guessed. The record is stored
-before the first write and after the last, so the process may be killed anywhere in between.
+"""`rollouts sync`: the loop that runs a pass (`passes.py`) for each new commit, without any kind in the cluster.
 
 The loop polls with jitter. A new commit is synced at once; the current one is looked at again every `resync` seconds
 (drift); a commit that failed is tried again with growing pauses, because what was wrong may have been the cluster.
@@ -12,36 +9,22 @@ from __future__ import annotations
 import asyncio
 import random
 import time
-from collections.abc import AsyncIterator, Iterable, Mapping
+from collections.abc import AsyncIterator
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import tenacity
 
-from rollouts.api import kinds as known
-from rollouts.api.kinds import Kind
 from rollouts.engine.client import Api
-from rollouts.engine.errors import ApiError
-from rollouts.gitops import health, inventory, references
-from rollouts.gitops.apply import Outcome, execute
-from rollouts.gitops.claims import claims
-from rollouts.gitops.cluster import CONFIG_MAP, Cluster, in_parallel
-from rollouts.gitops.diff import Question, examine
-from rollouts.gitops.errors import ClusterError, SyncError, redact
-from rollouts.gitops.inventory import Entry, Inventory, Record
-from rollouts.gitops.materialise import materialise
-from rollouts.gitops.normalise import KindKey, declared_kinds, key_of, normalise
-from rollouts.gitops.objects import JSON, Manifest, Ref
-from rollouts.gitops.plan import Examined, Leftover, Policy, SyncPlan, leftover_entries, plan
-from rollouts.gitops.render import render
+from rollouts.gitops.cluster import Cluster
+from rollouts.gitops.errors import SyncError, redact
+from rollouts.gitops.inventory import Inventory
+from rollouts.gitops.passes import Pipeline, Terms
+from rollouts.gitops.plan import Policy
+from rollouts.gitops.records import ConfigMapRecords
 from rollouts.gitops.report import Report, Result
 from rollouts.gitops.source import Repository, Source
 
-_SCALERS: tuple[KindKey, ...] = (
-    ("argoproj.io/v1alpha1", "Rollout"),
-    ("autoscaling/v2", "HorizontalPodAutoscaler"),
-    ("keda.sh/v1alpha1", "ScaledObject"),
-)
 _LONGEST_PAUSE = 300.0
 
 
@@ -79,8 +62,20 @@ class Syncer:
 
     def __init__(self, *, api: Api, settings: Settings, directory: Path) -> None:
         self.settings = settings
-        self.cluster = Cluster(api)
+        cluster = Cluster(api)
         self.repository = Repository(source=settings.source, directory=directory)
+        self.pipeline = Pipeline(
+            cluster=cluster,
+            repository=self.repository,
+            records=ConfigMapRecords(cluster=cluster, name=settings.name, namespace=settings.namespace),
+            terms=Terms(
+                identity=settings.name,
+                namespace=settings.namespace,
+                policy=settings.policy,
+                path=settings.source.path,
+                adopt=settings.adopt,
+            ),
+        )
         self._memory = _Memory()
 
     async def run(self, stop: asyncio.Event) -> AsyncIterator[Report]:
@@ -158,100 +153,8 @@ class Syncer:
         )
 
     async def _pass(self, commit: str) -> Report:
-        await self.repository.fetch(commit)
-        subject = await self.repository.subject(commit)
-        tree = await materialise(self.repository.git, commit=commit, path=self.settings.source.path)
-        self.cluster.forget_kinds()
-        stored = await self._stored()
-        record = inventory.read(stored)
-        manifests, kinds = await self._wanted(render(tree))
-        question = await self._question(manifests, kinds)
-        decided = plan(
-            examined=await examine(self.cluster, manifests, question),
-            inventory=record.inventory,
-            leftovers=(leftovers := await self._leftovers(record.inventory, manifests)),
-            policy=self.settings.policy,
-            in_use=await self._in_use(leftovers),
-        )
-        if not decided.empty:
-            await self._store(replace(record, inventory=decided.during, attempted=commit), stored)
-        outcome = await self._execute(decided, question)
-        return await self._finish(decided, outcome, commit=commit, subject=subject, record=record)
-
-    async def _wanted(self, rendered: tuple[Manifest, ...]) -> tuple[tuple[Manifest, ...], Mapping[KindKey, Kind]]:
-        found = await self.cluster.kinds(map(key_of, rendered))
-        kinds = {**declared_kinds(rendered), **found}
-        settings = self.settings
-        return normalise(rendered, kinds=kinds, namespace=settings.namespace, sync=settings.name), kinds
-
-    async def _question(self, manifests: tuple[Manifest, ...], kinds: Mapping[KindKey, Kind]) -> Question:
-        served = await self.cluster.kinds(kinds)
-        namespaces = [manifest for manifest in manifests if manifest.body["kind"] == "Namespace"]
-        missing = [item for item in namespaces if await self.cluster.live(known.NAMESPACE, item.ref) is None]
-        return Question(
-            kinds=kinds,
-            claims=claims([*await self._neighbours(manifests), *(manifest.body for manifest in manifests)]),
-            sync=self.settings.name,
-            adopt_owned=self.settings.adopt,
-            brought_kinds=frozenset(kinds.keys() - served.keys()),
-            brought_namespaces=frozenset(item.ref.name for item in missing),
-        )
-
-    async def _neighbours(self, manifests: Iterable[Manifest]) -> list[JSON]:
-        """Live Rollouts and autoscalers of the namespaces concerned."""
-        scalers = await self.cluster.kinds(_SCALERS)
-        namespaces = sorted({manifest.ref.namespace for manifest in manifests} - {""})
-        found = [await self.cluster.list(kind, space) for kind in scalers.values() for space in namespaces]
-        return [body for bodies in found for body in bodies]
-
-    async def _leftovers(self, stored: Inventory, manifests: Iterable[Manifest]) -> tuple[Leftover, ...]:
-        entries = leftover_entries(stored, (manifest.ref for manifest in manifests))
-        return tuple(await in_parallel(entries, self._leftover))
-
-    async def _leftover(self, entry: Entry) -> Leftover:
-        kind = await self._kind(entry)
-        if kind is None:
-            return Leftover(entry=entry, unknown=f"the cluster does not know the kind {entry.ref.kind} now")
-        return Leftover(entry=entry, live=await self.cluster.live(kind, entry.ref))
-
-    async def _kind(self, entry: Entry) -> Kind | None:
-        key = (entry.api_version, entry.ref.kind)
-        return (await self.cluster.kinds([key])).get(key)
-
-    async def _in_use(self, leftovers: Iterable[Leftover]) -> frozenset[Ref]:
-        spaces = {item.entry.ref.namespace for item in leftovers if item.entry.ref.kind in references.KINDS}
-        found = [await self.cluster.list(known.REPLICA_SET, space) for space in sorted(spaces)]
-        return references.in_use(body for bodies in found for body in bodies)
-
-    async def _execute(self, decided: SyncPlan, question: Question) -> Outcome:
-        async def reexamine(item: Examined) -> Examined:
-            neighbours = claims([*await self._neighbours([item.manifest]), item.manifest.body])
-            return (await examine(self.cluster, [item.manifest], replace(question, claims=neighbours)))[0]
-
-        return await execute(self.cluster, decided, kinds=question.kinds, reexamine=reexamine)
-
-    async def _finish(
-        self, decided: SyncPlan, outcome: Outcome, *, commit: str, subject: str, record: Record
-    ) -> Report:
-        done = not outcome.errors
-        final = _with_uids(decided.after if done else decided.during, outcome.uids)
-        self._memory.inventory = final
-        report = Report(
-            sync=self.settings.name,
-            result=Result.FAILED if outcome.errors else (Result.CURRENT if decided.empty else Result.SYNCED),
-            commit=commit,
-            subject=subject,
-            applied=outcome.applied,
-            unchanged=len(decided.unchanged),
-            pruned=outcome.pruned,
-            kept=decided.kept,
-            errors=outcome.errors,
-            step="apply" if outcome.errors else "",
-            health=await self._health(final),
-        )
-        message = "; ".join(outcome.errors) or report.result.value
-        applied = commit if done else record.applied
-        await self._store(Record(inventory=final, attempted=commit, applied=applied, message=message))
+        report = await self.pipeline.carry_out(await self.pipeline.compare(commit))
+        self._memory.inventory = report.inventory
         return report
 
     async def _glance(self) -> Report:
@@ -259,45 +162,18 @@ class Syncer:
         last = self._memory.report
         if last is None or last.health is None:
             return last or Report(sync=self.settings.name, result=Result.CURRENT)
-        return replace(last, health=await self._health(self._memory.inventory))
-
-    async def _health(self, stored: Inventory) -> health.Health:
-        parts = await in_parallel(stored.entries.values(), self._part)
-        return health.overall(part for part in parts if part is not None)
-
-    async def _part(self, entry: Entry) -> health.Part | None:
-        kind = await self._kind(entry)
-        body = None if kind is None else await self.cluster.live(kind, entry.ref)
-        state = health.Health(status=health.Status.MISSING) if body is None else health.assess(body)
-        return None if state is None else health.Part(ref=entry.ref, health=state)
-
-    async def _stored(self) -> JSON | None:
-        return await self.cluster.live(CONFIG_MAP, self._record_ref())
-
-    async def _store(self, record: Record, known_body: JSON | None = None) -> None:
-        """Write the record, unless it says so already. ClusterError when it can't be: then nothing is applied."""
-        body = inventory.body(record, sync=self.settings.name, namespace=self.settings.namespace)
-        live = known_body if known_body is not None else await self._stored()
-        if live is not None and live.get("data") == body["data"]:
-            return
-        try:
-            await self.cluster.apply(CONFIG_MAP, Manifest(body=body, file="", line=0))
-        except ApiError as error:
-            raise ClusterError(f"the record {self._record_ref().label} could not be written: {error}") from error
+        return replace(last, parts=await self.pipeline.healths(self._memory.inventory))
 
     async def _note(self, report: Report) -> None:
         """Leave a note of a failed pass beside the inventory; a cluster that can't take it is no second error."""
         try:
-            record = inventory.read(stored := await self._stored())
+            record = await self.pipeline.records.load()
             if record.inventory.trusted:
-                note = replace(record, attempted=report.commit, message="; ".join(report.errors))
-                await self._store(note, stored)
+                await self.pipeline.records.save(
+                    replace(record, attempted=report.commit, message="; ".join(report.errors))
+                )
         except SyncError:
             return
-
-    def _record_ref(self) -> Ref:
-        name = inventory.name_of(self.settings.name)
-        return Ref(group="", kind="ConfigMap", namespace=self.settings.namespace, name=name)
 
     def _failed(self, error: SyncError, *, commit: str) -> Report:
         return Report(
@@ -307,10 +183,6 @@ class Syncer:
             errors=(redact(str(error)),),
             step=error.step,
         )
-
-
-def _with_uids(stored: Inventory, uids: Mapping[Ref, str]) -> Inventory:
-    return stored.with_entries(replace(entry, uid=uids[ref]) for ref, entry in stored.entries.items() if ref in uids)
 
 
 def _same(last: Report, report: Report) -> bool:

@@ -1,0 +1,258 @@
+"""One pass over one commit: compare it with the cluster, then, if whoever called allows it, carry the plan out.
+
+Every step hands a complete value to the next or raises; nothing is skipped and nothing is guessed. The record is stored
+before the first write and after the last, so the process may be killed anywhere in between.
+
+`compare` reads only: files of the commit, objects of the cluster, dry runs. `carry_out` writes. Between the two the
+caller may look at the plan and give a smaller one, or stop. Two views of the cluster are kept apart: `cluster` acts,
+perhaps with the rights of a ServiceAccount, `observer` looks at what Rollouts and autoscalers steer.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Iterable, Mapping
+from dataclasses import dataclass, replace
+
+from rollouts.api import kinds as known
+from rollouts.api.kinds import Kind
+from rollouts.gitops import health, references
+from rollouts.gitops.apply import Outcome, execute
+from rollouts.gitops.claims import claims
+from rollouts.gitops.cluster import Cluster, in_parallel
+from rollouts.gitops.diff import Question, examine
+from rollouts.gitops.inventory import Entry, Inventory, Record
+from rollouts.gitops.materialise import Tree, materialise
+from rollouts.gitops.normalise import KindKey, declared_kinds, key_of, normalise
+from rollouts.gitops.objects import JSON, Manifest, Ref
+from rollouts.gitops.plan import Examined, Leftover, Policy, SyncPlan, digest, leftover_entries, plan
+from rollouts.gitops.records import Records
+from rollouts.gitops.render import choose, render
+from rollouts.gitops.report import Report, Result
+from rollouts.gitops.source import Repository
+
+SCALERS: tuple[KindKey, ...] = (
+    ("argoproj.io/v1alpha1", "Rollout"),
+    ("autoscaling/v2", "HorizontalPodAutoscaler"),
+    ("keda.sh/v1alpha1", "ScaledObject"),
+)
+
+Adjust = Callable[[JSON, JSON], JSON]
+"""Wanted object, live object: the wanted one without what is to be left alone."""
+GoOn = Callable[[], Awaitable[str]]
+"""Asked between stages: empty to go on, else the reason to stop there."""
+
+
+async def _always() -> str:
+    return ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Terms:
+    """What holds for a pass. `identity` marks objects; `namespace` is for objects that name none.
+
+    `namespace_metadata`: None, or labels and annotations of the namespace, which is then made when it is missing.
+    """
+
+    identity: str
+    namespace: str
+    policy: Policy
+    path: str = "."
+    adopt: bool = False
+    adjust: Adjust | None = None
+    namespace_metadata: Mapping[str, Mapping[str, str]] | None = None
+    propagation: str = "Background"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Comparison:
+    """A commit held against the cluster: what applying it would do, and all that carrying it out needs."""
+
+    commit: str
+    subject: str
+    renderer: str
+    plan: SyncPlan
+    digest: str
+    question: Question
+    record: Record
+    images: tuple[str, ...] = ()
+
+
+class Pipeline:
+    """Passes of one sync. `repository` and `records` are its own; `observer` defaults to `cluster`."""
+
+    def __init__(
+        self,
+        *,
+        cluster: Cluster,
+        repository: Repository,
+        records: Records,
+        terms: Terms,
+        observer: Cluster | None = None,
+    ) -> None:
+        self.cluster = cluster
+        self.observer = observer or cluster
+        self.repository = repository
+        self.records = records
+        self.terms = terms
+
+    async def compare(self, commit: str, *, confirmed: str = "") -> Comparison:
+        """What applying the commit would do. SyncError when any step could not complete.
+
+        `confirmed`: digest of a plan whose deletions a person has confirmed; it counts for exactly that plan.
+        """
+        await self.repository.fetch(commit)
+        subject = await self.repository.subject(commit)
+        tree = await materialise(self.repository.git, commit=commit, path=self.terms.path)
+        self.cluster.forget_kinds()
+        self.observer.forget_kinds()
+        record = await self.records.load()
+        rendered = await self._rendered(tree)
+        manifests, kinds = await self._wanted(rendered)
+        question = await self._question(manifests, kinds)
+        decided = await self._plan(manifests, question, record, commit=commit, confirmed=confirmed)
+        return Comparison(
+            commit=commit,
+            subject=subject,
+            renderer=choose(tree).name,
+            plan=decided,
+            digest=digest(decided, commit=commit),
+            question=question,
+            record=record,
+            images=references.images(manifest.body for manifest in manifests),
+        )
+
+    async def carry_out(self, found: Comparison, chosen: SyncPlan | None = None, *, go_on: GoOn = _always) -> Report:
+        """Do what the plan says (`chosen`: a smaller one). What went wrong with single objects is in the report."""
+        decided = found.plan if chosen is None else chosen
+        if not decided.empty:
+            await self.records.save(replace(found.record, inventory=decided.during, attempted=found.commit))
+        outcome = await self._execute(decided, found.question, go_on)
+        done = not outcome.errors and not outcome.stopped
+        final = _with_uids(decided.after if done else decided.during, outcome.uids)
+        report = Report(
+            sync=self.terms.identity,
+            result=Result.FAILED if not done else (Result.CURRENT if decided.empty else Result.SYNCED),
+            commit=found.commit,
+            subject=found.subject,
+            applied=outcome.applied,
+            unchanged=len(decided.unchanged),
+            pruned=outcome.pruned,
+            kept=decided.kept,
+            errors=outcome.errors or ((outcome.stopped,) if outcome.stopped else ()),
+            step="apply" if not done else "",
+            parts=await self.healths(final),
+            inventory=final,
+        )
+        message = "; ".join(report.errors) or report.result.value
+        applied = found.commit if done else found.record.applied
+        await self.records.save(Record(inventory=final, attempted=found.commit, applied=applied, message=message))
+        return report
+
+    async def healths(self, stored: Inventory) -> tuple[health.Part, ...]:
+        """The health of every object in the inventory that has one."""
+        parts = await in_parallel(stored.entries.values(), self._part)
+        return tuple(part for part in parts if part is not None)
+
+    async def _rendered(self, tree: Tree) -> tuple[Manifest, ...]:
+        rendered = render(tree)
+        return (*await self._namespace(rendered), *rendered)
+
+    async def _namespace(self, rendered: Iterable[Manifest]) -> tuple[Manifest, ...]:
+        """The destination's namespace, if it is to be made and is not there, or was made by us before."""
+        terms = self.terms
+        ref = Ref(group="", kind="Namespace", name=terms.namespace)
+        if terms.namespace_metadata is None or any(item.ref == ref for item in rendered):
+            return ()
+        live = await self.cluster.live(known.NAMESPACE, ref)
+        if live is not None and ref not in (await self.records.load()).inventory.entries:
+            return ()
+        metadata = {"name": terms.namespace, **terms.namespace_metadata}
+        body = {"apiVersion": "v1", "kind": "Namespace", "metadata": metadata}
+        return (Manifest(body=body, file="CreateNamespace=true", line=0),)
+
+    async def _wanted(self, rendered: tuple[Manifest, ...]) -> tuple[tuple[Manifest, ...], Mapping[KindKey, Kind]]:
+        found = await self.cluster.kinds(map(key_of, rendered))
+        kinds = {**declared_kinds(rendered), **found}
+        terms = self.terms
+        return normalise(rendered, kinds=kinds, namespace=terms.namespace, sync=terms.identity), kinds
+
+    async def _question(self, manifests: tuple[Manifest, ...], kinds: Mapping[KindKey, Kind]) -> Question:
+        served = await self.cluster.kinds(kinds)
+        namespaces = [manifest for manifest in manifests if manifest.body["kind"] == "Namespace"]
+        missing = [item for item in namespaces if await self.cluster.live(known.NAMESPACE, item.ref) is None]
+        return Question(
+            kinds=kinds,
+            claims=claims([*await self._neighbours(manifests), *(manifest.body for manifest in manifests)]),
+            sync=self.terms.identity,
+            adopt_owned=self.terms.adopt,
+            adjust=self.terms.adjust,
+            brought_kinds=frozenset(kinds.keys() - served.keys()),
+            brought_namespaces=frozenset(item.ref.name for item in missing),
+        )
+
+    async def _plan(
+        self, manifests: tuple[Manifest, ...], question: Question, record: Record, *, commit: str, confirmed: str
+    ) -> SyncPlan:
+        examined = await examine(self.cluster, manifests, question)
+        leftovers = await self._leftovers(record.inventory, manifests)
+        in_use = await self._in_use(leftovers)
+
+        def decide(policy: Policy) -> SyncPlan:
+            return plan(
+                examined=examined, inventory=record.inventory, leftovers=leftovers, policy=policy, in_use=in_use
+            )
+
+        decided = decide(self.terms.policy)
+        if confirmed and confirmed == digest(decided, commit=commit):
+            return decide(replace(self.terms.policy, confirm=True))
+        return decided
+
+    async def _neighbours(self, manifests: Iterable[Manifest]) -> list[JSON]:
+        """Live Rollouts and autoscalers of the namespaces concerned."""
+        scalers = await self.observer.kinds(SCALERS)
+        namespaces = sorted({manifest.ref.namespace for manifest in manifests} - {""})
+        found = [await self.observer.list(kind, space) for kind in scalers.values() for space in namespaces]
+        return [body for bodies in found for body in bodies]
+
+    async def _leftovers(self, stored: Inventory, manifests: Iterable[Manifest]) -> tuple[Leftover, ...]:
+        entries = leftover_entries(stored, (manifest.ref for manifest in manifests))
+        return tuple(await in_parallel(entries, self._leftover))
+
+    async def _leftover(self, entry: Entry) -> Leftover:
+        kind = await self._kind(entry)
+        if kind is None:
+            return Leftover(entry=entry, unknown=f"the cluster does not know the kind {entry.ref.kind} now")
+        return Leftover(entry=entry, live=await self.cluster.live(kind, entry.ref))
+
+    async def _kind(self, entry: Entry) -> Kind | None:
+        key = (entry.api_version, entry.ref.kind)
+        return (await self.cluster.kinds([key])).get(key)
+
+    async def _in_use(self, leftovers: Iterable[Leftover]) -> frozenset[Ref]:
+        spaces = {item.entry.ref.namespace for item in leftovers if item.entry.ref.kind in references.KINDS}
+        found = [await self.observer.list(known.REPLICA_SET, space) for space in sorted(spaces)]
+        return references.in_use(body for bodies in found for body in bodies)
+
+    async def _execute(self, decided: SyncPlan, question: Question, go_on: GoOn) -> Outcome:
+        async def reexamine(item: Examined) -> Examined:
+            neighbours = claims([*await self._neighbours([item.manifest]), item.manifest.body])
+            return (await examine(self.cluster, [item.manifest], replace(question, claims=neighbours)))[0]
+
+        return await execute(
+            self.cluster,
+            decided,
+            kinds=question.kinds,
+            reexamine=reexamine,
+            go_on=go_on,
+            propagation=self.terms.propagation,
+        )
+
+    async def _part(self, entry: Entry) -> health.Part | None:
+        kind = await self._kind(entry)
+        body = None if kind is None else await self.cluster.live(kind, entry.ref)
+        state = health.Health(status=health.Status.MISSING) if body is None else health.assess(body)
+        return None if state is None else health.Part(ref=entry.ref, health=state)
+
+
+def _with_uids(stored: Inventory, uids: Mapping[Ref, str]) -> Inventory:
+    return stored.with_entries(replace(entry, uid=uids[ref]) for ref, entry in stored.entries.items() if ref in uids)

@@ -10,6 +10,7 @@ Which events wake whom, and how urgently:
     Rollout, AnalysisRun            itself, first: our own writes are known by then, so somebody else wrote it
     anything a Rollout controls     that Rollout, soon
     AnalysisTemplate, Cluster…      every Rollout that uses it, soon
+    Service, a router's object      every Rollout that names it, or manages it, soon
     what a list brings              the same, later
 """
 
@@ -34,10 +35,11 @@ from rollouts.engine.measuring import Measuring
 from rollouts.engine.metrics import Metrics
 from rollouts.engine.queue import Priority
 from rollouts.engine.reconcile import Controller, Loop
-from rollouts.engine.snapshots import INDEXES, Rollouts, users_of
+from rollouts.engine.snapshots import Rollouts, followers_of, indexes, users_of
 from rollouts.engine.store import Key, Store, key_of
 from rollouts.engine.writer import Writer
 from rollouts.strategy.keys import INSTANCE_ID, POD_HASH
+from rollouts.traffic import ROUTERS, Routers
 
 JSON = Mapping[str, Any]
 log = structlog.get_logger(__name__)
@@ -46,6 +48,7 @@ PRUNE_FIRST: Final = 30.0
 PRUNE_EVERY: Final = 600.0
 _GRACE: Final = 10.0
 _GRACE_LOST: Final = 2.0
+_OWNED: Final = frozenset({kinds.ROLLOUT, kinds.REPLICA_SET, kinds.ANALYSIS_RUN})
 SELECTORS: Final[Mapping[Kind, str]] = {kinds.REPLICA_SET: POD_HASH}
 
 
@@ -69,11 +72,14 @@ class App:
         settings: Settings | None = None,
         lease: Lease | None = None,
         providers: Mapping[str, Provider] | None = None,
+        routers: Routers = ROUTERS,
     ) -> None:
         self.api = api
         self.settings = settings or Settings()
         self.lease = lease
-        self.store = Store({kind: INDEXES[kind] for kind in self.kinds})
+        self.routers = routers
+        self._indexes = indexes(routers)
+        self.store = Store({kind: self._indexes[kind] for kind in self.kinds})
         self.recorder = Recorder(api)
         self.metrics = Metrics(store=self.store, requests=api.requests, events=self.recorder.recorded)
         self.writer = Writer(api=api, store=self.store, recorder=self.recorder, absorbed=self._written)
@@ -87,10 +93,10 @@ class App:
     @property
     def kinds(self) -> tuple[Kind, ...]:
         """What is watched. A controller of one namespace has no right to, and no use for, what belongs to none."""
-        return tuple(kind for kind in INDEXES if kind.namespaced or self.settings.namespace is None)
+        return tuple(kind for kind in self._indexes if kind.namespaced or self.settings.namespace is None)
 
     def _controllers(self) -> tuple[Controller, ...]:
-        rollouts = Rollouts(api=self.api, store=self.store)
+        rollouts = Rollouts(api=self.api, store=self.store, routers=self.routers)
         measuring = Measuring(api=self.api, providers=self.providers)
         return (
             Controller(kind=kinds.ROLLOUT, decide=rollouts.decide, workers=self.settings.rollout_workers),
@@ -162,6 +168,8 @@ class App:
     def _concerned(self, kind: Kind, obj: JSON) -> Iterable[Key]:
         if kind in (kinds.ANALYSIS_TEMPLATE, kinds.CLUSTER_ANALYSIS_TEMPLATE):
             return map(key_of, users_of(self.store, obj))
+        if kind not in _OWNED:
+            return map(key_of, followers_of(self.store, kind, obj))
         owners = (Key(obj["metadata"].get("namespace", ""), ref["name"]) for ref in _rollouts_over(obj))
         return [key for key in owners if self.store.get(kinds.ROLLOUT, key) is not None]
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from dataclasses import replace
 from datetime import datetime
 from typing import Any, Final
 
@@ -12,8 +13,9 @@ from rollouts.engine.client import Api
 from rollouts.engine.store import Index, Key, Store, by_namespace, by_owner, key_of
 from rollouts.plan import Plan
 from rollouts.strategy import Snapshot, decide, needs_pods
-from rollouts.strategy.keys import POD_HASH
+from rollouts.strategy.keys import MANAGED_BY, POD_HASH
 from rollouts.strategy.wants import selector_text
+from rollouts.traffic import ROUTERS, Reference, Routers, references
 
 JSON = Mapping[str, Any]
 
@@ -54,33 +56,89 @@ def users_of(store: Store, template: JSON) -> tuple[JSON, ...]:
 
 
 def _analyses(rollout: JSON) -> Iterable[JSON]:
-    canary = ((rollout.get("spec") or {}).get("strategy") or {}).get("canary") or {}
+    strategy = (rollout.get("spec") or {}).get("strategy") or {}
+    canary, blue_green = strategy.get("canary") or {}, strategy.get("blueGreen") or {}
     blocks = [canary.get("analysis"), *(step.get("analysis") for step in canary.get("steps") or ())]
+    blocks += [blue_green.get("prePromotionAnalysis"), blue_green.get("postPromotionAnalysis")]
     return [block for block in blocks if isinstance(block, Mapping)]
 
 
+def by_service(rollout: JSON) -> Iterable[str]:
+    """Index of Rollouts: `namespace/name` of each Service named."""
+    namespace = rollout["metadata"].get("namespace", "")
+    return [f"{namespace}/{name}" for name in _service_names(rollout)]
+
+
+def _service_names(rollout: JSON) -> list[str]:
+    strategy = (rollout.get("spec") or {}).get("strategy") or {}
+    canary, blue_green = strategy.get("canary") or {}, strategy.get("blueGreen") or {}
+    turns = canary.get("pingPong") or {}
+    named = [
+        *(canary.get(key) for key in ("canaryService", "stableService")),
+        *(turns.get(key) for key in ("pingService", "pongService")),
+        *(blue_green.get(key) for key in ("activeService", "previewService")),
+    ]
+    return [name for name in named if isinstance(name, str) and name]
+
+
+def by_manager(service: JSON) -> Iterable[str]:
+    """Index of Services: `namespace/name` of the Rollout that manages one."""
+    manager = (service["metadata"].get("annotations") or {}).get(MANAGED_BY)
+    return (f"{service['metadata'].get('namespace', '')}/{manager}",) if manager else ()
+
+
 INDEXES: Final[Mapping[Kind, Mapping[str, Index]]] = {
-    kinds.ROLLOUT: {"template": by_template},
+    kinds.ROLLOUT: {"template": by_template, "service": by_service},
     kinds.REPLICA_SET: {"owner": by_owner, "stem": by_stem},
     kinds.ANALYSIS_RUN: {"owner": by_owner},
     kinds.ANALYSIS_TEMPLATE: {"namespace": by_namespace, "embeds": by_embedded},
     kinds.CLUSTER_ANALYSIS_TEMPLATE: {"namespace": by_namespace, "embeds": by_embedded},
+    kinds.SERVICE: {"manager": by_manager},
 }
+
+
+def indexes(routers: Routers) -> Mapping[Kind, Mapping[str, Index]]:
+    """What is watched, by which it is found: the kinds every controller needs, and those its routers read."""
+
+    def by_route(rollout: JSON) -> Iterable[str]:
+        namespace = rollout["metadata"].get("namespace", "")
+        return [_route(ref.kind, ref.namespace or namespace, ref.name) for ref in references(rollout, routers)]
+
+    routed: dict[Kind, Mapping[str, Index]] = {kind: {} for router in routers.values() for kind in router.kinds}
+    return {**routed, **INDEXES, kinds.ROLLOUT: {**INDEXES[kinds.ROLLOUT], "route": by_route}}
+
+
+def _route(kind: Kind, namespace: str, name: str) -> str:
+    return f"{kind.plural}.{kind.group}/{namespace}/{name}"
+
+
+def followers_of(store: Store, kind: Kind, obj: JSON) -> tuple[JSON, ...]:
+    """The Rollouts that point a Service, or whose router reads an object; also the one that manages a Service."""
+    namespace, name = obj["metadata"].get("namespace", ""), obj["metadata"]["name"]
+    shelf = store.shelf(kinds.ROLLOUT)
+    found = {key_of(rollout): rollout for rollout in shelf.find("service", f"{namespace}/{name}")}
+    if kind != kinds.SERVICE:
+        found = {key_of(rollout): rollout for rollout in shelf.find("route", _route(kind, namespace, name))}
+    managers = [Key(*entry.split("/")) for entry in by_manager(obj)]
+    return tuple((found | {key: shelf.objects[key] for key in managers if key in shelf.objects}).values())
 
 
 class Rollouts:
     """Decides for Rollouts; `decide` fits `reconcile.Controller`."""
 
-    def __init__(self, *, api: Api, store: Store) -> None:
+    def __init__(self, *, api: Api, store: Store, routers: Routers = ROUTERS) -> None:
         self._api = api
         self._store = store
+        self._routers = routers
 
     async def decide(self, obj: JSON, now: datetime) -> Plan:
         """Gather the world around a Rollout and decide."""
-        pods = await self._pods(obj) if needs_pods(obj) else ()
-        return decide(self.snapshot(obj, pods=pods), now)
+        snapshot = self.snapshot(obj)
+        if needs_pods(snapshot):
+            snapshot = replace(snapshot, pods=await self._pods(obj))
+        return decide(snapshot, now, routers=self._routers)
 
-    def snapshot(self, obj: JSON, *, pods: tuple[JSON, ...] = ()) -> Snapshot:
+    def snapshot(self, obj: JSON) -> Snapshot:
         """The world around a Rollout, as the store knows it."""
         metadata = obj["metadata"]
         uid, namespace, name = metadata["uid"], metadata["namespace"], metadata["name"]
@@ -97,8 +155,25 @@ class Rollouts:
             analysis_runs=self._store.shelf(kinds.ANALYSIS_RUN).find("owner", uid),
             templates=self._named(kinds.ANALYSIS_TEMPLATE, namespace) if measured else {},
             cluster_templates=self._named(kinds.CLUSTER_ANALYSIS_TEMPLATE, "") if measured else {},
-            pods=pods,
+            services=self._services(namespace, name, _service_names(obj)),
+            routes=self._routes(obj),
         )
+
+    def _services(self, namespace: str, rollout: str, named: Iterable[str]) -> dict[str, JSON]:
+        """Services a Rollout names, and those it manages."""
+        shelf = self._store.shelf(kinds.SERVICE)
+        there = [shelf.objects.get(Key(namespace, name)) for name in named]
+        found = [service for service in there if service is not None]
+        return {obj["metadata"]["name"]: obj for obj in (*found, *shelf.find("manager", f"{namespace}/{rollout}"))}
+
+    def _routes(self, obj: JSON) -> dict[Reference, JSON]:
+        """What the routers of a Rollout read."""
+        namespace = obj["metadata"]["namespace"]
+        there = {
+            reference: self._store.get(reference.kind, Key(reference.namespace or namespace, reference.name))
+            for reference in references(obj, self._routers)
+        }
+        return {reference: found for reference, found in there.items() if found is not None}
 
     def _named(self, kind: Kind, namespace: str) -> dict[str, JSON]:
         found = self._store.shelf(kind).find("namespace", namespace) if self._store.keeps(kind) else ()

@@ -9,14 +9,18 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
-from typing import Any
+from typing import Any, Final
 
 from rollouts.strategy import runs
 from rollouts.strategy.commands import Intent
-from rollouts.strategy.recorded import CANARY_PAUSE, INCONCLUSIVE, Pause
+from rollouts.strategy.recorded import INCONCLUSIVE, Pause
+from rollouts.strategy.runs import RunKind
+from rollouts.strategy.situation import Situation
 from rollouts.strategy.steps import Hold, Position, Verdict, kind_of
 
 Steps = Sequence[Mapping[str, Any]]
+
+USER_PAUSE: Final = Hold(kind="UserPause", reason="manually paused: spec.paused is true", patient=True)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -24,7 +28,8 @@ class Course:
     """Where a Rollout stands.
 
     `index`: the step it is at (len(steps): past the last). `completed`: steps done in this decision. `abort`: the
-    reason, when this decision aborts. `measure`: index of a step that wants a new AnalysisRun.
+    reason, when this decision aborts. `begin`: the kind of AnalysisRun that is to begin now. Blue/green: `checkpoint`:
+    its pause is over; `cutover`: the active Service belongs to the new ReplicaSet from now on.
     """
 
     index: int
@@ -33,7 +38,9 @@ class Course:
     completed: tuple[int, ...] = ()
     hold: Hold | None = None
     abort: str | None = None
-    measure: int | None = None
+    begin: RunKind | None = None
+    checkpoint: bool = False
+    cutover: bool = False
 
 
 def follow(
@@ -42,26 +49,35 @@ def follow(
     intent: Intent,
     first: bool,
     promoted: bool,
+    fast: bool,
     attempt: runs.Attempt,
     at_desired: Callable[[int], bool],
+    obstacle: Callable[[int], str | None],
     now: datetime,
 ) -> Course:
-    """The course of a canary. `at_desired(i)`: whether pods stand as step i wants them."""
+    """The course of a canary. `fast`: steps are skipped. `at_desired(i)`: whether pods stand as step i wants them.
+    `obstacle(weight)`: why traffic can't have that weight yet."""
     end = len(steps)
     if first or promoted:
         return Course(index=end)
     if intent.abort:
         return Course(index=0)
-    if intent.promote_full:
+    if fast:
         return Course(index=end)
     start = Course(index=intent.index, pauses=intent.pauses, controller_pause=intent.controller_pause)
     if intent.paused:
-        return replace(start, hold=Hold(kind="UserPause", reason="manually paused: spec.paused is true"))
-    return _walk(start, steps=steps, attempt=attempt, at_desired=at_desired, now=now)
+        return replace(start, hold=USER_PAUSE)
+    return _walk(start, steps=steps, attempt=attempt, at_desired=at_desired, obstacle=obstacle, now=now)
 
 
 def _walk(
-    course: Course, *, steps: Steps, attempt: runs.Attempt, at_desired: Callable[[int], bool], now: datetime
+    course: Course,
+    *,
+    steps: Steps,
+    attempt: runs.Attempt,
+    at_desired: Callable[[int], bool],
+    obstacle: Callable[[int], str | None],
+    now: datetime,
 ) -> Course:
     while course.index < len(steps):
         kind, value = kind_of(steps[course.index])
@@ -75,10 +91,11 @@ def _walk(
             pauses=_relevant(course.pauses, kind.key),
             controller_pause=course.controller_pause,
             run=attempt.current(runs.STEP, step=course.index),
+            obstacle=obstacle,
         )
         verdict = kind.progress(position)
         if not verdict.done:
-            return _held(course, verdict)
+            return held(course, verdict, runs.STEP)
         course = replace(
             course,
             index=course.index + 1,
@@ -94,14 +111,15 @@ def _relevant(pauses: tuple[Pause, ...], step: str) -> tuple[Pause, ...]:
     return tuple(pause for pause in pauses if pause.reason == INCONCLUSIVE or step == "pause") if pauses else ()
 
 
-def _held(course: Course, verdict: Verdict) -> Course:
+def held(course: Course, verdict: Verdict, kind: RunKind) -> Course:
+    """The course that ends at a verdict which is not `done`. `kind`: of the run it may ask for."""
     return replace(
         course,
         pauses=verdict.pauses,
         controller_pause=verdict.controller_pause,
         hold=verdict.hold,
         abort=verdict.abort,
-        measure=course.index if verdict.measure else None,
+        begin=kind if verdict.measure else None,
     )
 
 
@@ -110,6 +128,6 @@ def inconclusive(pauses: Sequence[Pause]) -> bool:
     return any(pause.reason == INCONCLUSIVE for pause in pauses)
 
 
-def at_pause_step(pauses: Sequence[Pause]) -> bool:
-    """Whether a pause step holds the Rollout."""
-    return any(pause.reason == CANARY_PAUSE for pause in pauses)
+def frozen(at: Situation, course: Course) -> bool:
+    """A person's pause, or an inconclusive analysis, holds all pods where they are, unless N itself changed."""
+    return (at.intent.paused or inconclusive(course.pauses)) and not at.rescaled

@@ -1,4 +1,4 @@
-"""Everything decided for one canary, before it is put into writes, status and events."""
+"""Everything decided for one Rollout, before it is put into writes, status and events."""
 
 from __future__ import annotations
 
@@ -9,12 +9,13 @@ from typing import Any
 
 from rollouts.strategy.commands import Intent
 from rollouts.strategy.course import Course
-from rollouts.strategy.moves import Counts
 from rollouts.strategy.recorded import Recorded
 from rollouts.strategy.restart import Restart
 from rollouts.strategy.revisions import Revisions
 from rollouts.strategy.runs import RunKind
+from rollouts.strategy.situation import Situation
 from rollouts.strategy.snapshot import ReplicaSet, Run
+from rollouts.strategy.target import Target
 from rollouts.strategy.wants import Wants
 
 JSON = Mapping[str, Any]
@@ -43,24 +44,45 @@ class CurrentRun:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Decision:
-    """The outcome of all stages. `first`: nothing was ever stable; `promoted`: new was stable before this decision;
-    `promote`: why new becomes stable now, else None."""
+    """The outcome of all stages. `promote`: why new becomes stable now, else None."""
 
-    rollout: JSON
-    now: datetime
-    wants: Wants
-    recorded: Recorded
-    revisions: Revisions
-    intent: Intent
+    at: Situation
     course: Course
-    counts: Counts
-    runs: tuple[Run, ...]
-    current_runs: tuple[CurrentRun, ...]
-    first: bool
-    promoted: bool
+    target: Target
+    current_runs: tuple[CurrentRun, ...] = ()
     abort: Abort | None = None
     promote: str | None = None
     restart: Restart = field(default_factory=Restart)
+
+    @property
+    def rollout(self) -> JSON:
+        """The object itself."""
+        return self.at.snapshot.rollout
+
+    @property
+    def now(self) -> datetime:
+        """The time of the decision."""
+        return self.at.now
+
+    @property
+    def wants(self) -> Wants:
+        """The spec."""
+        return self.at.wants
+
+    @property
+    def recorded(self) -> Recorded:
+        """The status so far."""
+        return self.at.recorded
+
+    @property
+    def revisions(self) -> Revisions:
+        """The ReplicaSets in their roles before this decision."""
+        return self.at.revisions
+
+    @property
+    def intent(self) -> Intent:
+        """What people asked for."""
+        return self.at.intent
 
     @property
     def stable_hash(self) -> str:
@@ -75,12 +97,13 @@ class Decision:
     @property
     def rolls_back(self) -> bool:
         """The template went back to that of the stable ReplicaSet."""
-        return self.promoted and self.intent.reset
+        return self.at.promoted and self.intent.reset
 
     def target_of(self, rs: ReplicaSet) -> int:
         """spec.replicas this ReplicaSet gets."""
-        if self.revisions.new is not None and rs.name == self.revisions.new.name:
-            return self.counts.new
-        if self.revisions.stable is not None and rs.name == self.revisions.stable.name:
-            return self.counts.stable
-        return self.counts.others[self.revisions.others.index(rs)]
+        counts, revisions = self.target.counts, self.revisions
+        if revisions.new is not None and rs.name == revisions.new.name:
+            return counts.new
+        if revisions.stable is not None and rs.name == revisions.stable.name:
+            return counts.stable
+        return counts.others[revisions.others.index(rs)]

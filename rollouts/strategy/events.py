@@ -5,16 +5,29 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from rollouts.plan import Event
-from rollouts.strategy import keys, runs
+from rollouts.strategy import keys, runs, services
 from rollouts.strategy.decision import CurrentRun, Decision
 from rollouts.strategy.steps import kind_of
+from rollouts.strategy.window import WINDOW
 
 
 def of(decision: Decision) -> tuple[Event, ...]:
     """The events of a decision, with the peer's reasons, in its order (§3)."""
     return tuple(
         event
-        for part in (_begun, _run_events, _failed, _steps, _scaled, _paused, _aborted, _finished)
+        for part in (
+            _begun,
+            _switched,
+            _started,
+            _run_events,
+            _failed,
+            _weighed,
+            _steps,
+            _scaled,
+            _paused,
+            _aborted,
+            _finished,
+        )
         for event in part(decision)
     )
 
@@ -29,25 +42,50 @@ def _begun(decision: Decision) -> Iterator[Event]:
     if revisions.new is None:
         message = f"Created ReplicaSet {revisions.name} (revision {revisions.number})"
         yield Event(reason="NewReplicaSetCreated", message=message)
-    if decision.rolls_back:
+
+
+def _switched(decision: Decision) -> Iterator[Event]:
+    for switch in decision.target.switches:
+        yield services.event(switch)
+
+
+def _started(decision: Decision) -> Iterator[Event]:
+    """A first blue/green deploy says nothing here, as with the peer."""
+    recorded, revisions = decision.recorded, decision.revisions
+    canary = decision.wants.canary is not None
+    if canary and decision.rolls_back:
         yield Event(reason="SkipSteps", message="Rollback to stable ReplicaSets")
-    elif not decision.recorded.current_hash or revisions.updated:
+    elif canary and revisions.updated and decision.at.fast == WINDOW:
+        yield Event(reason="SkipSteps", message=WINDOW)
+    elif revisions.updated or (canary and not recorded.current_hash):
         message = f"Rollout not completed, started update to revision {revisions.number} ({revisions.hash})"
         yield Event(reason="RolloutNotCompleted", message=message)
+
+
+def _weighed(decision: Decision) -> Iterator[Event]:
+    """`Traffic weight updated from 0 to 25`, and whatever the routers have to say."""
+    traffic, told = decision.target.traffic, decision.recorded.weights
+    if traffic is None:
+        return
+    yield from traffic.events
+    weight = traffic.split.canary.weight
+    if told is None or told.canary != weight:
+        before = "" if told is None else f"from {told.canary} "
+        yield Event(reason="TrafficWeightUpdated", message=f"Traffic weight updated {before}to {weight}")
 
 
 def _run_events(decision: Decision) -> Iterator[Event]:
     for current in decision.current_runs:
         yield from _run_event(decision, current)
     for kind in runs.KINDS:
-        named = decision.recorded.run(kind.status_key).get("name")
+        named = decision.recorded.run(kind.section, kind.status_key).get("name")
         if named and not any(current.name == named for current in decision.current_runs):
-            run = next((run for run in decision.runs if run.name == named), None)
+            run = next((run for run in decision.at.runs if run.name == named), None)
             yield from _run_event(decision, CurrentRun(kind=kind, name=named, step=None, run=run))
 
 
 def _run_event(decision: Decision, current: CurrentRun) -> Iterator[Event]:
-    before = decision.recorded.run(current.kind.status_key)
+    before = decision.recorded.run(current.kind.section, current.kind.status_key)
     previous = before.get("status", "") if before.get("name") == current.name else ""
     after = current.run.phase if current.run else ""
     if after and after != previous:
@@ -79,8 +117,8 @@ def _steps(decision: Decision) -> Iterator[Event]:
 
 def _scaled(decision: Decision) -> Iterator[Event]:
     revisions = decision.revisions
-    if revisions.new is None and decision.counts.new:
-        yield _scaling(revisions.name, revisions.number, 0, decision.counts.new)
+    if revisions.new is None and decision.target.counts.new:
+        yield _scaling(revisions.name, revisions.number, 0, decision.target.counts.new)
     for rs in revisions.all:
         target = decision.target_of(rs)
         if target != rs.replicas:

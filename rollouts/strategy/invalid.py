@@ -12,68 +12,45 @@ from typing import Any, Final
 
 from rollouts.api import kinds
 from rollouts.api.parsing import check
+from rollouts.api.validation.references import Existing, missing
 from rollouts.plan import Event, Plan
-from rollouts.strategy import conditions, measure, patching, templates
+from rollouts.strategy import conditions, measure, patching
 from rollouts.strategy.recorded import recall
 from rollouts.strategy.snapshot import Snapshot
 from rollouts.strategy.steps import STEPS
+from rollouts.traffic import Routers
 
 JSON = Mapping[str, Any]
 
 RECHECK_SECONDS: Final = 20.0
 NOT_YET: Final = "Forbidden: not supported by this version of the controller"
 _UNSUPPORTED_SPEC: Final = ("workloadRef",)
-_UNSUPPORTED_CANARY: Final = (
-    "trafficRouting",
-    "canaryService",
-    "stableService",
-    "antiAffinity",
-    "canaryMetadata",
-    "stableMetadata",
-)
+_ROUTING_OPTIONS: Final = frozenset({"managedRoutes", "maxTrafficWeight"})
 
 
-def problems(snapshot: Snapshot) -> tuple[str, ...]:
+def problems(snapshot: Snapshot, routers: Routers) -> tuple[str, ...]:
     """Every error as `path: message`; empty for a Rollout that can be carried out."""
     rollout = snapshot.rollout
     checked = check(kinds.ROLLOUT, rollout)
     found = [str(error) for error in checked.errors]
-    found += list(_unsupported(rollout["spec"])) if checked.model is not None else []
-    return tuple(found) or tuple(_analyses(snapshot))
+    if checked.model is not None:
+        found += list(_unsupported(rollout["spec"], routers))
+        found += [str(error) for error in missing(checked.model, Existing(services=snapshot.services))]
+    return tuple(found) or tuple(measure.problems(snapshot))
 
 
-def _unsupported(spec: JSON) -> Iterator[str]:
+def _unsupported(spec: JSON, routers: Routers) -> Iterator[str]:
     for key in _UNSUPPORTED_SPEC:
         if spec.get(key):
             yield f"spec.{key}: {NOT_YET}"
-    strategy = spec.get("strategy") or {}
-    if strategy.get("blueGreen") is not None:
-        yield f"spec.strategy.blueGreen: {NOT_YET}"
-    canary = strategy.get("canary") or {}
-    for key in _UNSUPPORTED_CANARY:
-        if canary.get(key):
-            yield f"spec.strategy.canary.{key}: {NOT_YET}"
+    canary = (spec.get("strategy") or {}).get("canary") or {}
+    for key, block in (canary.get("trafficRouting") or {}).items():
+        if key not in _ROUTING_OPTIONS and key not in routers and block is not None:
+            yield f"spec.strategy.canary.trafficRouting.{key}: {NOT_YET}"
     for index, step in enumerate(canary.get("steps") or ()):
         for key in step if isinstance(step, Mapping) else ():
             if key not in STEPS:
                 yield f"spec.strategy.canary.steps[{index}].{key}: {NOT_YET}"
-
-
-def _analyses(snapshot: Snapshot) -> Iterator[str]:
-    canary = snapshot.rollout["spec"]["strategy"]["canary"] or {}
-    blocks = [(measure.BACKGROUND_PATH, canary.get("analysis"), True)]
-    blocks += [
-        (measure.step_path(index), step["analysis"], False)
-        for index, step in enumerate(canary.get("steps") or ())
-        if "analysis" in step
-    ]
-    for path, block, background in blocks:
-        if block is None:
-            continue
-        try:
-            templates.run_spec(block, snapshot, path=path, stable_hash="-", latest_hash="-", background=background)
-        except templates.UnusableAnalysisError as error:
-            yield from map(str, error.problems)
 
 
 def plan(rollout: JSON, errors: tuple[str, ...], *, now: datetime) -> Plan:

@@ -1,105 +1,126 @@
 """Measuring during an update: the AnalysisRuns it looks at now, and what background analysis has to say.
 
-Step runs are asked for by the `analysis` step (steps/analysis.py); the background run exists from `startingStep` on
-until the update ends.
+A *place* is a block of the spec that runs come from: an `analysis` step, the canary's background analysis, those before
+and after a blue/green switch. Most places ask for their run themselves (`Course.begin`); the background run exists from
+`startingStep` on until the update ends.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import replace
-from datetime import datetime
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, replace
 from typing import Any
 
 from rollouts.strategy import runs, templates
-from rollouts.strategy.commands import Intent
 from rollouts.strategy.course import Course
-from rollouts.strategy.decision import CurrentRun, Decision
-from rollouts.strategy.recorded import INCONCLUSIVE, Pause
-from rollouts.strategy.runs import Attempt, RunKind
-from rollouts.strategy.snapshot import Run, Snapshot
-from rollouts.strategy.steps import Hold
-from rollouts.strategy.steps.analysis import failure
-from rollouts.strategy.wants import Wants
+from rollouts.strategy.decision import CurrentRun
+from rollouts.strategy.runs import RunKind
+from rollouts.strategy.situation import Situation
+from rollouts.strategy.snapshot import Snapshot
+from rollouts.strategy.steps.analysis import failure, inconclusive
 
 JSON = Mapping[str, Any]
 
 
-def heed_background(course: Course, want: Wants, attempt: Attempt, intent: Intent, *, now: datetime) -> Course:
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Place:
+    """A block runs come from, and its path in the object. `step`: the index of a step."""
+
+    kind: RunKind
+    block: JSON
+    path: str
+    step: int | None = None
+
+
+def places(rollout: JSON) -> Iterator[Place]:
+    """Every analysis of a Rollout, in the order of its fields."""
+    strategy = rollout["spec"]["strategy"]
+    for kind, section, key in _BLOCKS:
+        block = (strategy.get(section) or {}).get(key)
+        if block is not None:
+            yield Place(kind=kind, block=block, path=f"spec.strategy.{section}.{key}")
+    for index, step in enumerate((strategy.get("canary") or {}).get("steps") or ()):
+        if step.get("analysis") is not None:
+            path = f"spec.strategy.canary.steps[{index}].analysis"
+            yield Place(kind=runs.STEP, block=step["analysis"], path=path, step=index)
+
+
+_BLOCKS = (
+    (runs.BACKGROUND, "canary", "analysis"),
+    (runs.PRE, "blueGreen", "prePromotionAnalysis"),
+    (runs.POST, "blueGreen", "postPromotionAnalysis"),
+)
+
+
+def problems(snapshot: Snapshot) -> Iterator[str]:
+    """What is wrong with the analyses, as `path: message`."""
+    for place in places(snapshot.rollout):
+        try:
+            _spec(place, snapshot, stable="-", latest="-")
+        except templates.UnusableAnalysisError as error:
+            yield from map(str, error.problems)
+
+
+def heed_background(course: Course, at: Situation) -> Course:
     """Abort or pause where the background run says so."""
-    run = attempt.current(runs.BACKGROUND) if want.background else None
+    run = at.attempt.current(runs.BACKGROUND) if at.wants.background else None
     if run is None or course.abort:
         return course
     if run.phase in {"Failed", "Error"}:
         return replace(course, abort=failure(runs.BACKGROUND.abort_prefix, run))
-    if run.phase != "Inconclusive" or intent.resumed:
+    if run.phase != "Inconclusive" or at.intent.resumed:
         return course
-    pauses = intent.pauses or (Pause(reason=INCONCLUSIVE, start=now.replace(microsecond=0)),)
-    reason = f"background analysis {run.name} is inconclusive: promote to go on, abort to go back"
-    hold = Hold(kind="Inconclusive", reason=reason, since=pauses[0].start)
-    return replace(
-        course, index=intent.index, completed=(), pauses=pauses, controller_pause=True, hold=hold, measure=None
-    )
+    verdict = inconclusive(at.intent.pauses, run, now=at.now)
+    hold = verdict.hold and replace(verdict.hold, reason=f"background {verdict.hold.reason}")
+    return Course(index=at.intent.index, pauses=verdict.pauses, controller_pause=True, hold=hold)
 
 
-def current_runs(decision: Decision, attempt: Attempt, snapshot: Snapshot) -> tuple[CurrentRun, ...]:
-    """The runs status names after this decision, those to create included."""
-    if not decision.in_progress or decision.first or decision.intent.promote_full:
-        return ()
-    found = (_step(decision, attempt, snapshot), _background(decision, attempt, snapshot))
+def current_runs(at: Situation, course: Course) -> tuple[CurrentRun, ...]:
+    """The runs status names while the update goes on, those to create included."""
+    found = (_current(at, course, place) for place in places(at.snapshot.rollout))
     return tuple(run for run in found if run is not None)
 
 
-def _step(decision: Decision, attempt: Attempt, snapshot: Snapshot) -> CurrentRun | None:
-    index = decision.course.index
-    if index >= len(decision.wants.steps) or "analysis" not in decision.wants.steps[index]:
+def _current(at: Situation, course: Course, place: Place) -> CurrentRun | None:
+    if place.step is not None and place.step != course.index:
         return None
-    run = attempt.current(runs.STEP, step=index)
-    if decision.course.measure != index:
-        return None if run is None else CurrentRun(kind=runs.STEP, name=run.name, step=index, run=run)
-    block = decision.wants.steps[index]["analysis"] or {}
-    return _create(decision, snapshot, kind=runs.STEP, block=block, path=step_path(index), step=index)
+    run = at.attempt.current(place.kind, step=place.step)
+    if _begins(at, course, place):
+        return _create(at, place)
+    return None if run is None else CurrentRun(kind=place.kind, name=run.name, step=place.step, run=run)
 
 
-def _background(decision: Decision, attempt: Attempt, snapshot: Snapshot) -> CurrentRun | None:
-    block = decision.wants.background
-    if not block or decision.course.index < (block.get("startingStep") or 0):
-        return None
-    run = attempt.current(runs.BACKGROUND)
-    again = run is not None and run.phase == "Inconclusive" and decision.intent.resumed
-    if run is None and decision.course.index >= len(decision.wants.steps):
-        return None
-    if run is not None and not again:
-        return CurrentRun(kind=runs.BACKGROUND, name=run.name, step=None, run=run)
-    return _create(decision, snapshot, kind=runs.BACKGROUND, block=block, path=BACKGROUND_PATH, step=None)
+def _begins(at: Situation, course: Course, place: Place) -> bool:
+    if place.kind is not runs.BACKGROUND:
+        return course.begin is place.kind
+    run = at.attempt.current(runs.BACKGROUND)
+    if course.index < (place.block.get("startingStep") or 0):
+        return False
+    if run is None:
+        return course.index < len(at.wants.steps)
+    return run.phase == "Inconclusive" and at.intent.resumed
 
 
-def _create(
-    decision: Decision, snapshot: Snapshot, *, kind: RunKind, block: JSON, path: str, step: int | None
-) -> CurrentRun:
-    revisions = decision.revisions
-    base = f"{decision.wants.name}-{revisions.hash}-{revisions.number}" + ("" if step is None else f"-{step}")
-    spec = templates.run_spec(
-        block,
-        snapshot,
-        path=path,
-        stable_hash=decision.recorded.stable_hash,
-        latest_hash=revisions.hash,
-        background=kind is runs.BACKGROUND,
-    )
-    name = runs.free_name(base, _names(decision.runs))
+def _create(at: Situation, place: Place) -> CurrentRun:
+    revisions = at.revisions
+    suffix = place.kind.suffix if place.step is None else f"-{place.step}"
+    base = f"{at.wants.name}-{revisions.hash}-{revisions.number}{suffix}"
     return CurrentRun(
-        kind=kind, name=name, step=step, run=None, create=spec, metadata=block.get("analysisRunMetadata") or {}
+        kind=place.kind,
+        name=runs.free_name(base, [run.name for run in at.runs]),
+        step=place.step,
+        run=None,
+        create=_spec(place, at.snapshot, stable=at.recorded.stable_hash, latest=revisions.hash),
+        metadata=place.block.get("analysisRunMetadata") or {},
     )
 
 
-def _names(existing: tuple[Run, ...]) -> list[str]:
-    return [run.name for run in existing]
-
-
-BACKGROUND_PATH = "spec.strategy.canary.analysis"
-
-
-def step_path(index: int) -> str:
-    """Where an analysis step stands in the object."""
-    return f"spec.strategy.canary.steps[{index}].analysis"
+def _spec(place: Place, snapshot: Snapshot, *, stable: str, latest: str) -> dict[str, Any]:
+    return templates.run_spec(
+        place.block,
+        snapshot,
+        path=place.path,
+        stable_hash=stable,
+        latest_hash=latest,
+        background=place.kind is runs.BACKGROUND,
+    )

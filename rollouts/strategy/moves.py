@@ -9,6 +9,7 @@ leaves, so stopping between any two keeps both the floor of available pods and t
 from __future__ import annotations
 
 from collections.abc import Sequence
+from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, replace
 
 from rollouts.strategy.replicas import Count, Limits, scale_down, scale_up
@@ -31,15 +32,17 @@ def furthest(
     new: ReplicaSet | None,
     stable: ReplicaSet | None,
     others: Sequence[ReplicaSet],
+    kept: AbstractSet[str] = frozenset(),
 ) -> Counts:
-    """Replica counts to set now. `new` None: it is about to be created, at the size this returns."""
+    """Replica counts to set now. `new` None: it is about to be created, at the size this returns. `kept`: hashes a
+    Service still selects; those of others are not scaled down."""
     state = Counts(
         new=new.replicas if new else 0,
         stable=stable.replicas if stable else 0,
         others=tuple(rs.replicas for rs in others),
     )
     while True:
-        after = _pass(state, limits=limits, desired=desired, new=new, stable=stable, others=others)
+        after = _pass(state, limits=limits, desired=desired, new=new, stable=stable, others=others, kept=kept)
         if after == state:
             return state
         state = after
@@ -53,6 +56,7 @@ def _pass(
     new: ReplicaSet | None,
     stable: ReplicaSet | None,
     others: Sequence[ReplicaSet],
+    kept: AbstractSet[str],
 ) -> Counts:
     new_count = Count(replicas=state.new, available=new.available if new else 0)
     stable_count = Count(replicas=state.stable, available=stable.available) if stable else None
@@ -62,8 +66,8 @@ def _pass(
     grown = replace(state, new=grown_new, stable=grown_stable)
     if grown != state:
         return grown
-    if any(state.others):
-        return replace(state, others=_shrunk(state, limits=limits, new=new, stable=stable, others=others))
+    if any(count for count, rs in zip(state.others, others, strict=True) if rs.hash not in kept):
+        return replace(state, others=_shrunk(state, limits=limits, new=new, stable=stable, others=others, kept=kept))
     small_new, small_stable = scale_down(limits=limits, desired=desired, new=new_count, stable=stable_count)
     return replace(state, new=small_new, stable=small_stable)
 
@@ -75,15 +79,16 @@ def _shrunk(
     new: ReplicaSet | None,
     stable: ReplicaSet | None,
     others: Sequence[ReplicaSet],
+    kept: AbstractSet[str],
 ) -> tuple[int, ...]:
     """Older ReplicaSets: unavailable pods go at once, the rest as far as the floor allows, newest revision first."""
-    kept = [min(count, rs.available) for count, rs in zip(state.others, others, strict=True)]
-    serving = sum(kept)
+    left = [min(count, rs.available) for count, rs in zip(state.others, others, strict=True)]
+    serving = sum(left)
     serving += min(state.new, new.available) if new else 0
     serving += min(state.stable, stable.available) if stable else 0
     budget = max(serving - limits.floor, 0)
-    for position, count in enumerate(kept):
-        take = min(count, budget)
-        kept[position] -= take
+    for position, (count, rs) in enumerate(zip(left, others, strict=True)):
+        take = 0 if rs.hash in kept else min(count, budget)
+        left[position] -= take
         budget -= take
-    return tuple(kept)
+    return tuple(left)

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from datetime import datetime
 from typing import Any
 
 from rollouts.api import kinds
 from rollouts.plan import Create, Delete, Patch
-from rollouts.strategy import identity, keys
+from rollouts.strategy import ephemeral, identity, keys, patching, times
 from rollouts.strategy.revisions import Revisions
 from rollouts.strategy.runs import RunKind
 from rollouts.strategy.snapshot import ReplicaSet, Run
@@ -30,7 +31,7 @@ def owner_reference(rollout: JSON) -> dict[str, Any]:
 
 def new_replica_set(rollout: JSON, wants: Wants, revisions: Revisions, *, replicas: int) -> Create:
     """The ReplicaSet of a revision, at the size it should have now."""
-    template = identity.inject_hash_label(wants.template, revisions.hash)
+    template = _template(wants, revisions)
     selector = dict(wants.selector)
     selector["matchLabels"] = {**(selector.get("matchLabels") or {}), keys.POD_HASH: revisions.hash}
     spec: dict[str, Any] = {"replicas": replicas, "selector": selector, "template": template}
@@ -45,6 +46,7 @@ def new_replica_set(rollout: JSON, wants: Wants, revisions: Revisions, *, replic
             "labels": dict(template["metadata"]["labels"]),
             "annotations": {
                 **_copied(rollout),
+                **ephemeral.annotation(ephemeral.first(wants, revisions)),
                 keys.REVISION: str(revisions.number),
                 keys.DESIRED_REPLICAS: str(wants.limits.replicas),
             },
@@ -55,18 +57,37 @@ def new_replica_set(rollout: JSON, wants: Wants, revisions: Revisions, *, replic
     return Create(kind=kinds.REPLICA_SET, namespace=wants.namespace, body=body)
 
 
+def _template(wants: Wants, revisions: Revisions) -> dict[str, Any]:
+    """The pod template with all a controller adds: the hash, anti-affinity to the stable pods, the role's metadata."""
+    labelled = identity.inject_hash_label(wants.template, revisions.hash)
+    stable = revisions.stable.hash if revisions.stable else ""
+    apart = identity.inject_anti_affinity(labelled, wants.anti_affinity, stable_hash=stable, namespace=wants.namespace)
+    return ephemeral.injected(apart, ephemeral.first(wants, revisions))
+
+
 def _copied(rollout: JSON) -> dict[str, str]:
     annotations = rollout["metadata"].get("annotations") or {}
     return {key: value for key, value in annotations.items() if key not in keys.NOT_COPIED_TO_REPLICA_SETS}
 
 
 def replica_set_patch(
-    rs: ReplicaSet, rollout: JSON, wants: Wants, *, replicas: int, revision: int | None = None, active: bool = True
+    rs: ReplicaSet,
+    rollout: JSON,
+    wants: Wants,
+    *,
+    replicas: int,
+    revision: int | None = None,
+    active: bool = True,
+    deadline: datetime | None = None,
+    template: JSON | None = None,
 ) -> Patch | None:
     """One patch with all that must change on a ReplicaSet; None when nothing must. `revision`: the number it takes
     over when an older ReplicaSet is used again. `active`: it is new or stable, so it is kept in step with the spec.
+    `deadline`: its scale-down deadline. `template`: a merge patch of metadata and pod template (see ephemeral.py).
     Shrinking rests on pods being available, so it is refused on a ReplicaSet that changed meanwhile; growing is not."""
-    annotations: dict[str, str] = {}
+    annotations: dict[str, str | None] = {}
+    if deadline != rs.deadline:
+        annotations[keys.SCALE_DOWN_DEADLINE] = times.text(deadline) if deadline else None
     if revision is not None and revision != rs.revision:
         history = rs.annotations.get(keys.REVISION_HISTORY)
         annotations[keys.REVISION] = str(revision)
@@ -81,6 +102,7 @@ def replica_set_patch(
     if active and (rs.raw["spec"].get("minReadySeconds") or 0) != wants.min_ready_seconds:
         spec["minReadySeconds"] = wants.min_ready_seconds
     body = {key: value for key, value in (("metadata", metadata), ("spec", spec)) if value}
+    body = patching.joined(body, template or {})
     if not body:
         return None
     return Patch(

@@ -29,6 +29,15 @@ def difference(before: JSON, after: JSON) -> dict[str, Any]:
     return patch
 
 
+def joined(first: JSON, second: JSON) -> dict[str, Any]:
+    """Two merge patches as one; `second` wins."""
+    result = dict(first)
+    for key, value in second.items():
+        old = result.get(key)
+        result[key] = joined(old, value) if isinstance(old, Mapping) and isinstance(value, Mapping) else value
+    return result
+
+
 def _without_nones(value: Any) -> Any:
     if isinstance(value, Mapping):
         return {key: _without_nones(item) for key, item in value.items() if item is not None}

@@ -11,7 +11,7 @@ from rollouts.strategy.recorded import Pause
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Standing:
-    """What phase and message follow from. Counts are pods; `total` is over all ReplicaSets."""
+    """What phase and message follow from. Counts are pods. `unfinished`: what is to do once they are there."""
 
     progressing: Condition | None
     paused: bool
@@ -20,8 +20,7 @@ class Standing:
     wanted: int
     updated: int
     available: int
-    total: int
-    promoted: bool
+    unfinished: str
 
 
 def phase(at: Standing) -> tuple[str, str]:
@@ -35,7 +34,6 @@ def phase(at: Standing) -> tuple[str, str]:
         (at.restarting, "Progressing", "rollout is restarting"),
         (at.updated < at.wanted, "Progressing", "more replicas need to be updated"),
         (at.available < at.updated, "Progressing", "updated replicas are still becoming available"),
-        (at.total > at.updated, "Progressing", "old replicas are pending termination"),
-        (not at.promoted, "Progressing", "waiting for all steps to complete"),
+        (bool(at.unfinished), "Progressing", at.unfinished),
     )
     return next(((name, message) for applies, name, message in rows if applies), ("Healthy", ""))

@@ -12,6 +12,7 @@ from rollouts.strategy import times
 JSON = Mapping[str, Any]
 
 CANARY_PAUSE = "CanaryPauseStep"
+BLUE_GREEN_PAUSE = "BlueGreenPause"
 INCONCLUSIVE = "InconclusiveAnalysisRun"
 
 
@@ -21,6 +22,16 @@ class Pause:
 
     reason: str
     start: datetime
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Weights:
+    """`status.canary.weights`: what the routers were last told. `canary` is the weight of the pods labelled `hash`."""
+
+    canary: int
+    hash: str
+    stable: int
+    verified: bool | None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -50,9 +61,33 @@ class Recorded:
         """The condition of this type, if there is one."""
         return next((c for c in self.raw.get("conditions") or () if c.get("type") == kind), None)
 
-    def run(self, key: str) -> JSON:
-        """`status.canary.<key>`: name, status and message of a current AnalysisRun; empty when there is none."""
-        return (self.raw.get("canary") or {}).get(key) or {}
+    def run(self, section: str, key: str) -> JSON:
+        """`status.<section>.<key>`: name, status and message of a current AnalysisRun; empty when there is none."""
+        return _mapping(_mapping(self.raw.get(section)).get(key))
+
+    @property
+    def weights(self) -> Weights | None:
+        """The traffic weights; None when none were ever set."""
+        found = _mapping(_mapping(self.raw.get("canary")).get("weights"))
+        if not found:
+            return None
+        canary, stable = _mapping(found.get("canary")), _mapping(found.get("stable"))
+        return Weights(
+            canary=_integer(canary.get("weight")) or 0,
+            hash=canary.get("podTemplateHash") or "",
+            stable=_integer(stable.get("weight")) or 0,
+            verified=found.get("verified"),
+        )
+
+    @property
+    def checkpoint(self) -> bool:
+        """Blue/green: the pause before the switch is over."""
+        return bool(_mapping(self.raw.get("blueGreen")).get("scaleUpPreviewCheckPoint"))
+
+    @property
+    def stable_is_pong(self) -> bool:
+        """Which of two Services that take turns is the stable one."""
+        return _mapping(self.raw.get("canary")).get("stablePingPong") == "pong"
 
 
 def recall(rollout: JSON) -> Recorded:
@@ -79,6 +114,10 @@ def recall(rollout: JSON) -> Recorded:
 def _pauses(entries: Any) -> list[Pause]:
     found = [(entry.get("reason") or "", times.moment(entry.get("startTime"))) for entry in entries]
     return [Pause(reason=reason, start=start) for reason, start in found if reason and start]
+
+
+def _mapping(value: object) -> JSON:
+    return value if isinstance(value, Mapping) else {}
 
 
 def _integer(value: object) -> int | None:

@@ -11,10 +11,13 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any, Final
 
-from rollouts.strategy import conditions, duration, patching, phase, progressing, runs, times
+from rollouts.strategy import conditions, duration, ephemeral, keys, patching, phase, progressing, runs, services, times
+from rollouts.strategy.canary import pointing
 from rollouts.strategy.course import Course
 from rollouts.strategy.decision import Decision
+from rollouts.strategy.snapshot import ReplicaSet
 from rollouts.strategy.wants import selector_text
+from rollouts.traffic import Destination
 
 JSON = Mapping[str, Any]
 
@@ -22,7 +25,6 @@ SETTLE: Final = timedelta(seconds=2)
 _COUNTS: Final = frozenset(
     {"HPAReplicas", "replicas", "updatedReplicas", "readyReplicas", "availableReplicas", "message", "conditions"}
 )
-_PATIENT: Final = frozenset({"Pause", "Analysis", "Inconclusive", "UserPause"})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -35,17 +37,19 @@ class Status:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Pods:
-    """Pod counts of all ReplicaSets together; `updated` only of the new one."""
+    """Pod counts: `total` of all ReplicaSets, `updated` of the new one. The rest is what serves users: of all
+    ReplicaSets of a canary, of the active one of a blue/green Rollout."""
 
     total: int
     updated: int
     ready: int
     available: int
+    scalable: int
 
 
 def waits(course: Course) -> bool:
     """Whether something that may take its time holds us, so that the progress deadline does not count."""
-    return course.hold is not None and course.hold.kind in _PATIENT
+    return course.hold is not None and course.hold.patient
 
 
 def status(decision: Decision) -> Status:
@@ -59,7 +63,8 @@ def status(decision: Decision) -> Status:
         **_identity(decision),
         **_counts(pods),
         **_commands(decision),
-        "canary": {kind.status_key: _run_status(decision, kind) for kind in runs.KINDS},
+        "canary": _canary(decision),
+        "blueGreen": _blue_green(decision),
         "conditions": _conditions(decision, pods, story, name),
         "phase": name,
         "message": message or None,
@@ -74,25 +79,94 @@ def status(decision: Decision) -> Status:
 
 
 def _only_needed(after: dict[str, Any], before: JSON) -> dict[str, Any]:
-    if not before.get("canary") and not any(after["canary"].values()):
-        return {key: value for key, value in after.items() if key != "canary"}
-    return after
+    """Without the sections that have nothing to say and never had."""
+    empty = [key for key in ("canary", "blueGreen") if not before.get(key) and not _says_something(after[key])]
+    return {key: value for key, value in after.items() if key not in empty}
+
+
+def _says_something(section: JSON) -> bool:
+    return any(value is not None for value in section.values())
+
+
+def _canary(decision: Decision) -> dict[str, Any]:
+    section: dict[str, Any] = {
+        kind.status_key: _run_status(decision, kind) for kind in runs.KINDS if kind.section == "canary"
+    }
+    canary = decision.wants.canary
+    turns = canary is not None and canary.ping_pong is not None
+    pong = turns and pointing.pong_is_stable(decision.at, promote=decision.promote is not None)
+    return {
+        **section,
+        "weights": _weights(decision),
+        "stablePingPong": ("pong" if pong else "ping") if turns else None,
+    }
+
+
+def _weights(decision: Decision) -> dict[str, Any] | None:
+    """What the routers were told: now, or last time when they can't be told anything now."""
+    before = (decision.recorded.raw.get("canary") or {}).get("weights") or {}
+    if decision.wants.routed is None:
+        return None
+    traffic = decision.target.traffic
+    if traffic is None:
+        return before or None
+    split = traffic.split
+    told = {
+        "canary": _destination(split.canary),
+        "stable": _destination(split.stable),
+        "additional": [_destination(part) for part in split.additional] or None,
+        "verified": traffic.verified,
+    }
+    return patching.replaced(before, {key: value for key, value in told.items() if value is not None})
+
+
+def _destination(part: Destination) -> dict[str, Any]:
+    service = {"serviceName": part.service} if part.service else {}
+    return {"weight": part.weight, **service, "podTemplateHash": part.hash}
+
+
+def _blue_green(decision: Decision) -> dict[str, Any]:
+    section: dict[str, Any] = {
+        kind.status_key: _run_status(decision, kind) for kind in runs.KINDS if kind.section == "blueGreen"
+    }
+    wanted = decision.wants.blue_green
+    if wanted is None:
+        return {**section, "activeSelector": None, "previewSelector": None, "scaleUpPreviewCheckPoint": None}
+    return {
+        **section,
+        "activeSelector": _selects(decision, wanted.active_service) or None,
+        "previewSelector": _selects(decision, wanted.preview_service) or None,
+        "scaleUpPreviewCheckPoint": True if decision.course.checkpoint and decision.in_progress else None,
+    }
+
+
+def _selects(decision: Decision, service: str | None) -> str:
+    return services.after(decision.at.snapshot.services, decision.target.switches, service)
+
+
+def _active(decision: Decision) -> ReplicaSet | None:
+    """Blue/green: the ReplicaSet that serves users."""
+    wanted = decision.wants.blue_green
+    return decision.at.labelled(_selects(decision, wanted.active_service)) if wanted else None
 
 
 def _pods(decision: Decision) -> Pods:
-    every = decision.revisions.all
+    every, active = decision.revisions.all, _active(decision)
+    serving = every if active is None else (active,)
     return Pods(
         total=sum(rs.current for rs in every),
         updated=decision.revisions.new.current if decision.revisions.new else 0,
-        ready=sum(rs.ready for rs in every),
-        available=sum(rs.available for rs in every),
+        ready=sum(rs.ready for rs in serving),
+        available=sum(rs.available for rs in serving),
+        scalable=sum(rs.current for rs in serving),
     )
 
 
 def _facts(decision: Decision, pods: Pods) -> progressing.Facts:
     wanted = decision.wants.limits.replicas
     promoted = decision.stable_hash == decision.revisions.hash
-    complete = promoted and pods.updated == pods.total == wanted and pods.available >= wanted
+    alone = pods.updated == pods.total if decision.wants.blue_green is None else _cut_over(decision)
+    complete = promoted and alone and pods.updated == wanted and pods.available >= wanted
     return progressing.Facts(
         recorded=decision.recorded,
         replica_set=decision.revisions.name if not decision.revisions.new else decision.revisions.new.name,
@@ -106,6 +180,11 @@ def _facts(decision: Decision, pods: Pods) -> progressing.Facts:
         deadline=decision.wants.deadline,
         now=decision.now,
     )
+
+
+def _cut_over(decision: Decision) -> bool:
+    active = _active(decision)
+    return active is not None and active.hash == decision.revisions.hash
 
 
 def _progressed(decision: Decision, pods: Pods) -> bool:
@@ -143,10 +222,22 @@ def _phase(
             wanted=decision.wants.limits.replicas,
             updated=pods.updated,
             available=pods.available,
-            total=pods.total,
-            promoted=decision.stable_hash == decision.revisions.hash,
+            unfinished=_unfinished(decision, pods),
         )
     )
+
+
+def _unfinished(decision: Decision, pods: Pods) -> str:
+    """What is still to do once the new pods are there, in the peer's words; empty when nothing is."""
+    wants, promoted = decision.wants, decision.stable_hash == decision.revisions.hash
+    if wants.blue_green is not None:
+        if not _cut_over(decision):
+            return "active service cutover pending"
+        waits_for = "post-promotion verification" if wants.blue_green.post is None else "analysis"
+        return "" if promoted else f"waiting for {waits_for} to complete"
+    if wants.routed is None and pods.total > pods.updated:
+        return "old replicas are pending termination"
+    return "" if promoted else "waiting for all steps to complete"
 
 
 def _identity(decision: Decision) -> dict[str, Any]:
@@ -159,13 +250,20 @@ def _identity(decision: Decision) -> dict[str, Any]:
         "currentStepIndex": decision.course.index if decision.wants.steps else None,
         "collisionCount": revisions.collision_count,
         "restartedAt": decision.restart.done,
-        "selector": selector_text(decision.wants.selector),
+        "selector": _selector(decision),
     }
+
+
+def _selector(decision: Decision) -> str:
+    """What a HorizontalPodAutoscaler counts: of a blue/green Rollout only the pods that serve users."""
+    active = _active(decision)
+    text = selector_text(decision.wants.selector)
+    return f"{text},{keys.POD_HASH}={active.hash}" if active else text
 
 
 def _counts(pods: Pods) -> dict[str, Any]:
     return {
-        "HPAReplicas": pods.total or None,
+        "HPAReplicas": pods.scalable or None,
         "replicas": pods.total or None,
         "updatedReplicas": pods.updated or None,
         "readyReplicas": pods.ready or None,
@@ -223,7 +321,7 @@ def _duration(decision: Decision, *, complete: bool) -> dict[str, Any]:
         now=decision.now,
         begins=begins,
         outcome=_outcome(decision),
-        finished=complete or decision.abort is not None or (decision.promote is not None and not decision.first),
+        finished=complete or decision.abort is not None or (decision.promote is not None and not decision.at.first),
         manual_pause=_only_a_person_can_end(decision),
     )
 
@@ -233,8 +331,10 @@ def _outcome(decision: Decision) -> str | None:
         return "Aborted"
     if decision.rolls_back:
         return "FastRolledBack"
+    if decision.promote and decision.at.fast:
+        return "FastPromoted" if decision.intent.promote_full else "FastRolledBack"
     if decision.promote:
-        return "FastPromoted" if decision.intent.promote_full else "Promoted"
+        return "Promoted"
     return None
 
 
@@ -266,5 +366,7 @@ def _look_again(decision: Decision, after: list[JSON]) -> float | None:
         expires = progressing.expiry_of(after, deadline=decision.wants.deadline)
         moments += [expires + timedelta(seconds=1)] if expires else []
     moments += [decision.restart.at] if decision.restart.at else []
+    moments += decision.target.looks(decision.now)
+    moments += [decision.now] if ephemeral.changing(decision) else []
     seconds = [(moment - decision.now).total_seconds() for moment in moments]
     return max(min(seconds), 0.0) if seconds else None

@@ -19,19 +19,48 @@ from rollouts.strategy.snapshot import Run
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RunKind:
-    """A place where runs come from: the label value, the status key, and how events and aborts call it."""
+    """A place where runs come from: the label value, where status names its run, how events and aborts call it, and
+    what its runs' names end in (`-pre`; the step's index for a step)."""
 
     label: str
+    section: str
     status_key: str
     title: str
     abort_prefix: str
+    suffix: str = ""
 
 
-STEP: Final = RunKind(label="Step", status_key="currentStepAnalysisRunStatus", title="Step", abort_prefix="Step-based")
-BACKGROUND: Final = RunKind(
-    label="Background", status_key="currentBackgroundAnalysisRunStatus", title="Background", abort_prefix="Background"
+STEP: Final = RunKind(
+    label="Step",
+    section="canary",
+    status_key="currentStepAnalysisRunStatus",
+    title="Step",
+    abort_prefix="Step-based",
 )
-KINDS: Final = (STEP, BACKGROUND)
+BACKGROUND: Final = RunKind(
+    label="Background",
+    section="canary",
+    status_key="currentBackgroundAnalysisRunStatus",
+    title="Background",
+    abort_prefix="Background",
+)
+PRE: Final = RunKind(
+    label="PrePromotion",
+    section="blueGreen",
+    status_key="prePromotionAnalysisRunStatus",
+    title="PrePromotion",
+    abort_prefix="Blue/green pre-promotion",
+    suffix="-pre",
+)
+POST: Final = RunKind(
+    label="PostPromotion",
+    section="blueGreen",
+    status_key="postPromotionAnalysisRunStatus",
+    title="PostPromotion",
+    abort_prefix="Blue/green post-promotion",
+    suffix="-post",
+)
+KINDS: Final = (STEP, BACKGROUND, PRE, POST)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -45,7 +74,7 @@ class Attempt:
     def current(self, kind: RunKind, *, step: int | None = None) -> Run | None:
         """The run of this kind (and step) which counts now, if there is one."""
         same = [run for run in self.runs if run.kind == kind.label and run.step == step]
-        named = self.recorded.run(kind.status_key).get("name")
+        named = self.recorded.run(kind.section, kind.status_key).get("name")
         if named:
             found = next((run for run in same if run.name == named), None)
             if found is not None:

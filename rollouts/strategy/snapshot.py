@@ -12,6 +12,7 @@ from datetime import datetime
 from typing import Any
 
 from rollouts.strategy import keys, times
+from rollouts.traffic import Reference
 
 JSON = Mapping[str, Any]
 
@@ -22,7 +23,8 @@ class Snapshot:
 
     `replica_sets`: those it controls, and orphans that match its selector. `foreign`: ReplicaSets of the namespace
     it does not control whose names begin with the Rollout's (they can occupy a name). `templates` and
-    `cluster_templates` are keyed by name. `pods`: the pods of its ReplicaSets, filled only when a restart is pending.
+    `cluster_templates` are keyed by name. `pods`: the pods of its ReplicaSets, filled only when `needs_pods` says so.
+    `services`: those it names and those it still manages, by name. `routes`: what its traffic routers read.
     """
 
     rollout: JSON
@@ -32,6 +34,8 @@ class Snapshot:
     templates: Mapping[str, JSON] = field(default_factory=dict)
     cluster_templates: Mapping[str, JSON] = field(default_factory=dict)
     pods: tuple[JSON, ...] = ()
+    services: Mapping[str, JSON] = field(default_factory=dict)
+    routes: Mapping[Reference, JSON] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -73,6 +77,16 @@ class ReplicaSet:
     def scaled(self, replicas: int) -> ReplicaSet:
         """The same ReplicaSet with another spec.replicas."""
         return replace(self, replicas=replicas)
+
+    @property
+    def deadline(self) -> datetime | None:
+        """When its pods may go, if that was put off."""
+        return times.moment(self.annotations.get(keys.SCALE_DOWN_DEADLINE))
+
+    @property
+    def full(self) -> bool:
+        """All pods it is asked for are available, and there are some."""
+        return 0 < self.replicas <= self.available
 
     @property
     def annotations(self) -> JSON:

@@ -1,17 +1,18 @@
 """The writes of a decision, in an order that is safe to stop after any one of them.
 
-1. ReplicaSets that shrink, then the new one, then those that grow (see moves.py): what users wait for comes first;
-2. the Rollout's revision, which the new ReplicaSet already carries;
-3. AnalysisRuns that begin, then those that end;
-4. what is beyond the history limits;
-5. pods to evict for a restart.
+1. Services, then routes: users leave pods before these go, and were decided to reach pods that are there;
+2. ReplicaSets that shrink, then the new one, then those that grow (see moves.py): what users wait for comes first;
+3. the Rollout's revision, which the new ReplicaSet already carries;
+4. AnalysisRuns that begin, then those that end;
+5. what is beyond the history limits;
+6. pods to label for their role, pods to evict for a restart.
 """
 
 from __future__ import annotations
 
 from rollouts.api import kinds
 from rollouts.plan import Create, Delete, Patch, Write
-from rollouts.strategy import history, objects, runs
+from rollouts.strategy import ephemeral, history, objects, runs, services
 from rollouts.strategy.decision import Decision
 from rollouts.strategy.snapshot import Run
 
@@ -20,10 +21,13 @@ def of(decision: Decision) -> tuple[Write, ...]:
     """All writes but status."""
     revision = objects.rollout_patch(decision.rollout, decision.wants, revision=decision.revisions.number)
     return (
+        *(services.patch(switch, decision.wants.name) for switch in decision.target.switches),
+        *(decision.target.traffic.writes if decision.target.traffic else ()),
         *_replica_sets(decision),
         *((revision,) if revision else ()),
         *_analysis_runs(decision),
         *_history(decision),
+        *ephemeral.pods(decision),
         *decision.restart.evict,
     )
 
@@ -42,13 +46,15 @@ def _replica_sets(decision: Decision) -> list[Write]:
             replicas=target,
             revision=revisions.number if is_new else None,
             active=rs not in revisions.others,
+            deadline=decision.target.deadlines.get(rs.name, rs.deadline),
+            template=ephemeral.change(decision, rs),
         )
         if patch is not None:
             (shrink if target < rs.replicas else grow).append(patch)
     created: list[Write] = []
     if revisions.new is None:
         created.append(
-            objects.new_replica_set(decision.rollout, decision.wants, revisions, replicas=decision.counts.new)
+            objects.new_replica_set(decision.rollout, decision.wants, revisions, replicas=decision.target.counts.new)
         )
     return [*shrink, *created, *grow]
 
@@ -74,7 +80,7 @@ def _analysis_runs(decision: Decision) -> list[Create | Patch]:
 
 def _ours(decision: Decision) -> list[Run]:
     labels = {kind.label for kind in runs.KINDS}
-    return [run for run in decision.runs if run.kind in labels]
+    return [run for run in decision.at.runs if run.kind in labels]
 
 
 def _history(decision: Decision) -> list[Delete]:

@@ -4,12 +4,16 @@ from __future__ import annotations
 
 import copy
 import itertools
+from collections.abc import Iterable
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from rollouts.plan import Create, Delete, Evict, Patch, Plan
 from rollouts.strategy import Snapshot, decide
+from rollouts.strategy.keys import POD_HASH
 from rollouts.strategy.times import text
+from rollouts.traffic import ROUTERS, Reference, Routers
+from tests.strategy.router import CONFIG_MAP
 
 START = datetime(2026, 1, 1, tzinfo=UTC)
 
@@ -41,11 +45,25 @@ def rollout(
     }
 
 
-class World:
-    """`rollout`, `sets`, `runs` are the objects by name; `log` is every request, `events` every event."""
+def image(rs: dict[str, Any]) -> str:
+    return str(rs["spec"]["template"]["spec"]["containers"][0]["image"])
 
-    def __init__(self, rollout: dict[str, Any], *, templates: dict[str, Any] | None = None) -> None:
+
+class World:
+    """`rollout`, `sets`, `runs`, `services` are the objects by name; `log` is every request, `events` every event."""
+
+    def __init__(
+        self,
+        rollout: dict[str, Any],
+        *,
+        templates: dict[str, Any] | None = None,
+        services: Iterable[str] = (),
+        routers: Routers = ROUTERS,
+    ) -> None:
         self.rollout = rollout
+        self.services = {name: service(name, rollout["metadata"]["name"]) for name in services}
+        self.routers = routers
+        self.routes: dict[str, dict[str, Any]] = {}
         self.sets: dict[str, dict[str, Any]] = {}
         self.runs: dict[str, dict[str, Any]] = {}
         self.templates = templates or {}
@@ -69,11 +87,13 @@ class World:
                 analysis_runs=tuple(self.runs.values()),
                 templates=self.templates,
                 pods=tuple(self.pods_.values()),
+                services=self.services,
+                routes={Reference(kind=CONFIG_MAP, name=name): obj for name, obj in self.routes.items()},
             )
         )
 
     def plan(self) -> Plan:
-        self.last = decide(self.snapshot(), self.now)
+        self.last = decide(self.snapshot(), self.now, routers=self.routers)
         return self.last
 
     def apply(self, plan: Plan, *, die_after: int | None = None) -> None:
@@ -97,7 +117,7 @@ class World:
             name = body["metadata"]["name"]
             self.log.append(f"POST {write.kind.kind}")
             body["metadata"] |= {"uid": f"uid-{next(self.ids)}", "creationTimestamp": text(self.now), "generation": 1}
-            target = self.sets if write.kind.kind == "ReplicaSet" else self.runs
+            target = self._objects(write.kind.kind)
             if name in target:
                 return
             target[name] = body
@@ -108,8 +128,8 @@ class World:
                     self.rollout["metadata"]["generation"] += 1
                 self.rollout = merged(self.rollout, write.body)
             else:
-                target = self.sets if write.kind.kind == "ReplicaSet" else self.runs
-                if "spec" in write.body:
+                target = self._objects(write.kind.kind)
+                if "spec" in write.body and "generation" in target[write.name]["metadata"]:
                     target[write.name]["metadata"]["generation"] += 1
                 target[write.name] = merged(target[write.name], write.body)
         elif isinstance(write, Evict):
@@ -117,7 +137,16 @@ class World:
             self.pods_.pop(write.name)
         elif isinstance(write, Delete):
             self.log.append(f"DELETE {write.kind.kind}")
-            (self.sets if write.kind.kind == "ReplicaSet" else self.runs).pop(write.name, None)
+            self._objects(write.kind.kind).pop(write.name, None)
+
+    def _objects(self, kind: str) -> dict[str, dict[str, Any]]:
+        return {
+            "ReplicaSet": self.sets,
+            "AnalysisRun": self.runs,
+            "Service": self.services,
+            "Pod": self.pods_,
+            "ConfigMap": self.routes,
+        }[kind]
 
     # --- the world
 
@@ -158,7 +187,7 @@ class World:
         self.now += timedelta(seconds=seconds)
 
     def fingerprint(self) -> str:
-        return repr((self.rollout, self.sets, self.runs))
+        return repr((self.rollout, self.sets, self.runs, self.services, self.routes))
 
     # --- people
 
@@ -180,13 +209,24 @@ class World:
     def status(self) -> dict[str, Any]:
         return self.rollout.get("status", {})
 
+    def selected(self, service: str) -> str:
+        """The image of the pods a Service selects; empty when it selects all of them."""
+        digest = self.services[service]["spec"]["selector"].get(POD_HASH, "")
+        return next((image(rs) for rs in self.sets.values() if rs["metadata"]["labels"][POD_HASH] == digest), digest)
+
     @property
     def replicas(self) -> dict[str, int]:
         """spec.replicas by image."""
-        return {
-            rs["spec"]["template"]["spec"]["containers"][0]["image"]: rs["spec"]["replicas"]
-            for rs in self.sets.values()
-        }
+        return {image(rs): rs["spec"]["replicas"] for rs in self.sets.values()}
+
+
+def service(name: str, app: str = "app") -> dict[str, Any]:
+    return {
+        "apiVersion": "v1",
+        "kind": "Service",
+        "metadata": {"name": name, "namespace": "ns", "uid": f"uid-{name}", "resourceVersion": "1"},
+        "spec": {"selector": {"app": app}, "ports": [{"port": 80}]},
+    }
 
 
 def merged(target: Any, patch: Any) -> Any:

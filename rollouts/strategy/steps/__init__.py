@@ -5,12 +5,29 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, Final
 
-from rollouts.strategy.steps import analysis, pause, set_weight
+from rollouts.strategy.steps import (
+    analysis,
+    pause,
+    set_canary_scale,
+    set_header_route,
+    set_mirror_route,
+    set_weight,
+)
 from rollouts.strategy.steps.base import Hold, Position, Step, Verdict
 
 __all__ = ["STEPS", "Hold", "Position", "Step", "Verdict", "kind_of"]
 
-STEPS: Final[Mapping[str, Step]] = {step.key: step for step in (set_weight.STEP, pause.STEP, analysis.STEP)}
+STEPS: Final[Mapping[str, Step]] = {
+    step.key: step
+    for step in (
+        set_weight.STEP,
+        pause.STEP,
+        analysis.STEP,
+        set_canary_scale.STEP,
+        set_header_route.STEP,
+        set_mirror_route.STEP,
+    )
+}
 
 
 def kind_of(step: Mapping[str, Any]) -> tuple[Step | None, Any]:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from datetime import datetime
+
 from rollouts.strategy.recorded import INCONCLUSIVE, Pause
 from rollouts.strategy.snapshot import Run
 from rollouts.strategy.steps.base import Hold, Position, Step, Verdict
@@ -9,10 +11,22 @@ from rollouts.strategy.steps.base import Hold, Position, Step, Verdict
 
 def progress(at: Position) -> Verdict:
     """Ask for a run, wait for it, or act on its result."""
+    return judge(at, "Step-based")
+
+
+def judge(at: Position, prefix: str) -> Verdict:
+    """The verdict on an analysis; `prefix` begins the reason of an abort. Blue/green's analyses are judged alike."""
     run = at.run
     if run is None or (run.phase == "Inconclusive" and at.resumed):
-        return Verdict(measure=True, hold=Hold(kind="Analysis", reason="analysis is being started"))
-    return _RESULTS.get(run.phase, _running)(at, run)
+        return Verdict(measure=True, hold=Hold(kind="Analysis", reason="analysis is being started", patient=True))
+    if run.phase in {"Failed", "Error"}:
+        return Verdict(abort=failure(prefix, run))
+    if run.phase == "Inconclusive":
+        return inconclusive(at.pauses, run, now=at.now)
+    if run.phase == "Successful":
+        return Verdict(done=True)
+    hold = Hold(kind="Analysis", reason=f"waiting for analysis {run.name}", since=run.created, patient=True)
+    return Verdict(hold=hold)
 
 
 def failure(prefix: str, run: Run) -> str:
@@ -20,27 +34,12 @@ def failure(prefix: str, run: Run) -> str:
     return f"{prefix} analysis phase error/failed" + (f": {run.message}" if run.message else "")
 
 
-def _failed(_: Position, run: Run) -> Verdict:
-    return Verdict(abort=failure("Step-based", run))
-
-
-def _inconclusive(at: Position, run: Run) -> Verdict:
-    pauses = at.pauses or (Pause(reason=INCONCLUSIVE, start=at.now.replace(microsecond=0)),)
+def inconclusive(pauses: tuple[Pause, ...], run: Run, *, now: datetime) -> Verdict:
+    """Pause until a person says what to make of it."""
+    standing = pauses or (Pause(reason=INCONCLUSIVE, start=now.replace(microsecond=0)),)
     reason = f"analysis {run.name} is inconclusive: promote to go on, abort to go back"
-    return Verdict(
-        hold=Hold(kind="Inconclusive", reason=reason, since=pauses[0].start), pauses=pauses, controller_pause=True
-    )
+    hold = Hold(kind="Inconclusive", reason=reason, since=standing[0].start, patient=True)
+    return Verdict(hold=hold, pauses=standing, controller_pause=True)
 
-
-def _running(_: Position, run: Run) -> Verdict:
-    return Verdict(hold=Hold(kind="Analysis", reason=f"waiting for analysis {run.name}", since=run.created))
-
-
-_RESULTS = {
-    "Successful": lambda _at, _run: Verdict(done=True),
-    "Failed": _failed,
-    "Error": _failed,
-    "Inconclusive": _inconclusive,
-}
 
 STEP = Step(key="analysis", progress=progress, describe=lambda _: "analysis")

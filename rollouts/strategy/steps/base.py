@@ -15,17 +15,20 @@ JSON = Mapping[str, Any]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Hold:
-    """Why a Rollout waits, as data: shown by kubectl, the pages and the simulator. `until`: when it ends by itself."""
+    """Why a Rollout waits, as data: shown by kubectl, the pages and the simulator. `until`: when it ends by itself.
+    `patient`: it may take its time, so the progress deadline does not count."""
 
     kind: str
     reason: str
     since: datetime | None = None
     until: datetime | None = None
+    patient: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Position:
-    """What a step sees. `value` is the step's own block as written; `run` the current AnalysisRun of this step."""
+    """What a step sees. `value` is the step's own block as written; `run` the current AnalysisRun of this step;
+    `obstacle(weight)`: why traffic can't have that weight yet, None when it can (always, without a router)."""
 
     now: datetime
     index: int
@@ -34,6 +37,7 @@ class Position:
     pauses: tuple[Pause, ...]
     controller_pause: bool
     run: Run | None = None
+    obstacle: Callable[[int], str | None] = lambda _weight: None
 
     @property
     def resumed(self) -> bool:

@@ -31,7 +31,9 @@ def _waiting(at: Position, pause: Pause, pauses: tuple[Pause, ...]) -> Verdict:
     until = _until(pause, at.value)
     reason = "paused until somebody promotes" if until is None else f"paused for {_duration(at.value)}"
     return Verdict(
-        hold=Hold(kind="Pause", reason=reason, since=pause.start, until=until), pauses=pauses, controller_pause=True
+        hold=Hold(kind="Pause", reason=reason, since=pause.start, until=until, patient=True),
+        pauses=pauses,
+        controller_pause=True,
     )
 
 

@@ -1,0 +1,72 @@
+"""Where a Rollout is, before anything is decided: what the stages `recall`, `identify` and `heed` found, in one value.
+
+Both strategies work on it; so do the simulator and the pages.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+
+from rollouts.strategy import window
+from rollouts.strategy.commands import Intent
+from rollouts.strategy.recorded import Recorded
+from rollouts.strategy.revisions import Revisions
+from rollouts.strategy.runs import Attempt
+from rollouts.strategy.snapshot import ReplicaSet, Run, Snapshot
+from rollouts.strategy.wants import Wants
+from rollouts.traffic import Routers
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Situation:
+    """`first`: nothing was ever stable; `promoted`: what is new is stable already; `attempt`: the AnalysisRuns of the
+    update under way; `runs`: all of this Rollout."""
+
+    snapshot: Snapshot
+    now: datetime
+    wants: Wants
+    recorded: Recorded
+    revisions: Revisions
+    intent: Intent
+    attempt: Attempt
+    runs: tuple[Run, ...]
+    routers: Routers
+
+    @property
+    def first(self) -> bool:
+        """Nothing was ever stable."""
+        return not self.recorded.stable_hash
+
+    @property
+    def promoted(self) -> bool:
+        """What is new is stable already."""
+        return not self.first and self.recorded.stable_hash == self.revisions.hash
+
+    @property
+    def underway(self) -> bool:
+        """There is an update that may go on."""
+        return not self.first and not self.promoted and not self.intent.abort
+
+    @property
+    def fast(self) -> str | None:
+        """Why steps and analyses are skipped: a full promotion was asked for, or it goes back to what was proven
+        lately; None in the ordinary case."""
+        if self.intent.promote_full:
+            return "Full promotion requested"
+        return window.reason(self.revisions, self.wants, now=self.now)
+
+    @property
+    def frozen(self) -> bool:
+        """Nothing moves by itself: a person's pause, unless N itself changed."""
+        return self.intent.paused and not self.rescaled
+
+    @property
+    def rescaled(self) -> bool:
+        """`spec.replicas` is another than the ReplicaSets were last sized for."""
+        active = [rs for rs in (self.revisions.new, self.revisions.distinct_stable) if rs and rs.replicas]
+        return any(rs.desired is not None and rs.desired != self.wants.limits.replicas for rs in active)
+
+    def labelled(self, hash_: str) -> ReplicaSet | None:
+        """The ReplicaSet with this hash."""
+        return next((rs for rs in self.revisions.all if rs.hash == hash_), None) if hash_ else None

@@ -1,0 +1,44 @@
+"""Fast rollbacks (argo-rollouts.md §2.6): what was proven lately needs no steps and no analysis.
+
+* Blue/green: the target still has its pods, because the delay after its own replacement is not over.
+* `rollbackWindow.revisions: n`: the target is older than the stable ReplicaSet, and fewer than n others came between.
+
+Going back to the stable ReplicaSet itself needs no rule: then nothing is under way any more.
+"""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+from rollouts.strategy.revisions import Revisions
+from rollouts.strategy.wants import Wants
+
+WINDOW = "Rollback within window"
+FAST = "Fast rollback"
+
+
+def reason(revisions: Revisions, wants: Wants, *, now: datetime) -> str | None:
+    """Why the update under way is a fast rollback; None when it is none."""
+    if revisions.new is None or revisions.distinct_stable is None:
+        return None
+    if _within_window(revisions, wants.rollback_window):
+        return WINDOW
+    deadline = revisions.new.deadline
+    waiting = deadline is not None and deadline > now and _served_before(revisions)
+    return FAST if wants.blue_green and waiting and revisions.new.full else None
+
+
+def _served_before(revisions: Revisions) -> bool:
+    """An aborted preview waits too, but was never proven; what was stable before is older than what is stable now."""
+    new, stable = revisions.new, revisions.stable
+    return bool(new and stable and new.created and stable.created and new.created < stable.created)
+
+
+def _within_window(revisions: Revisions, window: int) -> bool:
+    new, stable = revisions.new, revisions.stable
+    if not window or new is None or stable is None or new.created is None or stable.created is None:
+        return False
+    if new.created >= stable.created:
+        return False
+    between = [rs for rs in revisions.others if rs.created and new.created < rs.created < stable.created]
+    return len(between) < window

@@ -1,0 +1,26 @@
+"""Traffic routers, one file each: the wanted split of a Rollout's traffic in, writes on the router's objects out. Pure.
+
+A new router: write its file with the skeleton of `base.Router`, add its row to `ROUTERS`. Which weight is wanted, and
+when, is decided by `rollouts.strategy.weights`; a router only says how its objects express it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, Final
+
+from rollouts.traffic.base import Destination, Reference, Router, Routing, Split
+
+__all__ = ["ROUTERS", "Destination", "Reference", "Router", "Routers", "Routing", "Split", "references"]
+
+Routers = Mapping[str, Router]
+
+ROUTERS: Final[Routers] = {}
+
+
+def references(rollout: Mapping[str, Any], routers: Routers) -> tuple[Reference, ...]:
+    """What the routers a Rollout names read."""
+    strategy = (rollout.get("spec") or {}).get("strategy") or {}
+    routing = (strategy.get("canary") or {}).get("trafficRouting") or {}
+    blocks = [(router, routing.get(key)) for key, router in routers.items()]
+    return tuple(ref for router, block in blocks if block is not None for ref in router.references(block))

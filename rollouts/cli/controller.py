@@ -44,6 +44,7 @@ def controller(
     instance_id: Annotated[str, typer.Option(help="Only objects labelled with this controller instance id.")] = "",
     rollout_threads: Annotated[int, typer.Option(help="Rollouts worked on at once.")] = 512,
     analysis_threads: Annotated[int, typer.Option(help="AnalysisRuns worked on at once.")] = 30,
+    experiment_threads: Annotated[int, typer.Option(help="Experiments worked on at once.")] = 10,
     leader_elect: Annotated[bool, typer.Option(help="Act only while holding the Lease.")] = True,
     lease_duration: Annotated[str, typer.Option("--leader-election-lease-duration")] = "15s",
     renew_deadline: Annotated[str, typer.Option("--leader-election-renew-deadline")] = "10s",
@@ -60,6 +61,7 @@ def controller(
         instance_id=instance_id,
         rollout_workers=rollout_threads,
         analysis_workers=analysis_threads,
+        experiment_workers=experiment_threads,
     )
     try:
         logs.configure(level=loglevel, form=logformat)

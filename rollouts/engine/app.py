@@ -7,11 +7,11 @@
 
 Which events wake whom, and how urgently:
 
-    Rollout, AnalysisRun            itself, first: our own writes are known by then, so somebody else wrote it
-    anything a Rollout controls     that Rollout, soon
-    AnalysisTemplate, Cluster…      every Rollout that uses it, soon
-    Service, a router's object      every Rollout that names it, or manages it, soon
-    what a list brings              the same, later
+    Rollout, AnalysisRun, Experiment    itself, first: our own writes are known by then, so somebody else wrote it
+    anything one of them controls       that Rollout or Experiment, soon
+    AnalysisTemplate, Cluster…          every Rollout that uses it, soon
+    Service, a router's object          every Rollout that names it, or manages it, soon
+    what a list brings                  the same, later
 """
 
 from __future__ import annotations
@@ -30,6 +30,7 @@ from rollouts.api.kinds import Kind
 from rollouts.engine.client import Api
 from rollouts.engine.errors import NotFoundError
 from rollouts.engine.events import Recorder
+from rollouts.engine.experiments import Experiments
 from rollouts.engine.lease import Lease
 from rollouts.engine.measuring import Measuring
 from rollouts.engine.metrics import Metrics
@@ -48,7 +49,8 @@ PRUNE_FIRST: Final = 30.0
 PRUNE_EVERY: Final = 600.0
 _GRACE: Final = 10.0
 _GRACE_LOST: Final = 2.0
-_OWNED: Final = frozenset({kinds.ROLLOUT, kinds.REPLICA_SET, kinds.ANALYSIS_RUN})
+_OWNED: Final = frozenset({kinds.ROLLOUT, kinds.REPLICA_SET, kinds.ANALYSIS_RUN, kinds.EXPERIMENT})
+OWNERS: Final = {kind.kind: kind for kind in (kinds.ROLLOUT, kinds.EXPERIMENT)}
 SELECTORS: Final[Mapping[Kind, str]] = {kinds.REPLICA_SET: POD_HASH}
 
 
@@ -60,6 +62,7 @@ class Settings:
     instance_id: str = ""
     rollout_workers: int = 512
     analysis_workers: int = 30
+    experiment_workers: int = 10
 
 
 class App:
@@ -97,10 +100,12 @@ class App:
 
     def _controllers(self) -> tuple[Controller, ...]:
         rollouts = Rollouts(api=self.api, store=self.store, routers=self.routers)
+        experiments = Experiments(store=self.store)
         measuring = Measuring(api=self.api, providers=self.providers)
         return (
             Controller(kind=kinds.ROLLOUT, decide=rollouts.decide, workers=self.settings.rollout_workers),
             Controller(kind=kinds.ANALYSIS_RUN, decide=measuring.decide, workers=self.settings.analysis_workers),
+            Controller(kind=kinds.EXPERIMENT, decide=experiments.decide, workers=self.settings.experiment_workers),
         )
 
     def _loop(self, row: Controller) -> Loop:
@@ -153,8 +158,8 @@ class App:
             self.wake(kind, obj, Priority.LATER if event_type is None else Priority.SOON)
 
     def _written(self, kind: Kind, obj: JSON) -> None:
-        """A run that one loop wrote concerns the other; Rollouts and ReplicaSets are written by their own loop only."""
-        if kind == kinds.ANALYSIS_RUN:
+        """A run or an Experiment that one loop wrote concerns another; the rest is written by its own loop only."""
+        if kind in (kinds.ANALYSIS_RUN, kinds.EXPERIMENT):
             self.wake(kind, obj, Priority.SOON)
 
     def wake(self, kind: Kind, obj: JSON, priority: Priority) -> None:
@@ -162,16 +167,18 @@ class App:
         if kind in self.loops:
             own = Priority.FIRST if priority is Priority.SOON else priority
             self.loops[kind].queue.add(key_of(obj), own)
-        for key in self._concerned(kind, obj):
-            self.loops[kinds.ROLLOUT].queue.add(key, priority)
+        for concerned, key in self._concerned(kind, obj):
+            self.loops[concerned].queue.add(key, priority)
 
-    def _concerned(self, kind: Kind, obj: JSON) -> Iterable[Key]:
+    def _concerned(self, kind: Kind, obj: JSON) -> Iterable[tuple[Kind, Key]]:
         if kind in (kinds.ANALYSIS_TEMPLATE, kinds.CLUSTER_ANALYSIS_TEMPLATE):
-            return map(key_of, users_of(self.store, obj))
+            return [(kinds.ROLLOUT, key_of(user)) for user in users_of(self.store, obj)]
+        namespace = obj["metadata"].get("namespace", "")
+        owners = ((owner, Key(namespace, name)) for owner, name in _controllers_of(obj))
+        found = [(owner, key) for owner, key in owners if self.store.get(owner, key) is not None]
         if kind not in _OWNED:
-            return map(key_of, followers_of(self.store, kind, obj))
-        owners = (Key(obj["metadata"].get("namespace", ""), ref["name"]) for ref in _rollouts_over(obj))
-        return [key for key in owners if self.store.get(kinds.ROLLOUT, key) is not None]
+            found += [(kinds.ROLLOUT, key_of(user)) for user in followers_of(self.store, kind, obj)]
+        return found
 
     def _ours(self, kind: Kind, obj: JSON) -> bool:
         labels = obj["metadata"].get("labels") or {}
@@ -219,7 +226,9 @@ class App:
             self._open()
 
 
-def _rollouts_over(obj: JSON) -> Iterator[JSON]:
+def _controllers_of(obj: JSON) -> Iterator[tuple[Kind, str]]:
+    """The Rollout or Experiment that controls an object: its kind and name."""
     for ref in obj["metadata"].get("ownerReferences") or ():
-        if ref.get("controller") and ref.get("kind") == kinds.ROLLOUT.kind and ref["apiVersion"].startswith(kinds.ARGO):
-            yield ref
+        kind = OWNERS.get(ref.get("kind", ""))
+        if kind is not None and ref.get("controller") and ref["apiVersion"].startswith(kinds.ARGO):
+            yield kind, ref["name"]

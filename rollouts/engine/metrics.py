@@ -96,10 +96,15 @@ class _FromStore(Collector):
             info.add_metric([*names, _strategy(obj), _phase(obj)], 1)
             for name, value in _replicas(obj).items():
                 counts[name].add_metric(names, value)
-        runs = GaugeMetricFamily("analysis_run_info", "An AnalysisRun", labels=["namespace", "name", "phase"])
-        for key, obj in self._store.shelf(kinds.ANALYSIS_RUN).objects.items():
-            runs.add_metric([key.namespace, key.name, (obj.get("status") or {}).get("phase") or "Pending"], 1)
-        yield from (info, *counts.values(), runs)
+        yield from (info, *counts.values(), self._phases(kinds.ANALYSIS_RUN), self._phases(kinds.EXPERIMENT))
+
+    def _phases(self, kind: Kind) -> Metric:
+        """One series per object of a kind, with its phase."""
+        name = f"{_NAMES[kind.kind]}_info"
+        family = GaugeMetricFamily(name, f"One {kind.kind}", labels=["namespace", "name", "phase"])
+        for key, obj in self._store.shelf(kind).objects.items() if self._store.keeps(kind) else ():
+            family.add_metric([key.namespace, key.name, (obj.get("status") or {}).get("phase") or "Pending"], 1)
+        return family
 
 
 class _FromEngine(Collector):

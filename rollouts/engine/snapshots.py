@@ -91,9 +91,10 @@ INDEXES: Final[Mapping[Kind, Mapping[str, Index]]] = {
     kinds.ROLLOUT: {"template": by_template, "service": by_service},
     kinds.REPLICA_SET: {"owner": by_owner, "stem": by_stem},
     kinds.ANALYSIS_RUN: {"owner": by_owner},
+    kinds.EXPERIMENT: {"owner": by_owner},
     kinds.ANALYSIS_TEMPLATE: {"namespace": by_namespace, "embeds": by_embedded},
     kinds.CLUSTER_ANALYSIS_TEMPLATE: {"namespace": by_namespace, "embeds": by_embedded},
-    kinds.SERVICE: {"manager": by_manager},
+    kinds.SERVICE: {"manager": by_manager, "owner": by_owner},
 }
 
 

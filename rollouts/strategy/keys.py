@@ -15,6 +15,8 @@ STALE_METADATA: Final = "rollouts.dev/stale-pod-metadata"
 INSTANCE_ID: Final = "argo-rollouts.argoproj.io/controller-instance-id"
 ROLLOUT_TYPE: Final = "rollout-type"
 STEP_INDEX: Final = "step-index"
+EXPERIMENT_NAME: Final = "experiment.argoproj.io/name"
+EXPERIMENT_TEMPLATE: Final = "experiment.argoproj.io/template-name"
 
 NOT_COPIED_TO_REPLICA_SETS: Final = frozenset(
     {

@@ -107,6 +107,8 @@ def _given(
             value = {"Stable": stable, "Latest": latest}.get(source["podTemplateHashValue"])
         elif value is None and source.get("fieldRef"):
             value = _field(rollout, source["fieldRef"].get("fieldPath") or "", where, problems)
+        elif value is None and source.get("secretKeyRef"):
+            value = arg  # an Experiment's: read by the run itself
         values[arg.get("name") or ""] = value
     return values
 
@@ -114,7 +116,7 @@ def _given(
 def _field(rollout: JSON, field_path: str, where: str, problems: list[Problem]) -> str | None:
     value = read_field(rollout, field_path)
     if value is None:
-        message = f'Invalid value: "{field_path}": the Rollout has no such field'
+        message = f'Invalid value: "{field_path}": the {rollout.get("kind", "Rollout")} has no such field'
         problems.append(Problem(path=f"{where}.valueFrom.fieldRef.fieldPath", message=message))
     return value
 
@@ -128,7 +130,8 @@ def _arguments(
             _declare(merged, dict(declared), path, problems)
     for name, arg in merged.items():
         if given.get(name) is not None:
-            merged[name] = {"name": name, "value": str(given[name])}
+            value = given[name]
+            merged[name] = dict(value) if isinstance(value, Mapping) else {"name": name, "value": str(value)}
         elif (arg.get("valueFrom") or {}).get("fieldRef"):
             value = _field(rollout, arg["valueFrom"]["fieldRef"].get("fieldPath") or "", f"{path}.args", problems)
             merged[name] = {"name": name, "value": value}

@@ -70,11 +70,31 @@ def test_its_rights_suffice_and_no_others_are_asked_for(
     space.edit(restartAt="2020-01-01T00:00:00Z")
     eventually("its restart is over", lambda: space.status().get("restartedAt"))
     _measure_with_a_secret(space, eventually)
+    _experiment_with_a_service(space, eventually)
     space.edit(revisionHistoryLimit=0)
     eventually("old ReplicaSets are deleted", lambda: list(space.sets()) == ["2"])
     eventually("events are told", lambda: "RolloutCompleted" in space.events.reasons())
     assert 'status_code="403"' not in _metrics(restricted)
     assert "forbidden" not in restricted.log.read_text().lower()
+
+
+def _experiment_with_a_service(space: Space, eventually: Callable[..., Any]) -> None:
+    pods = rollout()["spec"]
+    template = {"name": "a", "selector": pods["selector"], "template": pods["template"], "service": {}}
+    space.create(
+        {
+            "apiVersion": kinds.EXPERIMENT.api_version,
+            "kind": "Experiment",
+            "metadata": {"name": "exp", "labels": INSTANCE},
+            "spec": {"templates": [template], "duration": "1s", "scaleDownDelaySeconds": 0},
+        },
+    )
+
+    def over() -> bool:
+        phase = (space.get(kinds.EXPERIMENT, "exp").get("status") or {}).get("phase")
+        return phase == "Successful" and not space.list(kinds.SERVICE)
+
+    eventually("the experiment is over, and its Service is gone", over)
 
 
 def _measure_with_a_secret(space: Space, eventually: Callable[..., Any]) -> None:

@@ -29,7 +29,7 @@ class Woken(App):
 
     def __init__(self, **more: Any) -> None:
         super().__init__(api=MemoryApi(), providers={}, **more)
-        self.keys: dict[str, dict[str, Priority]] = {"rollouts": {}, "analysisruns": {}}
+        self.keys: dict[str, dict[str, Priority]] = {"rollouts": {}, "analysisruns": {}, "experiments": {}}
         for kind, loop in self.loops.items():
             loop.queue.add = lambda key, priority=Priority.SOON, kind=kind: self.keys[kind.plural].update(  # type: ignore[method-assign]
                 {key.name: priority}
@@ -77,7 +77,42 @@ async def test_who_is_woken(
     app.observe(kind, event_type, obj)
     if event_type is None:
         rollouts, runs = dict.fromkeys(rollouts, Priority.LATER), dict.fromkeys(runs, Priority.LATER)
-    assert app.keys == {"rollouts": rollouts, "analysisruns": runs}
+    assert app.keys == {"rollouts": rollouts, "analysisruns": runs, "experiments": {}}
+
+
+def experiment(name: str = "exp", *, owner: str = "") -> dict[str, Any]:
+    return {**replica_set(name, owner=owner), "apiVersion": "argoproj.io/v1alpha1", "kind": "Experiment"}
+
+
+def of_experiment(obj: dict[str, Any]) -> dict[str, Any]:
+    obj["metadata"]["ownerReferences"][0]["kind"] = "Experiment"
+    return obj
+
+
+@pytest.mark.parametrize(
+    ("kind", "obj", "rollouts"),
+    [
+        (kinds.EXPERIMENT, experiment(owner="web"), {"web": Priority.SOON}),
+        (kinds.EXPERIMENT, experiment(), {}),
+        (kinds.REPLICA_SET, of_experiment(replica_set("exp-a", owner="exp")), {}),
+        (kinds.SERVICE, of_experiment({**replica_set("exp-a", owner="exp"), "kind": "Service"}), {}),
+        (kinds.ANALYSIS_RUN, of_experiment(run("exp-check", owner="exp")), {}),
+    ],
+)
+async def test_what_wakes_an_experiment_and_whom_it_wakes(kind: Kind, obj: Any, rollouts: dict[str, Priority]) -> None:
+    app = Woken().having((kinds.ROLLOUT, rollout()))
+    itself = kind is kinds.EXPERIMENT
+    if not itself:
+        app.store.shelf(kinds.EXPERIMENT).put(experiment())
+    app.observe(kind, "MODIFIED", obj)
+    assert app.keys["experiments"] == {"exp": Priority.FIRST if itself else Priority.SOON}
+    assert app.keys["rollouts"] == rollouts
+
+
+async def test_an_experiment_we_write_wakes_its_own_loop_and_its_rollout() -> None:
+    app = Woken().having((kinds.ROLLOUT, rollout()))
+    app._written(kinds.EXPERIMENT, experiment(owner="web"))
+    assert (app.keys["experiments"], app.keys["rollouts"]) == ({"exp": Priority.FIRST}, {"web": Priority.SOON})
 
 
 async def test_the_end_of_something_wakes_its_owner() -> None:

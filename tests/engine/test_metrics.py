@@ -20,7 +20,7 @@ from tests.engine.objects import rollout
 
 @pytest.fixture
 def store() -> Store:
-    return Store({kinds.ROLLOUT: {}, kinds.ANALYSIS_RUN: {}})
+    return Store({kinds.ROLLOUT: {}, kinds.ANALYSIS_RUN: {}, kinds.EXPERIMENT: {}})
 
 
 @pytest.fixture
@@ -121,3 +121,11 @@ async def test_metrics_are_served(metrics: Metrics) -> None:
     async with probed(metrics) as url, aiohttp.ClientSession() as session, session.get(url + "/metrics") as answer:
         assert answer.content_type == "text/plain"
         assert "rollout_events_total" in await answer.text()
+
+
+def test_an_experiment_is_shown_with_its_phase(store: Store, metrics: Metrics) -> None:
+    for name, status in (("a", {"phase": "Running"}), ("b", None)):
+        store.shelf(kinds.EXPERIMENT).put({**rollout(name), "kind": "Experiment", "status": status})
+    shown = lines(metrics)
+    assert 'experiment_info{name="a",namespace="ns",phase="Running"} 1.0' in shown
+    assert 'experiment_info{name="b",namespace="ns",phase="Pending"} 1.0' in shown

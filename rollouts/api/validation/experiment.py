@@ -21,6 +21,8 @@ def errors(experiment: Experiment) -> Iterator[FieldError]:
     for index, template in enumerate(spec.templates):
         yield from _template_errors(template, spec, path / index)
     yield from common.duration(spec.duration, SPEC / "duration")
+    if common.TEMPLATED.search(spec.duration or ""):
+        yield (SPEC / "duration").error("arguments are not known here: write a duration such as 30s or 1h")
     yield from common.at_least(0, spec.scale_down_delay_seconds, SPEC / "scaleDownDelaySeconds")
     yield from _analysis_errors(spec)
 

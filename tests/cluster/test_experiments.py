@@ -1,0 +1,167 @@
+"""Experiments on the real API server: their ReplicaSets, Services and runs, how they end, and what people can ask."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from deploy.local.prometheus import Prometheus
+from rollouts.api import kinds
+from tests.cluster.space import JSON, Space, container
+
+pytestmark = pytest.mark.usefixtures("controller")
+GOOD, BAD = "vector(1)", "vector(0)"
+
+
+def template(name: str, *, image: str = "example/app:1", **more: Any) -> JSON:
+    labels = {"app": name}
+    pods = {"metadata": {"labels": labels}, "spec": {"containers": [container(image)]}}
+    return {"name": name, "selector": {"matchLabels": labels}, "template": pods, **more}
+
+
+def experiment(*templates: JSON, **spec: Any) -> JSON:
+    return {
+        "apiVersion": kinds.EXPERIMENT.api_version,
+        "kind": "Experiment",
+        "metadata": {"name": "exp"},
+        "spec": {"templates": list(templates or (template("candidate"),)), **spec},
+    }
+
+
+def measuring(prometheus: Prometheus, query: str) -> JSON:
+    """An AnalysisTemplate `check`: one measurement, good from 0.9."""
+    metric = {
+        "name": "rate",
+        "successCondition": "result[0] >= 0.9",
+        "provider": {"prometheus": {"address": prometheus.url, "query": query}},
+    }
+    return {
+        "apiVersion": kinds.ROLLOUT.api_version,
+        "kind": "AnalysisTemplate",
+        "metadata": {"name": "check"},
+        "spec": {"args": [{"name": "hash"}], "metrics": [metric]},
+    }
+
+
+def until(space: Space, phase: str, **wanted: Any) -> JSON:
+    """Wait for a phase and other values of its status."""
+
+    def look() -> JSON:
+        status = space.get(kinds.EXPERIMENT, "exp").get("status") or {}
+        assert {key: status.get(key) for key in ("phase", *wanted)} == {"phase": phase, **wanted}, status
+        return status
+
+    found: JSON = space.until(f"the experiment is {phase}", look)
+    return found
+
+
+def sizes(space: Space) -> dict[str, int]:
+    return {rs["metadata"]["name"]: rs["spec"]["replicas"] for rs in space.list(kinds.REPLICA_SET)}
+
+
+def services(space: Space) -> list[str]:
+    return [service["metadata"]["name"] for service in space.list(kinds.SERVICE)]
+
+
+def _story(space: Space) -> list[str]:
+    """Reasons of its events, but for those of templates, whose order among one another may vary."""
+    return [reason for reason in space.events.reasons("exp", "Experiment") if not reason.startswith("Template")]
+
+
+def test_runs_its_templates_side_by_side_and_takes_them_away(space: Space) -> None:
+    space.create(
+        experiment(
+            template("baseline"),
+            template("candidate", image="example/app:2", replicas=2, service={}),
+            duration="2s",
+            scaleDownDelaySeconds=1,
+        )
+    )
+    space.until("the Service is there", lambda: services(space) == ["exp-candidate"])
+    (service,) = space.list(kinds.SERVICE)
+    (rs,) = [rs for rs in space.list(kinds.REPLICA_SET) if rs["metadata"]["name"] == "exp-candidate"]
+    assert service["spec"]["selector"] == rs["spec"]["selector"]["matchLabels"]
+    assert [port["port"] for port in service["spec"]["ports"]] == [8080]
+    status = until(space, "Successful")
+    assert {entry["name"]: entry["status"] for entry in status["templateStatuses"]} == {
+        "baseline": "Successful",
+        "candidate": "Successful",
+    }
+    space.until("its pods are gone", lambda: sizes(space) == {"exp-baseline": 0, "exp-candidate": 0})
+    space.until("its Service is gone", lambda: services(space) == [])
+    told = ["ScalingReplicaSet"] * 2 + ["ExperimentPending", "ExperimentRunning", "ExperimentSuccessful"]
+    told += ["ScalingReplicaSet"] * 2
+    space.until("all is told", lambda: _story(space) == told)
+
+
+def test_a_good_analysis_ends_it_well(space: Space, prometheus: Prometheus) -> None:
+    args = [{"name": "hash", "value": "{{templates.candidate.podTemplateHash}}"}]
+    analysis = {"name": "rate", "templateName": "check", "requiredForCompletion": True, "args": args}
+    space.create(measuring(prometheus, GOOD), experiment(analyses=[analysis]))
+    status = until(space, "Successful")
+    assert status["analysisRuns"] == [{"name": "rate", "analysisRun": "exp-rate", "phase": "Successful"}]
+    (rs,) = space.list(kinds.REPLICA_SET)
+    digest = rs["metadata"]["labels"]["rollouts-pod-template-hash"]
+    assert space.get(kinds.ANALYSIS_RUN, "exp-rate")["spec"]["args"] == [{"name": "hash", "value": digest}]
+
+
+def test_a_bad_analysis_ends_it_badly(space: Space, prometheus: Prometheus) -> None:
+    analysis = {"name": "rate", "templateName": "check", "args": [{"name": "hash", "value": "x"}]}
+    space.create(measuring(prometheus, BAD), experiment(analyses=[analysis], duration="1h", scaleDownDelaySeconds=0))
+    message = 'Metric "rate" assessed Failed due to failed (1) > failureLimit (0)'
+    until(space, "Failed", message=message)
+    space.until("its pods are gone", lambda: sizes(space) == {"exp-candidate": 0})
+    space.until("all is told", lambda: "AnalysisRunFailed" in space.events.reasons("exp", "Experiment"))
+
+
+def test_a_template_past_its_deadline_fails_it(space: Space) -> None:
+    space.create(
+        experiment(template("good"), template("bad", image="example/does-not-exist:1"), progressDeadlineSeconds=3)
+    )
+    until(space, "Failed", message="Template 'bad' exceeded its progressDeadlineSeconds (3)")
+
+
+def test_terminate_and_retry(space: Space) -> None:
+    space.create(experiment())
+    until(space, "Running")
+    space.patch(kinds.EXPERIMENT, "exp", {"spec": {"terminate": True}})
+    until(space, "Successful")
+    space.until(
+        "its pods are on leave",
+        lambda: "scale-down-deadline" in space.get(kinds.REPLICA_SET, "exp-candidate")["metadata"]["annotations"],
+    )
+    space.patch(kinds.EXPERIMENT, "exp", {"spec": {"terminate": False}, "status": None})
+    until(space, "Running")
+    assert "scale-down-deadline" not in space.get(kinds.REPLICA_SET, "exp-candidate")["metadata"]["annotations"]
+
+
+def test_names_that_are_taken(space: Space) -> None:
+    (other,) = [experiment()["spec"]["templates"][0]["template"]]
+    space.create(
+        {
+            "apiVersion": "apps/v1",
+            "kind": "ReplicaSet",
+            "metadata": {"name": "exp-candidate"},
+            "spec": {"replicas": 0, "selector": {"matchLabels": other["metadata"]["labels"]}, "template": other},
+        },
+        experiment(),
+    )
+    status = until(space, "Running")
+    assert status["templateStatuses"][0]["collisionCount"] == 1
+    assert sizes(space) == {"exp-candidate": 0, "exp-candidate-1": 1}
+
+
+def test_an_invalid_one_says_what_is_wrong(space: Space) -> None:
+    space.create(experiment(template("twice"), template("twice")))
+    status = until(space, "Error")
+    assert 'The Experiment "exp" is invalid: spec.templates' in status["message"]
+    assert sizes(space) == {}
+
+
+def test_what_it_made_goes_with_it(space: Space) -> None:
+    space.create(experiment(template("candidate", service={})))
+    until(space, "Running")
+    space.delete(kinds.EXPERIMENT, "exp")
+    space.until_gone(kinds.REPLICA_SET, "exp-candidate")
+    space.until_gone(kinds.SERVICE, "exp-candidate")

@@ -73,10 +73,25 @@ TOOLS = {
         version_variable="github.com/prometheus/common/version.Version", from_path=True,
         hint="about 6 minutes the first time",
     ),
+    "kustomize": Tool(
+        folder="kustomize", module="sigs.k8s.io/kustomize/kustomize/v5",
+        package="sigs.k8s.io/kustomize/kustomize/v5",
+    ),
+    "helm": Tool(
+        folder="helm", module="helm.sh/helm/v4", package="helm.sh/helm/v4/cmd/helm",
+        hint="about 2 minutes the first time",
+    ),
+    "registry": Tool(
+        folder="registry", module="github.com/google/go-containerregistry",
+        package="github.com/google/go-containerregistry/cmd/registry",
+    ),
 }  # fmt: skip
 
+#: Made only for the tests that ask for them: renderers of the sync, and a registry of images.
+ON_DEMAND = ("kustomize", "helm", "registry")
+
 #: kubectl is not built: it is on PATH or on PyPI.
-ALL = (*TOOLS, "kubectl")
+ALL = (*(name for name in TOOLS if name not in ON_DEMAND), "kubectl")
 
 
 def say(line: str) -> None:
@@ -86,8 +101,8 @@ def say(line: str) -> None:
 
 def ensure_tool(name: str, *, say: Say = say) -> Path:
     """The program `name`, found or made; LocalError for a name that isn't in the table."""
-    if name not in ALL:
-        raise LocalError(f"there is no tool {name!r}; the tools are {', '.join(ALL)}")
+    if name not in (*ALL, *ON_DEMAND):
+        raise LocalError(f"there is no tool {name!r}; the tools are {', '.join((*ALL, *ON_DEMAND))}")
     return find_tool(name) or _make(name, say=say)
 
 

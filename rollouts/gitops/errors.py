@@ -65,6 +65,13 @@ class RenderFailedError(SyncError):
         super().__init__("\n".join(str(error) for error in errors))
 
 
+class RenderUnavailableError(SyncError):
+    """Nothing can be rendered here at the moment: no room for the files, no process to be had."""
+
+    step = "render"
+    retriable = True
+
+
 class RefusedError(SyncError):
     """The API server refuses objects of this commit. One line for each: place, object, reason."""
 

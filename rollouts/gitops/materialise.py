@@ -47,13 +47,19 @@ class Tree:
     files: Mapping[str, bytes]
 
 
-async def materialise(git: Git, *, commit: str, path: str = ".", limits: Limits | None = None) -> Tree:
-    """The files under `path` in the commit. TreeError when the folder is missing or breaks a rule."""
+async def materialise(
+    git: Git, *, commit: str, path: str = ".", around: bool = False, limits: Limits | None = None
+) -> Tree:
+    """The files under `path` in the commit. TreeError when the folder is missing or breaks a rule.
+
+    `around`: the rest of the repository too, for renderers that reach out of the folder; links and submodules there are
+    left out instead of refused, so whatever reaches for one finds nothing.
+    """
     folder = checked_path(path)
-    where = [f"{folder}/"] if folder else []
+    where = [f"{folder}/"] if folder and not around else []
     listing = await git.run("ls-tree", "-rzl", "--full-tree", commit, "--", *where)
-    entries = check(listing, limits=limits or Limits())
-    if folder and not entries:
+    entries = check(listing, limits=limits or Limits(), folder=folder if around else "")
+    if folder and not any(_within(entry.path, folder) for entry in entries):
         raise TreeError(f"commit {commit[:8]} has no folder {folder!r}: check --path, or whether it was moved")
     return Tree(commit=commit, path=folder or ".", files=await _contents(git, entries))
 
@@ -66,9 +72,9 @@ def checked_path(path: str) -> str:
     return "/".join(parts)
 
 
-def check(listing: bytes, *, limits: Limits) -> tuple[Entry, ...]:
-    """The entries of an `ls-tree -rzl` listing, all rules applied."""
-    entries = tuple(sorted(_entries(listing), key=lambda entry: entry.path))
+def check(listing: bytes, *, limits: Limits, folder: str = "") -> tuple[Entry, ...]:
+    """The entries of an `ls-tree -rzl` listing, all rules applied; outside `folder` strange ones are left out."""
+    entries = tuple(sorted(_entries(listing, folder), key=lambda entry: entry.path))
     total = sum(entry.size for entry in entries)
     if len(entries) > limits.files:
         raise TreeError(f"the folder has {len(entries)} files, more than {limits.files}: choose a narrower --path")
@@ -80,10 +86,19 @@ def check(listing: bytes, *, limits: Limits) -> tuple[Entry, ...]:
     return entries
 
 
-def _entries(listing: bytes) -> Iterator[Entry]:
+def _entries(listing: bytes, folder: str) -> Iterator[Entry]:
     for record in listing.split(b"\0"):
-        if record:
+        if not record:
+            continue
+        try:
             yield _entry(record)
+        except TreeError:
+            if _within(record.partition(b"\t")[2].decode("utf-8", errors="replace"), folder):
+                raise
+
+
+def _within(path: str, folder: str) -> bool:
+    return not folder or path.startswith(f"{folder}/")
 
 
 def _entry(record: bytes) -> Entry:

@@ -11,7 +11,7 @@ perhaps with the rights of a ServiceAccount, `observer` looks at what Rollouts a
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Iterable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
 from rollouts.api import kinds as known
 from rollouts.api.kinds import Kind
@@ -21,12 +21,13 @@ from rollouts.gitops.claims import claims
 from rollouts.gitops.cluster import Cluster, in_parallel
 from rollouts.gitops.diff import Question, examine
 from rollouts.gitops.inventory import Entry, Inventory, Record
-from rollouts.gitops.materialise import Tree, materialise
+from rollouts.gitops.materialise import Tree
 from rollouts.gitops.normalise import KindKey, declared_kinds, key_of, normalise
 from rollouts.gitops.objects import JSON, Manifest, Ref
 from rollouts.gitops.plan import Examined, Leftover, Policy, SyncPlan, digest, leftover_entries, plan
 from rollouts.gitops.records import Records
-from rollouts.gitops.render import choose, render
+from rollouts.gitops.render.options import Options, Target
+from rollouts.gitops.render.renderer import Renderer, choose, read
 from rollouts.gitops.report import Report, Result
 from rollouts.gitops.source import Repository
 
@@ -50,6 +51,7 @@ async def _always() -> str:
 class Terms:
     """What holds for a pass. `identity` marks objects; `namespace` is for objects that name none.
 
+    `name` is the sync's name alone (default: `identity`), the release of a chart; `options` are for renderers.
     `namespace_metadata`: None, or labels and annotations of the namespace, which is then made when it is missing.
     """
 
@@ -57,6 +59,8 @@ class Terms:
     namespace: str
     policy: Policy
     path: str = "."
+    name: str = ""
+    options: Options = field(default_factory=Options)
     adopt: bool = False
     adjust: Adjust | None = None
     namespace_metadata: Mapping[str, Mapping[str, str]] | None = None
@@ -78,7 +82,10 @@ class Comparison:
 
 
 class Pipeline:
-    """Passes of one sync. `repository` and `records` are its own; `observer` defaults to `cluster`."""
+    """Passes of one sync. `repository` and `records` are its own; `observer` defaults to `cluster`.
+
+    `renderer` is best shared by all syncs: it holds the cache, and limits how many render at a time.
+    """
 
     def __init__(
         self,
@@ -88,7 +95,9 @@ class Pipeline:
         records: Records,
         terms: Terms,
         observer: Cluster | None = None,
+        renderer: Renderer | None = None,
     ) -> None:
+        self.renderer = renderer or Renderer()
         self.cluster = cluster
         self.observer = observer or cluster
         self.repository = repository
@@ -102,7 +111,7 @@ class Pipeline:
         """
         await self.repository.fetch(commit)
         subject = await self.repository.subject(commit)
-        tree = await materialise(self.repository.git, commit=commit, path=self.terms.path)
+        tree = await read(self.repository.git, commit=commit, path=self.terms.path, options=self.terms.options)
         self.cluster.forget_kinds()
         self.observer.forget_kinds()
         record = await self.records.load()
@@ -113,7 +122,7 @@ class Pipeline:
         return Comparison(
             commit=commit,
             subject=subject,
-            renderer=choose(tree).name,
+            renderer=choose(tree, self.terms.options).label,
             plan=decided,
             digest=digest(decided, commit=commit),
             question=question,
@@ -154,7 +163,8 @@ class Pipeline:
         return tuple(part for part in parts if part is not None)
 
     async def _rendered(self, tree: Tree) -> tuple[Manifest, ...]:
-        rendered = render(tree)
+        target = Target(name=self.terms.name or self.terms.identity, namespace=self.terms.namespace)
+        rendered = await self.renderer.render(tree, options=self.terms.options, target=target)
         return (*await self._namespace(rendered), *rendered)
 
     async def _namespace(self, rendered: Iterable[Manifest]) -> tuple[Manifest, ...]:

@@ -7,9 +7,8 @@ from pathlib import Path
 import pytest
 
 from rollouts.gitops.errors import SyncError
-from rollouts.gitops.materialise import materialise
 from rollouts.gitops.objects import Manifest
-from rollouts.gitops.render import render
+from rollouts.gitops.render.renderer import read, render
 from rollouts.gitops.source import Repository, Source
 from tests.gitops.bare import Bare
 
@@ -26,7 +25,7 @@ async def manifests(bare: Bare, tmp_path: Path, *, path: str = ".", revision: st
     repository = Repository(source=source, directory=tmp_path / "store")
     commit = await repository.resolve()
     await repository.fetch(commit)
-    return render(await materialise(repository.git, commit=commit, path=path))
+    return await render(await read(repository.git, commit=commit, path=path))
 
 
 def config(name: str) -> str:

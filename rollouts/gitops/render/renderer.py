@@ -1,0 +1,170 @@
+"""From the files of a commit to objects: the one door, with a cache by content behind it.
+
+Which renderer a folder asks for is said by the options, else by a marker file in it; a folder without either holds
+plain manifests. Whatever it is, it happens in a confined child (`sandbox.py`), a few at a time.
+
+The key of the cache is everything the result depends on: each file's path and bytes, folder, options, target, the
+program's path, size and age. So two commits with the same tree render once, and a result can't be anybody else's.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+import shutil
+from collections import OrderedDict
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path, PurePosixPath
+
+import orjson
+
+from rollouts.gitops.errors import RenderError, RenderFailedError
+from rollouts.gitops.git import Git
+from rollouts.gitops.materialise import Tree, materialise
+from rollouts.gitops.objects import JSON, Manifest
+from rollouts.gitops.render.options import Options, Target
+from rollouts.gitops.render.sandbox import Limits, answer, private_folder
+from rollouts.gitops.render.task import Task, errors_of, manifests_of
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Row:
+    """A way of rendering: its name, the one people see, the files that ask for it, the program it needs (or none)."""
+
+    name: str
+    label: str
+    markers: frozenset[str] = frozenset()
+    program: str = ""
+
+
+#: In order of precedence.
+RENDERERS = (
+    Row(name="helm", label="Helm", markers=frozenset({"Chart.yaml"}), program="helm"),
+    Row(
+        name="kustomize",
+        label="Kustomize",
+        markers=frozenset({"kustomization.yaml", "kustomization.yml", "Kustomization"}),
+        program="kustomize",
+    ),
+    Row(name="directory", label="Directory"),
+)
+
+
+def choose(tree: Tree, options: Options) -> Row:
+    """The row that renders the folder: what the options ask for, else by the files directly in it."""
+    if options.wanted:
+        return next(row for row in RENDERERS if row.name == options.wanted)
+    here = {at.name for path in tree.files if str((at := PurePosixPath(path)).parent) == tree.path}
+    return next(row for row in RENDERERS if row.markers & here or not row.markers)
+
+
+async def read(git: Git, *, commit: str, path: str = ".", options: Options | None = None) -> Tree:
+    """The files of the commit that rendering needs: the folder, or the whole repository where it may look around."""
+    chosen = options or Options()
+    tree = await materialise(git, commit=commit, path=path)
+    return await materialise(git, commit=commit, path=path, around=True) if looks_around(tree, chosen) else tree
+
+
+def looks_around(tree: Tree, options: Options) -> bool:
+    """Whether files outside the folder may matter: bases, value files, libraries."""
+    name = choose(tree, options).name
+    helm = options.for_renderer("helm")
+    return (
+        name == "kustomize"
+        or (name == "helm" and bool(helm.get("valueFiles") or helm.get("fileParameters")))
+        or any(path.endswith(".jsonnet") for path in tree.files)
+    )
+
+
+class Renderer:
+    """Renders folders, `concurrency` at a time, and remembers up to `cache_bytes` of answers."""
+
+    def __init__(
+        self, *, limits: Limits | None = None, concurrency: int = 2, cache_bytes: int = 128 * 1024 * 1024
+    ) -> None:
+        self.limits = limits or Limits()
+        self._turns = asyncio.Semaphore(concurrency)
+        self._cache = _Cache(cache_bytes)
+
+    async def render(
+        self, tree: Tree, *, options: Options | None = None, target: Target | None = None
+    ) -> tuple[Manifest, ...]:
+        """The objects of the folder, all or nothing. RenderError or RenderFailedError says what is wrong."""
+        chosen, to = options or Options(), target or Target()
+        row = choose(tree, chosen)
+        program = find(row)
+        key = digest(tree, row=row, options=chosen.for_renderer(row.name), target=to, program=program)
+        if (known := self._cache.get(key)) is None:
+            async with self._turns:
+                known = await self._rendered(tree, row, chosen.for_renderer(row.name), to, program)
+            self._cache.put(key, known)
+        return manifests_of(orjson.loads(known))
+
+    async def _rendered(self, tree: Tree, row: Row, options: JSON, target: Target, program: str) -> bytes:
+        with private_folder() as root:
+            task = Task(
+                renderer=row.name, root=root, path=tree.path, options=options, target=target.as_json(),
+                program=program, max_objects=self.limits.objects, output_bytes=self.limits.answer_bytes,
+            )  # fmt: skip
+            said = await answer(task, tree.files, limits=self.limits)
+            try:
+                if errors := errors_of(said):
+                    raise RenderFailedError(errors)
+                manifests_of(said)
+            except (KeyError, TypeError, ValueError) as error:
+                raise RenderError(f"the renderer gave no usable answer ({error})", file=tree.path) from error
+            return orjson.dumps(said)
+
+
+async def render(
+    tree: Tree, *, options: Options | None = None, target: Target | None = None, limits: Limits | None = None
+) -> tuple[Manifest, ...]:
+    """One render without a cache."""
+    return await Renderer(limits=limits).render(tree, options=options, target=target)
+
+
+def find(row: Row) -> str:
+    """The path of the row's program, empty when it needs none. RenderError when it is not installed."""
+    if not row.program:
+        return ""
+    found = shutil.which(row.program)
+    if found is None:
+        raise RenderError(f"{row.program} was not found on PATH: install it where the sync runs", file=row.program)
+    return str(Path(found).resolve())
+
+
+def digest(tree: Tree, *, row: Row, options: JSON, target: Target, program: str) -> str:
+    """What the result depends on, as one hash."""
+    state = Path(program).stat() if program else None
+    age = [program, state.st_size, state.st_mtime_ns] if state else []
+    head = [row.name, tree.path, options, target.as_json(), age]
+    hash_ = hashlib.sha256(orjson.dumps(head, option=orjson.OPT_SORT_KEYS))
+    for name, data in _sorted(tree.files):
+        hash_.update(orjson.dumps([name, hashlib.sha256(data).hexdigest()]))
+    return hash_.hexdigest()
+
+
+def _sorted(files: Mapping[str, bytes]) -> list[tuple[str, bytes]]:
+    return sorted(files.items())
+
+
+class _Cache:
+    """Answers by key, the least recently used ones given up first."""
+
+    def __init__(self, limit: int) -> None:
+        self._limit = limit
+        self._held = 0
+        self._answers: OrderedDict[str, bytes] = OrderedDict()
+
+    def get(self, key: str) -> bytes | None:
+        if key in self._answers:
+            self._answers.move_to_end(key)
+        return self._answers.get(key)
+
+    def put(self, key: str, answer: bytes) -> None:
+        self._held += len(answer) - len(self._answers.pop(key, b""))
+        self._answers[key] = answer
+        while self._held > self._limit:
+            _, oldest = self._answers.popitem(last=False)
+            self._held -= len(oldest)

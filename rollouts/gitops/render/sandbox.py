@@ -1,0 +1,149 @@
+"""The sync's side of a render: a fresh folder, one confined child, limits on all it may do, and its answer.
+
+The child gets an empty environment and no file but the commit's. It is given a time; its answer is read up to a number
+of bytes; whichever ends first, its whole process group is ended and the folder is removed. What it says is data. What
+it does not say is an error: a child that was killed has rendered nothing.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import json
+import os
+import shutil
+import signal
+import sys
+import tempfile
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any
+
+import orjson
+
+from rollouts.gitops.errors import RenderError, RenderUnavailableError, redact
+from rollouts.gitops.render import launch
+from rollouts.gitops.render.confinement import WALLS, Budget
+from rollouts.gitops.render.task import SCRATCH, TREE, Task
+
+_ERRORS = 64 * 1024
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Limits:
+    """What one render may take: seconds, bytes of its answer, objects, and the budget of its processes."""
+
+    seconds: float = 60.0
+    answer_bytes: int = 64 * 1024 * 1024
+    objects: int = 5_000
+    budget: Budget = field(default_factory=Budget)
+    walls: tuple[str, ...] = WALLS
+
+
+async def answer(task: Task, files: Mapping[str, bytes], *, limits: Limits) -> Any:
+    """What a child says about the task with these files; `task.root` must be an empty folder of ours.
+
+    RenderError when it says nothing of use: too slow, too much, crashed.
+    """
+    try:
+        await asyncio.to_thread(lay_out, task, files)
+        process = await _start(task, limits)
+    except OSError as error:
+        raise RenderUnavailableError(f"the files could not be laid out for rendering: {error.strerror}") from error
+    try:
+        async with asyncio.timeout(limits.seconds):
+            output, errors = await _converse(process, task, limits)
+            code = await process.wait()
+    except TimeoutError:
+        raise RenderError(f"rendering took longer than {limits.seconds:g} s", file=task.path) from None
+    finally:
+        await _end(process)
+    if code:
+        raise RenderError(_why(code, errors, limits), file=task.path)
+    return orjson.loads(output)
+
+
+@contextlib.contextmanager
+def private_folder() -> Any:
+    """A folder only we can enter, removed afterwards, whatever a child left in it."""
+    folder = Path(tempfile.mkdtemp(prefix="render-"))
+    try:
+        yield folder
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+def lay_out(task: Task, files: Mapping[str, bytes]) -> None:
+    """Write the files of the commit, whose names were checked when it was read, below the task's folder."""
+    for name in (TREE, SCRATCH):
+        (task.root / name).mkdir(mode=0o700)
+    task.folder.mkdir(parents=True, exist_ok=True)
+    for name, data in files.items():
+        path = task.tree / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(data)
+
+
+def command(task: Task, limits: Limits) -> list[str]:
+    """The child's command line. Nothing of the repository or the spec is on it."""
+    settings = {
+        "modules": [path for path in sys.path if path and Path(path).exists()],
+        "budget": asdict(limits.budget),
+        "folder": str(task.root),
+        "programs": [task.program] if task.program else [],
+        "walls": list(limits.walls),
+    }
+    return [sys.executable, "-I", "-S", "-B", str(launch.__file__), json.dumps(settings)]
+
+
+async def _start(task: Task, limits: Limits) -> asyncio.subprocess.Process:
+    return await asyncio.create_subprocess_exec(
+        *command(task, limits),
+        cwd=task.scratch,
+        env={"PATH": "/nonexistent", "LC_ALL": "C.UTF-8", "HOME": str(task.scratch)},
+        stdin=asyncio.subprocess.PIPE,
+        stdout=asyncio.subprocess.PIPE,
+        stderr=asyncio.subprocess.PIPE,
+        start_new_session=True,
+    )
+
+
+async def _converse(process: asyncio.subprocess.Process, task: Task, limits: Limits) -> tuple[bytes, bytes]:
+    if process.stdin is None or process.stdout is None or process.stderr is None:
+        raise RuntimeError("the child was started without pipes")
+    with contextlib.suppress(BrokenPipeError, ConnectionResetError):
+        process.stdin.write(task.to_json())
+        await process.stdin.drain()
+    process.stdin.close()
+    output, errors = await asyncio.gather(_read(process.stdout, limits.answer_bytes), _read(process.stderr, _ERRORS))
+    if output is None:
+        raise RenderError(f"the rendered objects take more than {limits.answer_bytes} bytes", file=task.path)
+    return output, errors or b""
+
+
+async def _read(pipe: asyncio.StreamReader, limit: int) -> bytes | None:
+    """All there is, None when it is more than the limit."""
+    chunks: list[bytes] = []
+    total = 0
+    while chunk := await pipe.read(256 * 1024):
+        total += len(chunk)
+        if total > limit:
+            return None
+        chunks.append(chunk)
+    return b"".join(chunks)
+
+
+def _why(code: int, errors: bytes, limits: Limits) -> str:
+    if code in (-signal.SIGXCPU, -signal.SIGKILL):
+        return f"rendering used more than {limits.budget.cpu_seconds} s of processor time"
+    if code < 0:
+        return f"the renderer crashed ({signal.Signals(-code).name}): the files are made to harm, or very unusual"
+    lines = errors.decode(errors="replace").strip().splitlines() or ["no message"]
+    return f"the renderer failed: {redact(lines[-1])}"
+
+
+async def _end(process: asyncio.subprocess.Process) -> None:
+    with contextlib.suppress(ProcessLookupError):
+        os.killpg(process.pid, signal.SIGKILL)
+    await process.wait()

@@ -16,14 +16,16 @@ How an answer is judged:
 from __future__ import annotations
 
 import asyncio
+import contextlib
 from collections.abc import Awaitable, Callable, Iterable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 
 from analysis.assess import METRIC_TERMINATED, Measured, Task, assess, record, result_of
 from analysis.language import ConditionError, judge_condition
 from analysis.providers import Answer, Context, Provider, ProviderError, Resumable, default_providers, provider_of
-from analysis.providers.base import TimedOut, seconds_allowed
+from analysis.providers.base import Collecting, TimedOut, seconds_allowed
+from analysis.record import retention_of
 from analysis.spec import (
     ERROR,
     FAILED,
@@ -74,6 +76,13 @@ class _Job:
     secrets: Secrets
     providers: Mapping[str, Provider]
     clock: Clock
+    keep: int
+    hidden: list[str] = field(default_factory=list)
+
+    @property
+    def known(self) -> Secrets:
+        """What must not be seen: secret arguments, and what the provider has read or made of secrets since."""
+        return Secrets(values={**self.secrets.values, **{f"#{at}": text for at, text in enumerate(self.hidden)}})
 
 
 async def measure(
@@ -88,8 +97,9 @@ async def measure(
 ) -> tuple[Measured, ...]:
     """Carry out tasks concurrently and return a measurement for each, in their order. Raises nothing.
 
-    `run` tells providers which run this is (name, namespace, uid); its `now` and `number` are set here. Values of
-    secret arguments are read by `read_secret`, once per call, and appear in no returned text.
+    `run` tells providers which run this is (name, namespace, uid) and reads Secrets for them; its `now`, `number` and
+    `hide` are set here. Values of secret arguments are read by `read_secret`, once per call. No secret, and nothing a
+    provider hides, appears in any returned text.
     """
     tasks = tuple(tasks)
     context = run or Context(now=clock())
@@ -107,6 +117,7 @@ async def measure(
             secrets=secrets,
             providers=providers,
             clock=clock,
+            keep=retention_of(spec, task.name),
         )
         for task in tasks
     ]
@@ -120,27 +131,37 @@ def _number(task: Task, status: RunStatus) -> int:
 
 async def _measured(job: _Job) -> Measured:
     metadata: dict[str, str] = {}
+    job = replace(job, context=replace(job.context, hide=job.hidden.append))
     try:
         metric = fill_metric(job.task.metric, job.values)
         provider = provider_of(metric, job.providers)
         metadata = {key: job.secrets.redact(text) for key, text in provider.metadata(metric).items()}
-        measurement = await _within(metric, _carried_out(job, metric, provider))
+        measurement = await _within(seconds_allowed(metric) + SPARE_SECONDS, job, metric, provider)
     except (ProviderError, TemplatingError) as error:
         message = str(error)
     except Exception as error:  # a fault in a provider must not end the run's other measurements
         message = f"the provider failed unexpectedly: {type(error).__name__}: {error}"
     else:
-        shown = redact_measurement(measurement, job.secrets)
+        await _collected(job, metric, provider)
+        shown = redact_measurement(measurement, job.known)
         return Measured(metric=job.task.name, measurement=shown, metadata=metadata or None)
-    failed = _failed(job.task, job.secrets.redact(message), job.clock(), job.context.now)
+    failed = _failed(job.task, job.known.redact(message), job.clock(), job.context.now)
     return replace(failed, metadata=metadata or None)
 
 
-async def _within(metric: Metric, work: Awaitable[Measurement]) -> Measurement:
-    limit = seconds_allowed(metric) + SPARE_SECONDS
+async def _collected(job: _Job, metric: Metric, provider: Provider) -> None:
+    """Clear away what old measurements left. What can't be cleared now is tried again at the next measurement."""
+    begun = job.task.measurement is None
+    if begun and job.context.number > job.keep and isinstance(provider, Collecting):
+        with contextlib.suppress(ProviderError, TimeoutError):
+            async with asyncio.timeout(SPARE_SECONDS):
+                await provider.collect(metric, keep=job.keep, context=job.context)
+
+
+async def _within(limit: float, job: _Job, metric: Metric, provider: Provider) -> Measurement:
     try:
         async with asyncio.timeout(limit):
-            return await work
+            return await _carried_out(job, metric, provider)
     except TimeoutError as error:
         raise TimedOut(f'metric "{metric.name}": no answer within {limit:g} s') from error
 

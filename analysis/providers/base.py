@@ -2,12 +2,17 @@
 
 Most providers answer at once: `run` returns an `Answer`, and `analysis.measure` judges it by the metric's conditions. A
 provider whose work takes long (a Job, a canary analysis elsewhere) returns a `Measurement` of phase Running with the
-time to ask again, and implements `Resumable`; such a measurement, once finished, is taken as it is.
+time to ask again, and implements `Resumable`; such a measurement, once finished, is taken as it is. A provider that
+leaves something behind at each measurement (a Job) implements `Collecting` and is told how much of it may stay.
+
+Accounts come from Secrets through the context, which knows where this run may read them. What is read that way is
+hidden from everything kept of the measurement, but for the keys a provider says are no secret (an address).
 
 Errors are for the people who read them in the status of a run:
 
     ProviderError
     ├─ Misconfigured    the configuration cannot work: no address, two ways of authentication
+    │  └─ Missing       a Secret, or a key of one, is not there
     ├─ Unsupported      this provider, or this part of its configuration, is not available
     ├─ Unreachable      no answer: refused, no such host, TLS
     ├─ TimedOut         no answer in time
@@ -17,12 +22,12 @@ Errors are for the people who read them in the status of a run:
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Awaitable, Callable, Collection, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, Protocol, runtime_checkable
 
-from analysis.spec import Measurement, Metric
+from analysis.spec import Measurement, Metric, parse_duration
 
 
 class ProviderError(Exception):
@@ -31,6 +36,10 @@ class ProviderError(Exception):
 
 class Misconfigured(ProviderError):  # noqa: N818  # reads as a sentence: raise Misconfigured(...)
     """The metric's configuration of the provider cannot work."""
+
+
+class Missing(Misconfigured):
+    """A Secret the provider needs does not exist, or lacks a key."""
 
 
 class Unsupported(ProviderError):  # noqa: N818
@@ -73,15 +82,40 @@ class Answer:
     metadata: Mapping[str, str] = field(default_factory=dict)
 
 
+ReadAccount = Callable[[str, bool], Awaitable[Mapping[str, str]]]
+"""The values of a Secret by key: of the run's namespace if the flag is set, else of the controller's.
+
+Raises Missing when there is none, and another exception with a message for people when it cannot be read.
+"""
+
+
+async def no_accounts(name: str, namespaced: bool) -> Mapping[str, str]:
+    """Where there are no Secrets at all, such as in a Python prompt."""
+    raise Missing(f"secret {name} cannot be read here")
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Context:
-    """Circumstances of a measurement: the time, the run it belongs to, and its number (from 1) within the metric."""
+    """Circumstances of a measurement: the time, the run it belongs to, and its number (from 1) within the metric.
+
+    `read_account` reads Secrets. `hide` takes a text that must appear in nothing that is kept.
+    """
 
     now: datetime
     run_name: str = ""
     run_namespace: str = ""
     run_uid: str = ""
     number: int = 1
+    read_account: ReadAccount = no_accounts
+    hide: Callable[[str], None] = lambda text: None
+
+    async def account(self, name: str, *, namespaced: bool = False, shown: Collection[str] = ()) -> Mapping[str, str]:
+        """The values of a Secret, whitespace around them removed; hidden but for the keys `shown`. Raises Missing."""
+        values = await self.read_account(name, namespaced)
+        for key, value in values.items():
+            if key not in shown:
+                self.hide(value)
+        return {key: value.strip() for key, value in values.items()}
 
 
 class Provider(Protocol):
@@ -108,13 +142,33 @@ class Resumable(Protocol):
         """End a running measurement early. Raises ProviderError."""
 
 
+@runtime_checkable
+class Collecting(Protocol):
+    """A provider whose measurements leave something behind that is to be cleared away."""
+
+    async def collect(self, metric: Metric, *, keep: int, context: Context) -> None:
+        """Clear away what older measurements of this metric left, but for the newest `keep`. Raises ProviderError."""
+
+
 def seconds_allowed(metric: Metric) -> float:
-    """Seconds a request of this metric may take: its provider's own setting, or the peer's default for its kind."""
+    """Seconds a request of this metric may take: its provider's own setting, or the peer's default for its kind.
+
+    Raises Misconfigured where the setting is a duration that can't be read.
+    """
     name = next(iter(metric.provider.kinds), "")
     default = _DEFAULT_TIMEOUTS.get(name, 30.0)
-    config = getattr(metric.provider, name, None)
+    config = metric.provider.configuration
     given = getattr(config, "timeout", None) or getattr(config, "timeout_seconds", None)
+    if text := getattr(config, "request_timeout", None):
+        given = _seconds(name, text)
     return float(given) if given and given > 0 else default
 
 
-_DEFAULT_TIMEOUTS = {"web": 10.0, "newRelic": 5.0}
+def _seconds(name: str, text: str) -> float:
+    try:
+        return parse_duration(text)
+    except ValueError as error:
+        raise Misconfigured(f"{name} requestTimeout: {error}") from error
+
+
+_DEFAULT_TIMEOUTS = {"web": 10.0, "newRelic": 5.0, "datadog": 10.0, "graphite": 10.0, "kayenta": 15.0}

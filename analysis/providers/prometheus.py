@@ -16,6 +16,7 @@ from __future__ import annotations
 import os
 import re
 import threading
+import time
 from collections import OrderedDict
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
@@ -24,21 +25,15 @@ from typing import Any
 from urllib.parse import urlsplit
 
 import requests
+import urllib3
 from prometheus_api_client import PrometheusConnect
 from urllib3.util import Retry
 
 from analysis.language import ConditionError, evaluate_time, plain_float
+from analysis.providers.authentication import authenticator
 from analysis.providers.base import Answer, Context, Misconfigured, Refused, seconds_allowed
-from analysis.providers.http import (
-    CONNECT_SECONDS,
-    DESTINATIONS,
-    Destination,
-    Pools,
-    authenticator,
-    refusal,
-    retrying,
-    transport_error,
-)
+from analysis.providers.http import CONNECT_SECONDS, DESTINATIONS, Destination, Pools, bounded, refusal, transport_error
+from analysis.providers.retries import retrying
 from analysis.spec import Metric, parse_duration
 from analysis.spec.providers import Prometheus as Config
 
@@ -48,6 +43,8 @@ _FALL_BACK = frozenset((405, 501))
 """Answers of servers and proxies that know GET only."""
 _POSITION = re.compile(r"(?:^|\s)(\d+):(\d+): ")
 _LONGEST_QUERY_SHOWN = 300
+LARGEST_ANSWER = 32_000_000
+"""Bytes: a range of a million samples."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -73,16 +70,21 @@ class Connection(PrometheusConnect):  # type: ignore[misc]  # the library has no
 
     def _send(self, method: str, path: str, form: Mapping[str, str], timeout: float) -> requests.Response:
         where = {"data": form} if method == "POST" else {"params": form}
+        deadline = time.monotonic() + timeout
         try:
-            return self._session.request(  # type: ignore[no-any-return]
+            reply: requests.Response = self._session.request(
                 method,
                 f"{self.url}/api/v1/{path}",
                 headers=self.headers,
                 auth=self.auth,
                 timeout=(min(CONNECT_SECONDS, timeout), timeout),
+                stream=True,
                 **where,
             )
-        except requests.RequestException as error:
+            with reply:
+                reply._content = bounded(reply, "Prometheus", self.url, largest=LARGEST_ANSWER, deadline=deadline)
+            return reply
+        except (requests.RequestException, urllib3.exceptions.HTTPError) as error:
             raise transport_error(error, "Prometheus", self.url, timeout) from error
 
     def _refused(self, reply: requests.Response, query: str) -> Exception:
@@ -106,7 +108,7 @@ class Connection(PrometheusConnect):  # type: ignore[misc]  # the library has no
 def _json(reply: requests.Response) -> Mapping[str, Any]:
     try:
         body = reply.json()
-    except ValueError:
+    except (ValueError, RecursionError):
         return {}
     return body if isinstance(body, Mapping) else {}
 
@@ -146,7 +148,7 @@ class PrometheusProvider:
         def work() -> Reply:
             return self._connection(destination, config, timeout).ask(path, form, timeout=timeout)
 
-        reply: Reply = await retrying()(self._pools.call, destination, work)
+        reply: Reply = await retrying(timeout)(self._pools.call, destination, work)
         return answer(reply)
 
     def metadata(self, metric: Metric) -> Mapping[str, str]:
@@ -160,15 +162,21 @@ class PrometheusProvider:
 
     def _connection(self, destination: Destination, config: Config, timeout: float) -> Connection:
         kept: OrderedDict[Destination, Connection] = self._local.__dict__.setdefault("kept", OrderedDict())
-        connection = kept.pop(destination, None) or _connect(destination, config, timeout)
+        connection = kept.pop(destination, None) or _connect(destination, config, timeout, self.environment)
         kept[destination] = connection
         if len(kept) > DESTINATIONS:
             kept.popitem(last=False)[1].close()
         return connection
 
 
-def _connect(destination: Destination, config: Config, timeout: float) -> Connection:
-    auth = authenticator(config.authentication, verify=not destination.insecure, timeout=timeout)
+def _connect(destination: Destination, config: Config, timeout: float, environment: Mapping[str, str]) -> Connection:
+    auth = authenticator(
+        config.authentication,
+        verify=not destination.insecure,
+        timeout=timeout,
+        service="aps",
+        environment=environment,
+    )
     return Connection(
         url=destination.address,
         headers=dict(destination.headers),
@@ -241,7 +249,12 @@ def answer(reply: Reply) -> Answer:
     read = _KINDS.get(reply.kind)
     if read is None:
         raise Refused(f"Prometheus answered with a {reply.kind or 'result of no kind'}, which cannot be judged")
-    result, value = read(reply.result)
+    try:
+        result, value = read(reply.result)
+    except (KeyError, IndexError, TypeError, ValueError, AttributeError) as error:
+        raise Refused(
+            f"Prometheus answered with a {reply.kind} in a form that is not known: check the address"
+        ) from error
     metadata = {"warnings": "; ".join(reply.warnings)} if reply.warnings else {}
     return Answer(result=result, value=value, metadata=metadata)
 

@@ -11,32 +11,34 @@ again on a 429, a 5xx or a lost connection; a POST or PUT is sent once, for it m
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+import os
+import time
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 from urllib.parse import urlsplit
 
 import jsonpath
 import requests
+import urllib3
 
-from analysis.language import plain_float
+from analysis.providers.authentication import authenticator
 from analysis.providers.base import Answer, Context, Misconfigured, Refused, seconds_allowed
+from analysis.providers.client import LARGEST_ANSWER
 from analysis.providers.http import (
     CONNECT_SECONDS,
     Destination,
     Pools,
-    authenticator,
+    bounded,
+    credentials_sent,
     refusal,
-    retrying,
     transport_error,
 )
+from analysis.providers.retries import retrying
+from analysis.providers.text import shown
 from analysis.spec import Metric
 from analysis.spec.providers import Web as Config
 
-LARGEST_ANSWER = 4_000_000
-"""Bytes. A larger answer is refused: it would be held in memory for one number."""
-LONGEST_VALUE = 2_000
-"""Characters of the value kept in the status; conditions see all of it."""
 _WHO = "the web service"
 
 
@@ -55,11 +57,11 @@ class WebProvider:
         destination = Destination(address=f"{parts.scheme}://{parts.netloc}", insecure=bool(config.insecure))
 
         def work() -> tuple[str, bytes]:
-            return _send(config, timeout)
+            return _send(config, timeout, context.hide)
 
         found: tuple[str, bytes]
         if (config.method or "GET") == "GET":
-            found = await retrying()(self._pools.call, destination, work)
+            found = await retrying(timeout)(self._pools.call, destination, work)
         else:
             found = await self._pools.call(destination, work)
         return answer(config, found[1].decode(found[0], errors="replace"))
@@ -89,10 +91,17 @@ def _check(config: Config) -> None:
         raise Misconfigured("web: a body can be sent with method POST or PUT only")
 
 
-def _send(config: Config, timeout: float) -> tuple[str, bytes]:
+def _send(config: Config, timeout: float, hide: Callable[[str], None]) -> tuple[str, bytes]:
     """Encoding and body of the answer. A session for each request: measurements of one service are far apart."""
-    auth = authenticator(config.authentication, verify=not config.insecure, timeout=timeout)
+    auth = authenticator(
+        config.authentication,
+        verify=not config.insecure,
+        timeout=timeout,
+        service="execute-api",
+        environment=os.environ,
+    )
     headers = {header.key: header.value for header in config.headers or ()}
+    deadline = time.monotonic() + timeout
     try:
         with requests.request(
             config.method or "GET",
@@ -105,21 +114,14 @@ def _send(config: Config, timeout: float) -> tuple[str, bytes]:
             timeout=(min(CONNECT_SECONDS, timeout), timeout),
             stream=True,
         ) as reply:
-            body = _body(reply, config.url)
+            for text in credentials_sent(reply):
+                hide(text)
+            body = bounded(reply, _WHO, config.url, largest=LARGEST_ANSWER, deadline=deadline)
             if reply.status_code // 100 != 2:
                 raise refusal(reply, _WHO, config.url, body[:200].decode(errors="replace").strip())
             return _encoding(reply), body
-    except requests.RequestException as error:
+    except (requests.RequestException, urllib3.exceptions.HTTPError) as error:
         raise transport_error(error, _WHO, config.url, timeout) from error
-
-
-def _body(reply: requests.Response, url: str) -> bytes:
-    found = bytearray()
-    for chunk in reply.iter_content(65536):
-        found += chunk
-        if len(found) > LARGEST_ANSWER:
-            raise Refused(f"{_WHO} at {url} answered with more than {LARGEST_ANSWER // 1_000_000} MB")
-    return bytes(found)
 
 
 def _encoding(reply: requests.Response) -> str:
@@ -139,7 +141,7 @@ def answer(config: Config, body: str) -> Answer:
             raise Refused(f"{_WHO} at {config.url} did not answer with JSON: {body[:100]!r}") from error
         document = body
     found = _picked(document, path) if path else document
-    return Answer(result=found, value=_shown(found))
+    return Answer(result=found, value=shown(found))
 
 
 def _path(config: Config) -> str:
@@ -155,13 +157,3 @@ def _picked(document: Any, path: str) -> Any:
     if not found:
         raise Refused(f"web jsonPath {path!r} finds nothing in the answer: {json.dumps(document)[:200]}")
     return found[0]
-
-
-def _shown(value: Any) -> str:
-    if isinstance(value, str):
-        text = value
-    elif isinstance(value, float):
-        text = plain_float(value)
-    else:
-        text = json.dumps(value, separators=(",", ":"), ensure_ascii=False)
-    return text if len(text) <= LONGEST_VALUE else f"{text[:LONGEST_VALUE]}…"

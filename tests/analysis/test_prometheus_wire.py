@@ -11,9 +11,9 @@ from typing import Any
 import pytest
 
 from analysis.providers import Answer, Context
-from analysis.providers.base import Misconfigured, Refused, TimedOut, Unavailable, Unsupported
-from analysis.providers.http import ATTEMPTS
+from analysis.providers.base import Misconfigured, Refused, TimedOut, Unavailable
 from analysis.providers.prometheus import PrometheusProvider
+from analysis.providers.retries import ATTEMPTS
 from tests.analysis.runs import metric
 from tests.analysis.wire import Reply, Request, prometheus_answer, wire
 
@@ -144,7 +144,7 @@ async def test_oauth2_that_is_refused(provider: PrometheusProvider) -> None:
 @pytest.mark.parametrize(
     ("account", "kind", "fragment"),
     [
-        ({"sigv4": {"region": "eu-west-1"}}, Unsupported, "sigv4 is not supported yet"),
+        ({"sigv4": {"profile": "p"}}, Misconfigured, "is not an AWS region"),
         ({**oauth("http://x"), "basicAuth": {"username": "u"}}, Misconfigured, "choose one of"),
         (oauth("http://x", clientId=""), Misconfigured, "oauth2: clientId missing"),
     ],

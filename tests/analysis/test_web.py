@@ -12,8 +12,10 @@ import pytest
 from analysis.measure import judge, run_spec
 from analysis.providers import Answer, Context
 from analysis.providers.base import Misconfigured, ProviderError, Refused, TimedOut, Unavailable, Unreachable
-from analysis.providers.http import ATTEMPTS
-from analysis.providers.web import LARGEST_ANSWER, LONGEST_VALUE, WebProvider
+from analysis.providers.client import LARGEST_ANSWER
+from analysis.providers.retries import ATTEMPTS
+from analysis.providers.text import LONGEST_VALUE
+from analysis.providers.web import WebProvider
 from tests.analysis.runs import metric
 from tests.analysis.wire import Reply, wire
 

@@ -6,6 +6,7 @@ import base64
 import json
 from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -14,7 +15,7 @@ from analysis.providers import Answer, Context
 from analysis.spec import Measurement, Metric
 from rollouts.api import kinds
 from rollouts.engine.client import Request
-from rollouts.engine.measuring import Measuring
+from rollouts.engine.measuring import Measuring, home_namespace
 from rollouts.plan import Delete, Plan
 from tests.engine.memory import MemoryApi, merge, refusal
 
@@ -216,3 +217,50 @@ async def test_a_finished_run_is_deleted_when_its_time_is_over(
     else:
         assert (early.writes, early.requeue_after) == ((), seconds - 10)
         assert late.writes == (Delete(kind=kinds.ANALYSIS_RUN, namespace="ns", name="run", uid="uid-run"),)
+
+
+# -- accounts of providers ---------------------------------------------------------------------------------------------
+
+
+class WithAccount(Told):
+    """Reads an account before it answers, and says aloud all it has read."""
+
+    def __init__(self, *, namespaced: bool) -> None:
+        super().__init__(1)
+        self.namespaced = namespaced
+
+    async def run(self, metric: Metric, *, context: Context) -> Answer | Measurement:
+        account = await context.account("acme", namespaced=self.namespaced, shown=("address",))
+        return Answer(result=1, value=" ".join(f"{key}={text}" for key, text in account.items()))
+
+
+def account(namespace: str, token: bytes) -> dict[str, Any]:
+    data = {"token": token, "address": b" https://acme.example\n", "logo": b"\xff\xd8"}
+    encoded = {key: base64.b64encode(text).decode() for key, text in data.items()}
+    return {"metadata": {"name": "acme", "namespace": namespace}, "data": encoded}
+
+
+@pytest.mark.parametrize(("namespaced", "namespace"), [(True, "ns"), (False, "controllers-home")])
+async def test_an_account_is_read_where_it_is_kept_and_shown_nowhere(
+    namespaced: bool, namespace: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("POD_NAMESPACE", "controllers-home")
+    bench = Bench(WithAccount(namespaced=namespaced), metric())
+    bench.api.put(kinds.SECRET, account(namespace, TOKEN.encode()))
+    (result,) = (await bench.through())["metricResults"]
+    assert result["measurements"][0]["value"] == "token=***** address=https://acme.example"
+    assert TOKEN not in json.dumps([bench.run, bench.events])
+
+
+async def test_a_missing_account_is_named_with_its_namespace(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("POD_NAMESPACE", "controllers-home")
+    bench = Bench(WithAccount(namespaced=False), metric(consecutiveErrorLimit=0))
+    assert "secret acme does not exist in namespace controllers-home" in (await bench.through())["message"]
+
+
+def test_home(tmp_path: Path) -> None:
+    mounted = tmp_path / "namespace"
+    assert home_namespace({}, file=mounted) == "argo-rollouts"
+    mounted.write_text("team\n")
+    assert home_namespace({}, file=mounted) == "team"
+    assert home_namespace({"POD_NAMESPACE": "own"}, file=mounted) == "own"

@@ -51,6 +51,12 @@ class Provider(Model):
         fields = type(self).model_fields
         return tuple(str(field.alias) for name, field in fields.items() if getattr(self, name) is not None)
 
+    @property
+    def configuration(self) -> Any:
+        """What stands under the first key that is set; None without any."""
+        values = (getattr(self, name) for name in type(self).model_fields)
+        return next((value for value in values if value is not None), None)
+
 
 __all__ = [
     "CloudWatch",

@@ -32,6 +32,6 @@ class Datadog(Model):
     api_version: Literal["v1", "v2"] | None = None
     """Version of Datadog's API. Default v1."""
     request_timeout: str | None = None
-    """Time to wait for the answer, a duration. Default: the provider's own."""
+    """Time to wait for the answer, a duration. Default `10s`."""
     secret_ref: SecretRef | None = None
     """The Secret that holds the address and the keys."""

@@ -58,7 +58,7 @@ class Kayenta(Model):
     storage_account_name: str
     """Account for storing results."""
     lookback: Bool | None = None
-    """True: scopes begin at the start of the analysis. Default false."""
+    """Accepted for compatibility; scopes have beginnings of their own."""
     threshold: Threshold
     """Scores that count."""
     scopes: list[Scope]

@@ -14,14 +14,14 @@ class Graphite(Model):
     address: str | None = None
     """URL of the server."""
     query: str | None = None
-    """Target expression."""
+    """What stands after `/render?`, such as `target=a.b&from=-5min`; without `target=`, the target itself."""
 
 
 class InfluxDB(Model):
     """Asks InfluxDB."""
 
     profile: str | None = None
-    """Secret with the account. Default `influxdb`."""
+    """Secret with the account, in the controller's namespace. Default `influxdb`."""
     query: str | None = None
     """Flux query."""
 
@@ -30,7 +30,7 @@ class NewRelic(Model):
     """Asks New Relic."""
 
     profile: str | None = None
-    """Secret with the account. Default `newrelic`."""
+    """Secret with the account, in the controller's namespace. Default `newrelic`."""
     query: str
     """NRQL query."""
     timeout: Int64 | None = None
@@ -43,7 +43,7 @@ class SkyWalking(Model):
     address: str | None = None
     """URL of the server."""
     query: str | None = None
-    """GraphQL query."""
+    """GraphQL query; `$duration` spans the interval."""
     interval: str | None = None
     """Time the query looks back, a duration. Default `5m`."""
 

@@ -171,6 +171,18 @@ def strip_anti_affinity(template: JSON) -> dict[str, Any]:
     return {**template, "spec": {**bare, "affinity": rest} if rest else bare}
 
 
+def kept_apart_from(template: JSON) -> set[str]:
+    """The hashes whose pods an injected term keeps a template's pods away from."""
+    pods = ((template.get("spec") or {}).get("affinity") or {}).get("podAntiAffinity") or {}
+    entries = [entry for rule in (_REQUIRED, _PREFERRED) for entry in pods.get(rule) or () if _injected(entry)]
+    rules = [
+        rule
+        for entry in entries
+        for rule in ((entry.get("podAffinityTerm") or entry).get("labelSelector") or {}).get("matchExpressions") or ()
+    ]
+    return {value for rule in rules if rule.get("key") == keys.POD_HASH for value in rule.get("values") or ()}
+
+
 def _own_terms(affinity: JSON) -> dict[str, list[JSON]]:
     """The user's own terms of both lists of `podAntiAffinity`."""
     pods = affinity.get("podAntiAffinity") or {}

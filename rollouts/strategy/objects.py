@@ -70,6 +70,17 @@ def _copied(rollout: JSON) -> dict[str, str]:
     return {key: value for key, value in annotations.items() if key not in keys.NOT_COPIED_TO_REPLICA_SETS}
 
 
+def apart(rs: ReplicaSet, wants: Wants, stable_hash: str) -> dict[str, Any]:
+    """Merge patch for a ReplicaSet that is used again: its pods keep away from those that are stable by now."""
+    template = rs.raw["spec"]["template"]
+    if identity.kept_apart_from(template) in (set(), {stable_hash}):
+        return {}
+    injected = identity.inject_anti_affinity(
+        template, wants.anti_affinity, stable_hash=stable_hash, namespace=wants.namespace
+    )
+    return {"spec": {"template": {"spec": {"affinity": injected["spec"].get("affinity")}}}}
+
+
 def replica_set_patch(
     rs: ReplicaSet,
     rollout: JSON,

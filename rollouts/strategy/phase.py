@@ -11,7 +11,8 @@ from rollouts.strategy.recorded import Pause
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Standing:
-    """What phase and message follow from. Counts are pods. `unfinished`: what is to do once they are there."""
+    """What phase and message follow from. Counts are pods. `unfinished`: what is to do once they are there.
+    `obstacle`: what keeps traffic from moving."""
 
     progressing: Condition | None
     paused: bool
@@ -21,6 +22,7 @@ class Standing:
     updated: int
     available: int
     unfinished: str
+    obstacle: str = ""
 
 
 def phase(at: Standing) -> tuple[str, str]:
@@ -32,6 +34,7 @@ def phase(at: Standing) -> tuple[str, str]:
         (at.paused, "Paused", "manually paused"),
         (bool(at.pauses), "Paused", at.pauses[0].reason if at.pauses else ""),
         (at.restarting, "Progressing", "rollout is restarting"),
+        (bool(at.obstacle), "Progressing", at.obstacle),
         (at.updated < at.wanted, "Progressing", "more replicas need to be updated"),
         (at.available < at.updated, "Progressing", "updated replicas are still becoming available"),
         (bool(at.unfinished), "Progressing", at.unfinished),

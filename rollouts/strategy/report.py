@@ -65,7 +65,7 @@ def status(decision: Decision) -> Status:
         **_commands(decision),
         "canary": _canary(decision),
         "blueGreen": _blue_green(decision),
-        "conditions": _conditions(decision, pods, story, name),
+        "conditions": _conditions(decision, pods, story, name, complete=facts.complete),
         "phase": name,
         "message": message or None,
     }
@@ -223,8 +223,13 @@ def _phase(
             updated=pods.updated,
             available=pods.available,
             unfinished=_unfinished(decision, pods),
+            obstacle=_obstacle(decision.course),
         )
     )
+
+
+def _obstacle(course: Course) -> str:
+    return course.hold.reason if course.hold is not None and course.hold.kind == "Traffic" else ""
 
 
 def _unfinished(decision: Decision, pods: Pods) -> str:
@@ -294,7 +299,10 @@ def _run_status(decision: Decision, kind: runs.RunKind) -> dict[str, Any] | None
     return {"name": current.name, "status": phase_now, "message": message or None}
 
 
-def _conditions(decision: Decision, pods: Pods, story: conditions.Condition | None, phase_now: str) -> list[JSON]:
+def _conditions(
+    decision: Decision, pods: Pods, story: conditions.Condition | None, phase_now: str, *, complete: bool
+) -> list[JSON]:
+    """Healthy comes, as with the peer, only once the pods left behind are gone, though the phase says so before."""
     recorded = decision.recorded
     is_paused = bool(decision.course.pauses) or decision.wants.paused
     wanted = [
@@ -305,8 +313,10 @@ def _conditions(decision: Decision, pods: Pods, story: conditions.Condition | No
     settled = decision.abort is not None and not decision.abort.fresh
     if is_paused or (recorded.condition(conditions.PAUSED) and not settled):
         wanted.append(conditions.paused(is_paused=is_paused))
-    if phase_now == "Healthy" or recorded.condition(conditions.HEALTHY):
-        wanted.append(conditions.healthy(is_healthy=phase_now == "Healthy"))
+    before = recorded.condition(conditions.HEALTHY)
+    if phase_now == "Healthy" or before:
+        well = complete or (before or {}).get("status") == "True"
+        wanted.append(conditions.healthy(is_healthy=phase_now == "Healthy" and well))
     drop = frozenset({conditions.INVALID_SPEC})
     return conditions.merge(list(recorded.raw.get("conditions") or ()), wanted, drop=drop, now=decision.now)
 

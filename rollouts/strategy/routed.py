@@ -51,7 +51,7 @@ def stable_pods(*, replicas: int, weight: int, served: int, full: int, least: in
 
 
 def bearable(*, available: int, replicas: int, full: int) -> int:
-    """The least canary weight so that the stable gets no more than its available pods can bear. N=10, 7 available: 30."""
+    """The least canary weight so that the stable gets what its available pods can bear. N=10, 7 available: 30."""
     return full if replicas == 0 else max(full - full * available // replicas, 0)
 
 

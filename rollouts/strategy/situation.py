@@ -57,9 +57,9 @@ class Situation:
         return window.reason(self.revisions, self.wants, now=self.now)
 
     @property
-    def frozen(self) -> bool:
-        """Nothing moves by itself: a person's pause, unless N itself changed."""
-        return self.intent.paused and not self.rescaled
+    def checkpoint(self) -> bool:
+        """Blue/green: the pause before the switch was over before this decision."""
+        return self.recorded.checkpoint and not self.intent.reset and not self.intent.retry
 
     @property
     def rescaled(self) -> bool:

@@ -12,9 +12,9 @@ from __future__ import annotations
 
 from rollouts.api import kinds
 from rollouts.plan import Create, Delete, Patch, Write
-from rollouts.strategy import ephemeral, history, objects, runs, services
+from rollouts.strategy import ephemeral, history, objects, patching, runs, services
 from rollouts.strategy.decision import Decision
-from rollouts.strategy.snapshot import Run
+from rollouts.strategy.snapshot import JSON, ReplicaSet, Run
 
 
 def of(decision: Decision) -> tuple[Write, ...]:
@@ -47,7 +47,7 @@ def _replica_sets(decision: Decision) -> list[Write]:
             revision=revisions.number if is_new else None,
             active=rs not in revisions.others,
             deadline=decision.target.deadlines.get(rs.name, rs.deadline),
-            template=ephemeral.change(decision, rs),
+            template=_template(decision, rs, in_flight=is_new and decision.in_progress),
         )
         if patch is not None:
             (shrink if target < rs.replicas else grow).append(patch)
@@ -57,6 +57,13 @@ def _replica_sets(decision: Decision) -> list[Write]:
             objects.new_replica_set(decision.rollout, decision.wants, revisions, replicas=decision.target.counts.new)
         )
     return [*shrink, *created, *grow]
+
+
+def _template(decision: Decision, rs: ReplicaSet, *, in_flight: bool) -> JSON:
+    role = ephemeral.change(decision, rs) or {}
+    if not in_flight:
+        return role
+    return patching.joined(role, objects.apart(rs, decision.wants, decision.stable_hash))
 
 
 def _analysis_runs(decision: Decision) -> list[Create | Patch]:

@@ -7,8 +7,11 @@ from typing import Any
 import pytest
 import yaml
 
+from rollouts.api.kinds import Kind
+from rollouts.plan import Patch
 from rollouts.strategy import Snapshot, decide
 from rollouts.strategy.times import moment
+from rollouts.traffic import Reference, Routing, Split
 
 RECORDINGS = Path(__file__).parent.parent / "data" / "recordings"
 
@@ -24,7 +27,36 @@ AT_REST = [
     "canary-9-promoted-in-full",
     "canary-11-restarted",
     "analysis-2-failed-and-aborted",
+    "bluegreen-1-initial-healthy",
+    "bluegreen-2-paused-with-preview",
+    "bluegreen-3-promoted-in-scale-down-delay",
+    "bluegreen-4-aborted",
+    "bluegreen-5-after-scale-down-delay",
+    "istio-1-initial-healthy",
+    "istio-2-paused-at-25",
+    "istio-3-canary-scale-50",
+    "istio-4-aborted",
+    "istio-5-promoted-in-scale-down-delay",
 ]
+VIRTUAL_SERVICE = Kind(group="networking.istio.io", version="v1alpha3", kind="VirtualService", plural="virtualservices")
+
+
+class Mesh:
+    """As much of Istio as the recordings need: says what would be written to the VirtualService."""
+
+    key = "istio"
+    kinds = (VIRTUAL_SERVICE,)
+
+    def references(self, block: Any) -> tuple[Reference, ...]:
+        return (Reference(kind=VIRTUAL_SERVICE, name=block["virtualService"]["name"]),)
+
+    def route(self, block: Any, *, rollout: Any, split: Split, objects: Any) -> Routing:
+        (reference,) = self.references(block)
+        destinations = objects[reference]["spec"]["http"][0]["route"]
+        weights = {entry["destination"]["host"]: entry["weight"] for entry in destinations}
+        wanted = {part.service: part.weight for part in (split.canary, split.stable)}
+        patch = Patch(kind=VIRTUAL_SERVICE, namespace="istio", name=reference.name, body={"spec": wanted})
+        return Routing(writes=() if weights == wanted else (patch,))
 
 
 def recorded(name: str) -> tuple[Snapshot, datetime]:
@@ -43,6 +75,11 @@ def recorded(name: str) -> tuple[Snapshot, datetime]:
             analysis_runs=tuple(kinds.get("AnalysisRun", ())),
             templates={t["metadata"]["name"]: t for t in kinds.get("AnalysisTemplate", ())},
             pods=tuple(kinds.get("Pod", ())),
+            services={service["metadata"]["name"]: service for service in kinds.get("Service", ())},
+            routes={
+                Reference(kind=VIRTUAL_SERVICE, name=obj["metadata"]["name"]): obj
+                for obj in kinds.get("VirtualService", ())
+            },
         ),
         last + timedelta(milliseconds=500),
     )
@@ -51,5 +88,5 @@ def recorded(name: str) -> tuple[Snapshot, datetime]:
 @pytest.mark.parametrize("name", AT_REST)
 def test_taking_over_writes_nothing(name: str) -> None:
     snapshot, now = recorded(name)
-    plan = decide(snapshot, now)
+    plan = decide(snapshot, now, routers={"istio": Mesh()})
     assert (plan.writes, dict(plan.status), plan.events) == ((), {}, ())

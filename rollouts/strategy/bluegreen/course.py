@@ -29,13 +29,13 @@ def course(at: Situation) -> Course:
     switched = is_switched(at, wanted)
     if at.intent.paused:
         start = Course(index=0, pauses=at.intent.pauses, controller_pause=at.intent.controller_pause)
-        return replace(start, hold=USER_PAUSE, cutover=switched, checkpoint=at.recorded.checkpoint)
+        return replace(start, hold=USER_PAUSE, cutover=switched, checkpoint=at.checkpoint)
     return _walk(at, wanted, switched=switched)
 
 
 def _walk(at: Situation, wanted: BlueGreen, *, switched: bool) -> Course:
     """Stages before the switch, the switch, stages after it."""
-    passed = at.recorded.checkpoint
+    passed = at.checkpoint or (_pauses(wanted) and _resumed(at))
     if not switched:
         for stage, kind in () if at.fast or passed else _BEFORE:
             verdict = stage(at, wanted)
@@ -59,9 +59,14 @@ def is_switched(at: Situation, wanted: BlueGreen) -> bool:
 def _ready(at: Situation, wanted: BlueGreen) -> Verdict:
     needed = at.wants.limits.replicas if wanted.preview_replicas is None else wanted.preview_replicas
     here = at.revisions.new.available if at.revisions.new else 0
-    if here >= needed:
+    if here >= needed or _was_ready(at):
         return DONE
     return Verdict(hold=Hold(kind="Replicas", reason=f"waiting for the preview: {here} of {needed} pods are available"))
+
+
+def _was_ready(at: Situation) -> bool:
+    """What comes after was begun already; pods lost meanwhile are waited for before the switch."""
+    return at.attempt.current(runs.PRE) is not None or bool(at.intent.pauses) or at.intent.resumed
 
 
 def _pre(at: Situation, wanted: BlueGreen) -> Verdict:
@@ -98,7 +103,7 @@ def _pauses(wanted: BlueGreen) -> bool:
 
 def _pause(at: Situation, wanted: BlueGreen) -> Verdict:
     """Until a person clears the pause, or for autoPromotionSeconds."""
-    if not _pauses(wanted) or (at.intent.resumed and not _was_inconclusive(at)):
+    if not _pauses(wanted):
         return DONE
     before = next((pause for pause in at.intent.pauses if pause.reason == BLUE_GREEN_PAUSE), None)
     pause = before or Pause(reason=BLUE_GREEN_PAUSE, start=at.now.replace(microsecond=0))
@@ -110,9 +115,10 @@ def _pause(at: Situation, wanted: BlueGreen) -> Verdict:
     return Verdict(hold=hold, pauses=(pause,), controller_pause=True)
 
 
-def _was_inconclusive(at: Situation) -> bool:
-    """The pause that ended was not this one, but that of the analysis before it."""
-    return at.recorded.run(runs.PRE.section, runs.PRE.status_key).get("status") == "Inconclusive"
+def _resumed(at: Situation) -> bool:
+    """Somebody ended this pause, and not that of an inconclusive analysis before it."""
+    before = at.recorded.run(runs.PRE.section, runs.PRE.status_key).get("status")
+    return at.intent.resumed and before != "Inconclusive"
 
 
 def _in_full(at: Situation) -> Verdict:

@@ -37,6 +37,12 @@ class SourceUnavailableError(SourceError):
     retriable = True
 
 
+class VerificationError(SyncError):
+    """A revision is not signed as it must be. Nothing of it is looked at any further."""
+
+    step = "verify"
+
+
 class TreeError(SyncError):
     """The files of the commit break a rule: a link, a strange name, a limit, a missing folder."""
 

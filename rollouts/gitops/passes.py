@@ -30,6 +30,7 @@ from rollouts.gitops.render.options import Options, Target
 from rollouts.gitops.render.renderer import Renderer, choose, read
 from rollouts.gitops.report import Report, Result
 from rollouts.gitops.source import Repository
+from rollouts.gitops.verify import Verification, verify
 
 SCALERS: tuple[KindKey, ...] = (
     ("argoproj.io/v1alpha1", "Rollout"),
@@ -52,6 +53,7 @@ class Terms:
     """What holds for a pass. `identity` marks objects; `namespace` is for objects that name none.
 
     `name` is the sync's name alone (default: `identity`), the release of a chart; `options` are for renderers.
+    `verification`: which signatures every revision needs (None: none), `tag` the tag it was asked for by, if any.
     `namespace_metadata`: None, or labels and annotations of the namespace, which is then made when it is missing.
     """
 
@@ -61,6 +63,8 @@ class Terms:
     path: str = "."
     name: str = ""
     options: Options = field(default_factory=Options)
+    verification: Verification | None = None
+    tag: str = ""
     adopt: bool = False
     adjust: Adjust | None = None
     namespace_metadata: Mapping[str, Mapping[str, str]] | None = None
@@ -79,6 +83,7 @@ class Comparison:
     question: Question
     record: Record
     images: tuple[str, ...] = ()
+    verified: tuple[str, ...] = ()
 
 
 class Pipeline:
@@ -110,6 +115,7 @@ class Pipeline:
         `confirmed`: digest of a plan whose deletions a person has confirmed; it counts for exactly that plan.
         """
         await self.repository.fetch(commit)
+        verified = await self._verified(commit)
         subject = await self.repository.subject(commit)
         tree = await read(self.repository.git, commit=commit, path=self.terms.path, options=self.terms.options)
         self.cluster.forget_kinds()
@@ -128,6 +134,7 @@ class Pipeline:
             question=question,
             record=record,
             images=references.images(manifest.body for manifest in manifests),
+            verified=verified,
         )
 
     async def carry_out(self, found: Comparison, chosen: SyncPlan | None = None, *, go_on: GoOn = _always) -> Report:
@@ -161,6 +168,13 @@ class Pipeline:
         """The health of every object in the inventory that has one."""
         parts = await in_parallel(stored.entries.values(), self._part)
         return tuple(part for part in parts if part is not None)
+
+    async def _verified(self, commit: str) -> tuple[str, ...]:
+        terms = self.terms
+        if terms.verification is None:
+            return ()
+        signed = await verify(self.repository, commit=commit, verification=terms.verification, tag=terms.tag)
+        return tuple(map(str, signed))
 
     async def _rendered(self, tree: Tree) -> tuple[Manifest, ...]:
         target = Target(name=self.terms.name or self.terms.identity, namespace=self.terms.namespace)

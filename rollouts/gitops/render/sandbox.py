@@ -15,7 +15,7 @@ import shutil
 import signal
 import sys
 import tempfile
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
@@ -65,7 +65,7 @@ async def answer(task: Task, files: Mapping[str, bytes], *, limits: Limits) -> A
 
 
 @contextlib.contextmanager
-def private_folder() -> Any:
+def private_folder() -> Iterator[Path]:
     """A folder only we can enter, removed afterwards, whatever a child left in it."""
     folder = Path(tempfile.mkdtemp(prefix="render-"))
     try:

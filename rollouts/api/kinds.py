@@ -59,6 +59,7 @@ GIT_SYNC = Kind(group=GITOPS, version="v1alpha1", kind="GitSync", plural="gitsyn
 REPLICA_SET = Kind(group="apps", version="v1", kind="ReplicaSet", plural="replicasets", status=True)
 DEPLOYMENT = Kind(group="apps", version="v1", kind="Deployment", plural="deployments", status=True)
 POD = Kind(group="", version="v1", kind="Pod", plural="pods", status=True)
+JOB = Kind(group="batch", version="v1", kind="Job", plural="jobs", status=True)
 SERVICE = Kind(group="", version="v1", kind="Service", plural="services", status=True)
 SECRET = Kind(group="", version="v1", kind="Secret", plural="secrets")
 EVENT = Kind(group="", version="v1", kind="Event", plural="events")

@@ -31,6 +31,7 @@ from rollouts.engine.client import Api
 from rollouts.engine.errors import NotFoundError
 from rollouts.engine.events import Recorder
 from rollouts.engine.experiments import Experiments
+from rollouts.engine.jobs import JobProvider
 from rollouts.engine.lease import Lease
 from rollouts.engine.measuring import Measuring
 from rollouts.engine.metrics import Metrics
@@ -86,7 +87,7 @@ class App:
         self.recorder = Recorder(api)
         self.metrics = Metrics(store=self.store, requests=api.requests, events=self.recorder.recorded)
         self.writer = Writer(api=api, store=self.store, recorder=self.recorder, absorbed=self._written)
-        self.providers = default_providers() if providers is None else providers
+        self.providers = {**default_providers(), "job": JobProvider(api=api)} if providers is None else providers
         self.loops = {row.kind: self._loop(row) for row in self._controllers()}
         self.metrics.queues.update({kind.plural: loop.queue for kind, loop in self.loops.items()})
         self.primed = False

@@ -70,6 +70,7 @@ def test_its_rights_suffice_and_no_others_are_asked_for(
     space.edit(restartAt="2020-01-01T00:00:00Z")
     eventually("its restart is over", lambda: space.status().get("restartedAt"))
     _measure_with_a_secret(space, eventually)
+    _measure_by_jobs(space, eventually)
     _experiment_with_a_service(space, eventually)
     space.edit(revisionHistoryLimit=0)
     eventually("old ReplicaSets are deleted", lambda: list(space.sets()) == ["2"])
@@ -127,6 +128,38 @@ def _measure_with_a_secret(space: Space, eventually: Callable[..., Any]) -> None
         return str((results[0].get("measurements") or [{}])[0].get("message") or "")
 
     assert "secret" not in eventually("it was measured", message)
+
+
+def _measure_by_jobs(space: Space, eventually: Callable[..., Any]) -> None:
+    """Jobs that end, one whose image is missing, one cleared away for the next, one ended early."""
+    for name, image, fields in (
+        ("good", "example/check:1", {"count": 2, "interval": "1s"}),
+        ("missing", "example/does-not-exist:1", {}),
+        ("ended", "example/check:1", {}),
+    ):
+        metadata = {"annotations": {"local.rollouts/ready-after": "10m"}} if name == "ended" else {}
+        template = {
+            "metadata": metadata,
+            "spec": {"restartPolicy": "Never", "containers": [{"name": "c", "image": image}]},
+        }
+        metric = {"name": "job", "provider": {"job": {"spec": {"backoffLimit": 0, "template": template}}}, **fields}
+        space.create(
+            {
+                "apiVersion": kinds.ANALYSIS_RUN.api_version,
+                "kind": "AnalysisRun",
+                "metadata": {"name": name, "labels": INSTANCE},
+                "spec": {"metrics": [metric], "measurementRetention": [{"metricName": "job", "limit": 1}]},
+            },
+        )
+    eventually("all Jobs are there", lambda: len(space.list(kinds.JOB)) >= 3)
+    space.patch(kinds.ANALYSIS_RUN, "ended", {"spec": {"terminate": True}})
+    eventually("the runs are over", lambda: all(_phase(space, name) for name in ("good", "missing", "ended")))
+    assert (_phase(space, "good"), _phase(space, "missing")) == ("Successful", "Inconclusive")
+
+
+def _phase(space: Space, name: str) -> str:
+    status = space.get(kinds.ANALYSIS_RUN, name).get("status") or {}
+    return str(status.get("phase")) if status.get("completedAt") else ""
 
 
 def _hash(space: Space, revision: str) -> str:

@@ -1,0 +1,102 @@
+"""Jobs as measurements on the real API server and its real Job controller; their pods are kwok's."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from rollouts.api import kinds
+from tests.cluster.controllers import OwnController
+from tests.cluster.space import JSON, Space
+
+GOOD, BAD, SLOW, MISSING = "example/check:1", "example/fails:1", "example/slow:1", "example/does-not-exist:1"
+UID = "analysisrun.argoproj.io/uid"
+
+
+def run(image: str, *, name: str = "run", pod: JSON | None = None, spec: JSON | None = None, **fields: Any) -> JSON:
+    """A run of one metric that is a Job."""
+    containers = [{"name": "check", "image": image, "command": ["check", "{{args.word}}"]}]
+    template = {"metadata": pod or {}, "spec": {"restartPolicy": "Never", "containers": containers}}
+    metric = {"name": "job", "provider": {"job": {"spec": {"backoffLimit": 0, "template": template}}}, **fields}
+    args = [{"name": "word", "value": "hello"}]
+    return {
+        "apiVersion": kinds.ANALYSIS_RUN.api_version,
+        "kind": "AnalysisRun",
+        "metadata": {"name": name},
+        "spec": {"metrics": [metric], "args": args, **(spec or {})},
+    }
+
+
+def jobs(space: Space) -> dict[str, JSON]:
+    """By the end of their names."""
+    return {job["metadata"]["name"].partition(".")[2]: job for job in space.list(kinds.JOB)}
+
+
+def ended(space: Space, name: str = "run") -> JSON:
+    def look() -> JSON:
+        status: JSON = space.get(kinds.ANALYSIS_RUN, name).get("status") or {}
+        assert status.get("completedAt"), status
+        return status
+
+    return space.until(f"{name} ended", look)  # type: ignore[no-any-return]
+
+
+@pytest.mark.usefixtures("controller")
+@pytest.mark.parametrize(
+    ("image", "phase"),
+    [(GOOD, "Successful"), (BAD, "Failed"), (MISSING, "Inconclusive")],
+    ids=["good", "bad", "missing"],
+)
+def test_its_end_is_the_verdict(space: Space, image: str, phase: str) -> None:
+    space.create(run(image))
+    status = ended(space)
+    (measurement,) = status["metricResults"][0]["measurements"]
+    assert (status["phase"], measurement["phase"]) == (phase, phase)
+    (name,) = jobs(space)
+    owner = space.get(kinds.ANALYSIS_RUN, "run")["metadata"]["uid"]
+    assert name == "job.1"
+    assert measurement["metadata"]["job-name"] == f"{owner}.job.1"
+    assert measurement["metadata"]["job-namespace"] == space.namespace
+    job = jobs(space)["job.1"]
+    assert job["metadata"]["labels"][UID] == job["spec"]["template"]["metadata"]["labels"][UID] == owner
+    assert job["spec"]["template"]["spec"]["containers"][0]["command"] == ["check", "hello"]
+    if image == MISSING:
+        assert "cannot start: ImagePullBackOff: Back-off pulling image" in status["message"]
+        assert job["spec"]["suspend"] is True
+
+
+@pytest.mark.usefixtures("controller")
+def test_one_after_another_and_the_old_ones_go(space: Space) -> None:
+    kept = {"measurementRetention": [{"metricName": "job", "limit": 2}]}
+    space.create(run(GOOD, count=4, interval="1s", spec=kept))
+    status = ended(space)
+    assert status["metricResults"][0]["successful"] == 4
+    assert len(status["metricResults"][0]["measurements"]) == 2
+    space.until("old Jobs are gone", lambda: set(jobs(space)) == {"job.3", "job.4"})
+
+
+@pytest.mark.usefixtures("controller")
+def test_a_run_that_is_terminated_takes_its_job_along(space: Space) -> None:
+    space.create(run(SLOW, pod={"annotations": {"local.rollouts/ready-after": "10m"}}))
+    space.until("the Job is there", lambda: jobs(space))
+    space.patch(kinds.ANALYSIS_RUN, "run", {"spec": {"terminate": True}})
+    status = ended(space)
+    assert status["metricResults"][0]["measurements"][0]["message"] == "Metric Terminated"
+    space.until("the Job is gone", lambda: not jobs(space))
+
+
+def test_a_controller_that_dies_after_creating_it_goes_on_with_it(space: Space, own_controller: Any) -> None:
+    """Killed by every write in turn: there is never a second Job for the same measurement."""
+    for writes in (1, 2, 3, 4):
+        name = f"run-{writes}"
+        space.create(run(GOOD, name=name))
+        dying: OwnController = own_controller(die_after=writes)
+        space.until("it died", dying.dead.is_set)
+        dying.kill()
+        next_one: OwnController = own_controller()
+        status = ended(space, name)
+        next_one.stop()
+        assert status["phase"] == "Successful"
+        owner = space.get(kinds.ANALYSIS_RUN, name)["metadata"]["uid"]
+        assert [job for job in space.list(kinds.JOB) if job["metadata"]["labels"][UID] == owner][1:] == []

@@ -68,9 +68,13 @@ class Api:
         """One object."""
         return await self.send(Request(method="GET", path=kind.path(namespace, name)))
 
-    async def list(self, kind: Kind, namespace: str | None = None, *, selector: str = "") -> dict[str, Any]:
-        """A list: `items`, and `metadata.resourceVersion`. Items get their apiVersion and kind."""
+    async def list(
+        self, kind: Kind, namespace: str | None = None, *, selector: str = "", limit: int = 0
+    ) -> dict[str, Any]:
+        """A list: `items`, and `metadata.resourceVersion`. Items get their apiVersion and kind. `limit`: the first so
+        many are enough; 0: all."""
         params = {"labelSelector": selector} if selector else {}
+        params |= {"limit": str(limit)} if limit else {}
         found = await self.send(Request(method="GET", path=kind.path(namespace), params=params))
         for item in found.get("items") or ():
             item.setdefault("apiVersion", kind.api_version)

@@ -11,6 +11,7 @@ from rollouts.api import kinds
 from rollouts.api.kinds import Kind
 from rollouts.engine.client import Api
 from rollouts.engine.store import Index, Key, Store, by_namespace, by_owner, key_of
+from rollouts.engine.troubles import Troubles
 from rollouts.plan import Plan
 from rollouts.strategy import Snapshot, decide, needs_pods
 from rollouts.strategy.keys import MANAGED_BY, POD_HASH
@@ -131,13 +132,16 @@ class Rollouts:
         self._api = api
         self._store = store
         self._routers = routers
+        self._troubles = Troubles(api)
 
     async def decide(self, obj: JSON, now: datetime) -> Plan:
         """Gather the world around a Rollout and decide."""
         snapshot = self.snapshot(obj)
         if needs_pods(snapshot):
             snapshot = replace(snapshot, pods=await self._pods(obj))
-        return decide(snapshot, now, routers=self._routers)
+        look = await self._troubles.look(obj, snapshot.replica_sets)
+        plan = decide(replace(snapshot, troubles=look.found), now, routers=self._routers)
+        return plan if look.again is None else replace(plan, requeue_after=_sooner(plan.requeue_after, look.again))
 
     def snapshot(self, obj: JSON) -> Snapshot:
         """The world around a Rollout, as the store knows it."""
@@ -184,6 +188,10 @@ class Rollouts:
         selector = (obj.get("spec") or {}).get("selector") or {}
         found = await self._api.list(kinds.POD, obj["metadata"]["namespace"], selector=selector_text(selector))
         return tuple(found["items"])
+
+
+def _sooner(seconds: float | None, other: float) -> float:
+    return other if seconds is None else min(seconds, other)
 
 
 def _selects(rollout: JSON, rs: JSON) -> bool:

@@ -39,9 +39,10 @@ _KNOWN: Final = 4_096
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Look:
-    """What was found last, and in how many seconds the next look is due (None: nothing to look for)."""
+    """What was found last (None: not looked yet), and in how many seconds the next look is due (None: there is nothing
+    to look for)."""
 
-    found: tuple[Trouble, ...] = ()
+    found: tuple[Trouble, ...] | None = ()
     again: float | None = None
 
 
@@ -52,7 +53,7 @@ class _Watched:
     uid: str
     due: float
     delay: float
-    found: tuple[Trouble, ...] = ()
+    found: tuple[Trouble, ...] | None = None
 
 
 class Troubles:
@@ -85,7 +86,7 @@ class Troubles:
         later = min(watched.delay * 2, LONGEST)
         return _Watched(uid=watched.uid, due=now + watched.delay, delay=later, found=await self._list(watched, new))
 
-    async def _list(self, watched: _Watched, new: JSON) -> tuple[Trouble, ...]:
+    async def _list(self, watched: _Watched, new: JSON) -> tuple[Trouble, ...] | None:
         selector = f"{POD_HASH}={new['metadata']['labels'][POD_HASH]}"
         try:
             pods = await self._api.list(kinds.POD, new["metadata"]["namespace"], selector=selector, limit=PODS)

@@ -21,6 +21,8 @@ PAUSED: Final = "Paused"
 COMPLETED: Final = "Completed"
 HEALTHY: Final = "Healthy"
 INVALID_SPEC: Final = "InvalidSpec"
+REPLICA_FAILURE: Final = "ReplicaFailure"
+RECONCILE_ERROR: Final = "ReconcileError"
 
 ABORTED: Final = "RolloutAborted"
 TIMED_OUT: Final = "ProgressDeadlineExceeded"
@@ -34,13 +36,15 @@ IS_PAUSED: Final = "RolloutPaused"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Condition:
-    """A condition without its times. `touch`: there was progress, so the update time moves."""
+    """A condition without its times. `touch`: there was progress, so the update time moves; `still`: it does not move
+    for the sake of other words alone."""
 
     type: str
     status: str
     reason: str
     message: str
     touch: bool = False
+    still: bool = False
 
 
 def available(*, is_available: bool) -> Condition:
@@ -90,12 +94,13 @@ def _written(condition: Condition | None, old: JSON | None, now: datetime) -> JS
     if old is not None and same_status and not condition.touch and _says(old) == (condition.reason, condition.message):
         return old
     stamp = times.text(now)
+    still = condition.still and old is not None and same_status and old.get("reason") == condition.reason
     return {
         "type": condition.type,
         "status": condition.status,
         "reason": condition.reason,
         "message": condition.message,
-        "lastUpdateTime": stamp,
+        "lastUpdateTime": old.get("lastUpdateTime", stamp) if still and old else stamp,
         "lastTransitionTime": old["lastTransitionTime"] if old and same_status else stamp,
     }
 

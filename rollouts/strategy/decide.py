@@ -13,6 +13,7 @@ from types import ModuleType
 
 from rollouts.plan import Plan
 from rollouts.strategy import (
+    ailing,
     bluegreen,
     canary,
     events,
@@ -22,6 +23,7 @@ from rollouts.strategy import (
     report,
     restart,
     runs,
+    trouble,
     writes,
 )
 from rollouts.strategy.commands import heed
@@ -53,7 +55,7 @@ def decide(snapshot: Snapshot, now: datetime, *, routers: Routers = ROUTERS) -> 
     return Plan(
         writes=writes.of(decision),
         status=status.patch,
-        events=events.of(decision),
+        events=(*events.of(decision), *ailing.events(decision.at, status.patch)),
         requeue_after=status.look_again,
     )
 
@@ -115,6 +117,8 @@ def _strategy(want: Wants) -> ModuleType:
 def _heed_deadline(course: Course, at: Situation) -> Course:
     if not at.wants.deadline_aborts or course.abort or report.waits(course):
         return course
+    if hopeless := trouble.fatal(ailing.troubles(at)):
+        return replace(course, abort=hopeless)
     expires = progressing.expiry(at.recorded, deadline=at.wants.deadline)
     if expires is None or at.now <= expires or course.completed:
         return course

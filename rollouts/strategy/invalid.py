@@ -14,7 +14,7 @@ from rollouts.api import kinds
 from rollouts.api.parsing import check
 from rollouts.api.validation.references import Existing, missing
 from rollouts.plan import Event, Plan
-from rollouts.strategy import conditions, measure, patching
+from rollouts.strategy import conditions, kstatus, measure, patching
 from rollouts.strategy.recorded import recall
 from rollouts.strategy.snapshot import Snapshot
 from rollouts.strategy.steps import STEPS
@@ -58,15 +58,20 @@ def plan(rollout: JSON, errors: tuple[str, ...], *, now: datetime) -> Plan:
     recorded = recall(rollout)
     name = rollout["metadata"]["name"]
     message = f'The Rollout "{name}" is invalid: {_joined(errors)}'
+    written = conditions.merge(
+        list(recorded.raw.get("conditions") or ()),
+        [conditions.invalid(message)],
+        drop=frozenset({conditions.RECONCILE_ERROR}),
+        now=now,
+    )
     status = {
-        "conditions": conditions.merge(
-            list(recorded.raw.get("conditions") or ()), [conditions.invalid(message)], drop=frozenset(), now=now
-        ),
+        "conditions": kstatus.added(written, phase="Degraded", message=f"InvalidSpec: {message}", now=now),
         "observedGeneration": str(rollout["metadata"].get("generation", 0)),
         "phase": "Degraded",
         "message": f"InvalidSpec: {message}",
     }
     patch = patching.difference(recorded.raw, status)
+    patch = {} if kstatus.alone(recorded.raw, patch) else patch
     events = (Event(reason="InvalidSpec", message=message, type="Warning"),) if "message" in patch else ()
     return Plan(status=patch, events=events, requeue_after=RECHECK_SECONDS)
 

@@ -8,18 +8,21 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Any
+from typing import Any, Final
 
 from rollouts.strategy import conditions, times
 from rollouts.strategy.conditions import Condition
 from rollouts.strategy.recorded import Recorded
 
+MARK: Final = " Not coming up: "
+"""Between what the condition says anyway and what is wrong with pods."""
 _DEADLINE_COUNTS = frozenset({conditions.UPDATED, "NewReplicaSetCreated", conditions.RESUMED, conditions.RETRY})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Facts:
-    """What the condition is made from. `waiting`: a step that may take its time (pause, analysis) holds us."""
+    """What the condition is made from. `waiting`: a step that may take its time (pause, analysis) holds us. `trouble`:
+    what keeps pods from coming up, in words; `trouble_before`: what the condition says of that so far."""
 
     recorded: Recorded
     replica_set: str
@@ -32,6 +35,8 @@ class Facts:
     waiting: bool
     deadline: float
     now: datetime
+    trouble: str = ""
+    trouble_before: str = ""
 
     @property
     def before(self) -> str:
@@ -76,12 +81,22 @@ def condition(facts: Facts) -> Condition | None:
         (facts.before in {"", conditions.ABORTED}, _updated),
         (facts.before == conditions.AVAILABLE_NOW and facts.short_of_pods, _short_of_pods),
         (facts.before == conditions.AVAILABLE_NOW, _updated),
+        (facts.before == conditions.UPDATED and facts.trouble != facts.trouble_before, _updated),
+        (facts.before == conditions.NOT_AVAILABLE and facts.trouble != facts.trouble_before, _short_of_pods),
     )
     return next((make(facts) for applies, make in rows if applies), None)
 
 
-def _say(status: str, reason: str, message: str, *, touch: bool = False) -> Condition:
-    return Condition(type=conditions.PROGRESSING, status=status, reason=reason, message=message, touch=touch)
+def _say(status: str, reason: str, message: str, *, touch: bool = False, trouble: str = "") -> Condition:
+    text = message + (f"{MARK}{trouble}" if trouble else "")
+    return Condition(
+        type=conditions.PROGRESSING,
+        status=status,
+        reason=reason,
+        message=text,
+        touch=touch,
+        still=bool(trouble) and not touch,
+    )
 
 
 def _aborted(facts: Facts) -> Condition:
@@ -101,16 +116,19 @@ def _complete(facts: Facts) -> Condition:
 
 
 def _updated(facts: Facts) -> Condition:
-    return _say("True", conditions.UPDATED, f'ReplicaSet "{facts.replica_set}" is progressing.', touch=facts.progressed)
+    message = f'ReplicaSet "{facts.replica_set}" is progressing.'
+    return _say("True", conditions.UPDATED, message, touch=facts.progressed, trouble=facts.trouble)
 
 
 def _timed_out(facts: Facts) -> Condition:
-    return _say("False", conditions.TIMED_OUT, f'ReplicaSet "{facts.replica_set}" has timed out progressing.')
+    message = f'ReplicaSet "{facts.replica_set}" has timed out progressing.'
+    return _say("False", conditions.TIMED_OUT, message, trouble=facts.trouble)
 
 
 def _resumed(_: Facts) -> Condition:
     return _say("Unknown", conditions.RESUMED, "Rollout is resumed")
 
 
-def _short_of_pods(_: Facts) -> Condition:
-    return _say("True", conditions.NOT_AVAILABLE, "Rollout does not have minimum availability")
+def _short_of_pods(facts: Facts) -> Condition:
+    message = "Rollout does not have minimum availability"
+    return _say("True", conditions.NOT_AVAILABLE, message, trouble=facts.trouble)

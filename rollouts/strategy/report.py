@@ -11,7 +11,21 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any, Final
 
-from rollouts.strategy import conditions, duration, ephemeral, keys, patching, phase, progressing, runs, services, times
+from rollouts.strategy import (
+    ailing,
+    conditions,
+    duration,
+    ephemeral,
+    keys,
+    kstatus,
+    patching,
+    phase,
+    progressing,
+    runs,
+    services,
+    times,
+    trouble,
+)
 from rollouts.strategy.canary import pointing
 from rollouts.strategy.course import Course
 from rollouts.strategy.decision import Decision
@@ -22,6 +36,7 @@ from rollouts.traffic import Destination
 JSON = Mapping[str, Any]
 
 SETTLE: Final = timedelta(seconds=2)
+_REPLICA_FAILURE: Final = (conditions.REPLICA_FAILURE,)
 _COUNTS: Final = frozenset(
     {"HPAReplicas", "replicas", "updatedReplicas", "readyReplicas", "availableReplicas", "message", "conditions"}
 )
@@ -59,19 +74,26 @@ def status(decision: Decision) -> Status:
     facts = _facts(decision, pods)
     story = progressing.condition(facts)
     name, message = _phase(decision, pods, facts, story)
+    message = ailing.message(name, message, facts.trouble)
     after: dict[str, Any] = {
         **_identity(decision),
         **_counts(pods),
         **_commands(decision),
         "canary": _canary(decision),
         "blueGreen": _blue_green(decision),
-        "conditions": _conditions(decision, pods, story, name, complete=facts.complete),
+        "conditions": kstatus.added(
+            _conditions(decision, pods, story, name, complete=facts.complete),
+            phase=name,
+            message=message,
+            now=decision.now,
+        ),
         "phase": name,
         "message": message or None,
     }
     spent = _duration(decision, complete=facts.complete)
     after["duration"] = patching.replaced(before.get("duration") or {}, spent) if spent else None
     patch = patching.difference(before, _only_needed(after, before))
+    patch = {} if kstatus.alone(before, patch) else patch
     wait = _settling(patch, before, decision.now)
     if wait is not None:
         return Status(patch={}, look_again=wait)
@@ -179,6 +201,8 @@ def _facts(decision: Decision, pods: Pods) -> progressing.Facts:
         waiting=waits(decision.course),
         deadline=decision.wants.deadline,
         now=decision.now,
+        trouble="" if decision.abort else ailing.words(decision.at),
+        trouble_before=ailing.said_before(decision.recorded.raw.get("conditions") or ()),
     )
 
 
@@ -190,10 +214,11 @@ def _cut_over(decision: Decision) -> bool:
 def _progressed(decision: Decision, pods: Pods) -> bool:
     before = decision.recorded.raw
     old_pods_before = before.get("replicas", 0) - before.get("updatedReplicas", 0)
+    loops = trouble.crashing(ailing.troubles(decision.at))
     return (
         pods.updated > before.get("updatedReplicas", 0)
-        or pods.ready > before.get("readyReplicas", 0)
-        or pods.available > before.get("availableReplicas", 0)
+        or (pods.ready > before.get("readyReplicas", 0) and not loops)
+        or (pods.available > before.get("availableReplicas", 0) and not loops)
         or pods.total - pods.updated < old_pods_before
         or bool(decision.course.completed)
         or decision.revisions.hash != decision.recorded.current_hash
@@ -317,7 +342,8 @@ def _conditions(
     if phase_now == "Healthy" or before:
         well = complete or (before or {}).get("status") == "True"
         wanted.append(conditions.healthy(is_healthy=phase_now == "Healthy" and well))
-    drop = frozenset({conditions.INVALID_SPEC})
+    wanted += (failure := ailing.replica_failure(decision.at))
+    drop = frozenset({conditions.INVALID_SPEC, conditions.RECONCILE_ERROR, *(() if failure else _REPLICA_FAILURE)})
     return conditions.merge(list(recorded.raw.get("conditions") or ()), wanted, drop=drop, now=decision.now)
 
 

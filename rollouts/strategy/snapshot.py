@@ -12,6 +12,7 @@ from datetime import datetime
 from typing import Any
 
 from rollouts.strategy import keys, times
+from rollouts.strategy.trouble import Trouble
 from rollouts.traffic import Reference
 
 JSON = Mapping[str, Any]
@@ -25,6 +26,7 @@ class Snapshot:
     it does not control whose names begin with the Rollout's (they can occupy a name). `templates` and
     `cluster_templates` are keyed by name. `pods`: the pods of its ReplicaSets, filled only when `needs_pods` says so.
     `services`: those it names and those it still manages, by name. `routes`: what its traffic routers read.
+    `troubles`: what keeps pods of the new ReplicaSet from coming up; None when nobody has looked.
     """
 
     rollout: JSON
@@ -36,6 +38,7 @@ class Snapshot:
     pods: tuple[JSON, ...] = ()
     services: Mapping[str, JSON] = field(default_factory=dict)
     routes: Mapping[Reference, JSON] = field(default_factory=dict)
+    troubles: tuple[Trouble, ...] | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

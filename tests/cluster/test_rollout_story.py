@@ -1,7 +1,8 @@
 """The story the peer was recorded with, told again: the same Rollout, the same commands, and at each moment the same
 status, conditions, ReplicaSets and annotations, down to the hashes; in the end the same events.
 
-What may differ: times, the order of conditions, and what `BETTER` lists.
+What may differ: times, the order of conditions, the conditions of kstatus, what keeps pods from coming up, and what
+`BETTER` lists.
 """
 
 from __future__ import annotations
@@ -12,6 +13,8 @@ from typing import Any
 
 import yaml
 
+from rollouts.strategy import kstatus
+from rollouts.strategy.progressing import MARK
 from tests.cluster.controllers import OwnController
 from tests.cluster.space import JSON, Space, rollout, younger_than_pods
 
@@ -34,8 +37,9 @@ def told(obj: Any) -> Any:
 
 def told_status(status: JSON) -> JSON:
     """A status, conditions by type."""
-    conditions = {c["type"]: (c["status"], c["reason"], c["message"]) for c in status.get("conditions") or ()}
-    return told({**status, "conditions": conditions})
+    theirs = [c for c in status.get("conditions") or () if c["type"] not in kstatus.TYPES]
+    conditions = {c["type"]: (c["status"], c["reason"], c["message"].partition(MARK)[0]) for c in theirs}
+    return told({**status, "message": status.get("message", "").partition(MARK)[0], "conditions": conditions})
 
 
 def moment(name: str) -> tuple[JSON, JSON]:

@@ -46,7 +46,7 @@ async def followed(troubles: Troubles, obj: JSON, rs: JSON, *, seconds: float) -
     end = loop.time() + seconds
     while True:
         look = await troubles.look(obj, [rs])
-        said.append(trouble.summary(look.found))
+        said.append(trouble.summary(look.found or ()))
         if look.again is None or loop.time() + look.again > end:
             return said
         await asyncio.sleep(look.again)
@@ -96,7 +96,7 @@ async def test_another_replica_set_begins_afresh() -> None:
     troubles = Troubles(api)
     await followed(troubles, asked(), new(), seconds=5)
     other = {**new(), "metadata": {**new()["metadata"], "uid": "another"}}
-    assert (await troubles.look(asked(), [other])).found == ()
+    assert (await troubles.look(asked(), [other])).found is None
     assert api.log == [LIST]
 
 

@@ -1,0 +1,44 @@
+"""Two conditions more, for the many tools that know no Rollouts but do know the kstatus convention.
+
+    phase                    condition
+    Progressing, Paused      Reconciling: the world is not yet as the spec wants it, and nothing is wrong
+    Degraded                 Stalled: it does not get there by itself
+    Healthy                  neither
+
+Both are there only while they are true, as the convention has it. They come along with other news: a Rollout that
+another controller left without them is not written for their sake alone. docs/compatibility.md says which tools read
+them, and what `observedGeneration`, a string in this API, does to those.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+from typing import Any, Final
+
+from rollouts.strategy import conditions
+from rollouts.strategy.conditions import Condition
+
+JSON = Mapping[str, Any]
+
+RECONCILING: Final = "Reconciling"
+STALLED: Final = "Stalled"
+TYPES: Final = frozenset({RECONCILING, STALLED})
+_BY_PHASE: Final[Mapping[str, str]] = {"Progressing": RECONCILING, "Paused": RECONCILING, "Degraded": STALLED}
+
+
+def added(written: Sequence[JSON], *, phase: str, message: str, now: datetime) -> list[JSON]:
+    """A list of conditions with those of a phase, and without those of any other."""
+    kind = _BY_PHASE.get(phase)
+    reason = message.partition(":")[0] if kind == STALLED else phase
+    wanted = [Condition(type=kind, status="True", reason=reason, message=message, still=True)] if kind else []
+    return conditions.merge(list(written), wanted, drop=TYPES - {kind}, now=now)
+
+
+def alone(before: JSON, patch: JSON) -> bool:
+    """Whether a status patch brings these conditions and nothing else, to a status that has never had them."""
+    if set(patch) != {"conditions"}:
+        return False
+    known = list(before.get("conditions") or ())
+    kept = [condition for condition in patch["conditions"] if condition.get("type") not in TYPES]
+    return kept == known

@@ -6,7 +6,8 @@ Repositories are written by strangers, so git starts from an empty environment a
   system monitors, submodules, maintenance and prompts are off, received objects are checked;
 * settings travel by `GIT_CONFIG_KEY_n`, never on the command line; addresses come after `--`;
 * there is never a work tree and never a checkout: links, filters and hooks of a repository have nothing to act on;
-* every command has a time limit and a byte limit, and its whole process group ends when either is passed.
+* every command has a time limit, a limit on what it prints and one on any file it writes (a pack, that is what a
+  repository is until it has been looked at), and its whole process group ends when either is passed.
 """
 
 from __future__ import annotations
@@ -14,6 +15,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import os
+import shlex
 import shutil
 import signal
 from collections.abc import Sequence
@@ -39,9 +41,13 @@ CONFIG = {
 }
 
 SSH = (
-    "ssh -F /dev/null -o BatchMode=yes -o StrictHostKeyChecking=yes -o IdentitiesOnly=yes"
-    " -o ProxyCommand=none -o PermitLocalCommand=no"
+    "ssh -F /dev/null -o BatchMode=yes -o StrictHostKeyChecking=yes -o IdentitiesOnly=yes -o IdentityAgent=none"
+    " -o GlobalKnownHostsFile=/dev/null -o KnownHostsCommand=none -o UpdateHostKeys=no -o ProxyCommand=none"
+    " -o PermitLocalCommand=no -o ControlPath=none -o ClearAllForwardings=yes -o ForwardAgent=no -o ConnectTimeout=20"
 )
+
+_BOUNDED = ("/bin/sh", "-c", 'ulimit -f "$0" && exec "$@"')
+_BLOCK = 512
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -57,16 +63,16 @@ class Access:
 
     def ssh_command(self) -> str:
         """The ssh command line git is to use."""
-        hosts = self.known_hosts or Path("/dev/null")
-        identity = f" -i '{self.identity}'" if self.identity else ""
-        return f"{SSH} -o UserKnownHostsFile='{hosts}'{identity}"
+        hosts = shlex.quote(f'UserKnownHostsFile="{self.known_hosts or os.devnull}"')
+        identity = f" -i {shlex.quote(str(self.identity))}" if self.identity else ""
+        return f"{SSH} -o {hosts}{identity}"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Git:
     """Runs git in the bare repository `store`. `protocols`: what it may speak, such as `https`.
 
-    `timeout` in seconds and `output_limit` in bytes hold for each command.
+    `timeout` in seconds, `output_limit` and `file_limit` in bytes hold for each command.
     """
 
     store: Path
@@ -74,6 +80,7 @@ class Git:
     access: Access = field(default_factory=Access)
     timeout: float = 60.0
     output_limit: int = 128 * 1024 * 1024
+    file_limit: int = 256 * 1024 * 1024
 
     async def run(self, *arguments: str, stdin: bytes = b"") -> bytes:
         """What the command printed. SourceError when it failed, SourceUnavailableError when it took too long."""
@@ -89,6 +96,8 @@ class Git:
 
     async def _execute(self, arguments: Sequence[str], stdin: bytes) -> tuple[int, bytes, str]:
         process = await asyncio.create_subprocess_exec(
+            *_BOUNDED,
+            str(self.file_limit // _BLOCK),
             executable(),
             *arguments,
             cwd=self.store,
@@ -191,5 +200,7 @@ _PERMANENT = (
 
 def _failure(arguments: Sequence[str], complaint: str) -> SourceError:
     text = redact(" ".join(complaint.split())) or "no message"
+    if "signal 25" in text or "File too large" in text:
+        return SourceError(f"git {arguments[0]} ended: the repository is larger than this sync allows")
     kind = SourceError if any(sign in text for sign in _PERMANENT) else SourceUnavailableError
     return kind(f"git {arguments[0]} failed: {text}")

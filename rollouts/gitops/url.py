@@ -5,12 +5,16 @@ a plain path reads the controller's own disk. So the grammar here is small and e
 
 * `https://host[:port]/path`, without user and password in it (they belong into a Secret);
 * `ssh://[user@]host[:port]/path` and the short `user@host:path`;
-* a local path or `file:///path` only where the operator allowed it by an explicit option.
+* a local path or `file:///path` only where the operator allowed it by an explicit option;
+* no host that is a cloud's metadata service or no host at all, however its number is written. A name that resolves to
+  such an address is not seen here: deny that by a NetworkPolicy.
 """
 
 from __future__ import annotations
 
+import ipaddress
 import re
+import socket
 from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
@@ -21,6 +25,8 @@ _HOST = r"(?P<host>[A-Za-z0-9](?:[A-Za-z0-9.-]*[A-Za-z0-9])?|\[[0-9A-Fa-f:.]+\])
 _PATH = r"(?P<path>/[^\s?#]+)"
 _USER = r"(?:(?P<user>[A-Za-z0-9_][A-Za-z0-9_.-]*)@)?"
 _SHORT_PATH = r"(?P<path>[A-Za-z0-9_~.][^\s?#:]*)"
+
+_METADATA = frozenset({"metadata", "metadata.google.internal", "fd00:ec2::254", "100.100.100.200"})
 
 _REMOTE = "https://host/path, ssh://user@host/path or user@host:path"
 
@@ -56,7 +62,8 @@ def parse(text: str, *, allow_local: bool = False) -> RepositoryURL:
     if _is_local(text):
         return _local(text, allowed=allow_local)
     for transport, patterns in _GRAMMAR.items():
-        if any(pattern.fullmatch(text) for pattern in patterns):
+        if found := next((found for pattern in patterns if (found := pattern.fullmatch(text))), None):
+            _refuse_places(found["host"])
             return RepositoryURL(text=text, transport=transport)
     raise SourceError(f"the repository address {redact(text)!r} is not taken: {_complaint(text)}")
 
@@ -64,6 +71,28 @@ def parse(text: str, *, allow_local: bool = False) -> RepositoryURL:
 def _refuse_tricks(text: str) -> None:
     if not text or text.startswith("-") or "::" in text.split("[")[0] or not text.isprintable():
         raise SourceError(f"the repository address {redact(text)!r} is not taken: use {_REMOTE}")
+
+
+def _refuse_places(host: str) -> None:
+    address = _address(host)
+    if host.lower().rstrip(".") in _METADATA or (address and (address.is_link_local or not _usable(address))):
+        raise SourceError(f"the host {host!r} is no place for a repository: it is reserved, or a metadata service")
+
+
+def _usable(address: ipaddress.IPv4Address | ipaddress.IPv6Address) -> bool:
+    return not (address.is_unspecified or address.is_multicast or str(address) in _METADATA)
+
+
+def _address(host: str) -> ipaddress.IPv4Address | ipaddress.IPv6Address | None:
+    """The number a host stands for, in any of the spellings that programs take: `0xA9FEA9FE`, `169.16689662`."""
+    try:
+        found = ipaddress.ip_address(host.strip("[]"))
+    except ValueError:
+        try:
+            return ipaddress.IPv4Address(socket.inet_aton(host))
+        except OSError:
+            return None
+    return getattr(found, "ipv4_mapped", None) or found
 
 
 def _is_local(text: str) -> bool:

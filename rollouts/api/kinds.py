@@ -58,6 +58,7 @@ GIT_SYNC = Kind(group=GITOPS, version="v1alpha1", kind="GitSync", plural="gitsyn
 
 REPLICA_SET = Kind(group="apps", version="v1", kind="ReplicaSet", plural="replicasets", status=True)
 DEPLOYMENT = Kind(group="apps", version="v1", kind="Deployment", plural="deployments", status=True)
+POD_TEMPLATE = Kind(group="", version="v1", kind="PodTemplate", plural="podtemplates")
 POD = Kind(group="", version="v1", kind="Pod", plural="pods", status=True)
 JOB = Kind(group="batch", version="v1", kind="Job", plural="jobs", status=True)
 SERVICE = Kind(group="", version="v1", kind="Service", plural="services", status=True)

@@ -106,21 +106,22 @@ JsonPatch = list[dict[str, Any]]
 _CONTAINERS = ("initContainers", "containers", "ephemeralContainers")
 
 
-def set_images(workload: JSON, images: Mapping[str, str]) -> JsonPatch:
+def set_images(workload: JSON, images: Mapping[str, str], *, path: str = "/spec/template") -> JsonPatch:
     """A JSON patch that sets containers' images; `*` names all of them. Each change tests the container's name first.
 
-    CliError when a container does not exist; it names those that do.
+    `path`: where in the workload the pod template is. CliError when a container does not exist; it names those that do.
     """
-    pod = ((world.spec(workload).get("template") or {}).get("spec")) or {}
+    holder = world.spec(workload) if path.startswith("/spec/") else workload
+    pod = ((holder.get("template") or {}).get("spec")) or {}
     places = [(group, at, item) for group in _CONTAINERS for at, item in enumerate(pod.get(group) or ())]
     _check_containers(images, [str(item.get("name")) for _, _, item in places], workload)
     operations: JsonPatch = []
     for group, at, item in places:
         image = images.get(str(item.get("name")), images.get("*"))
         if image is not None and image != item.get("image"):
-            path = f"/spec/template/spec/{group}/{at}"
-            operations.append({"op": "test", "path": f"{path}/name", "value": item.get("name")})
-            operations.append({"op": "replace" if "image" in item else "add", "path": f"{path}/image", "value": image})
+            place = f"{path}/spec/{group}/{at}"
+            operations.append({"op": "test", "path": f"{place}/name", "value": item.get("name")})
+            operations.append({"op": "replace" if "image" in item else "add", "path": f"{place}/image", "value": image})
     return operations
 
 

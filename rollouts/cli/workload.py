@@ -5,14 +5,13 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
-from rollouts.api.kinds import DEPLOYMENT, REPLICA_SET, ROLLOUT, Kind
+from rollouts.api.kinds import DEPLOYMENT, POD_TEMPLATE, REPLICA_SET, ROLLOUT, Kind
 from rollouts.cli import world
 from rollouts.cli.client import JSON_PATCH
 from rollouts.cli.errors import ApiError, CliError
 from rollouts.cli.patches import JsonPatch
 from rollouts.cli.session import Session
 
-POD_TEMPLATE = Kind(group="", version="v1", kind="PodTemplate", plural="podtemplates")
 _REFERABLE = {kind.kind: kind for kind in (DEPLOYMENT, REPLICA_SET, POD_TEMPLATE)}
 
 

@@ -10,6 +10,7 @@ Which events wake whom, and how urgently:
     Rollout, AnalysisRun, Experiment    itself, first: our own writes are known by then, so somebody else wrote it
     anything one of them controls       that Rollout or Experiment, soon
     AnalysisTemplate, Cluster…          every Rollout that uses it, soon
+    a workload referred to              every Rollout that refers to it, soon (workloads.py)
     Service, a router's object          every Rollout that names it, or manages it, soon
     what a list brings                  the same, later
 """
@@ -39,6 +40,7 @@ from rollouts.engine.queue import Priority
 from rollouts.engine.reconcile import Controller, Loop
 from rollouts.engine.snapshots import Rollouts, followers_of, indexes, users_of
 from rollouts.engine.store import Key, Store, key_of
+from rollouts.engine.workloads import PROJECTIONS, Workloads, users_of_workload
 from rollouts.engine.writer import Writer
 from rollouts.strategy.keys import INSTANCE_ID, POD_HASH
 from rollouts.traffic import ROUTERS, Routers
@@ -83,11 +85,14 @@ class App:
         self.lease = lease
         self.routers = routers
         self._indexes = indexes(routers)
-        self.store = Store({kind: self._indexes[kind] for kind in self.kinds})
+        self.store = Store({kind: self._indexes[kind] for kind in self.kinds}, projections=PROJECTIONS)
         self.recorder = Recorder(api)
         self.metrics = Metrics(store=self.store, requests=api.requests, events=self.recorder.recorded)
         self.writer = Writer(api=api, store=self.store, recorder=self.recorder, absorbed=self._written)
         self.providers = {**default_providers(), "job": JobProvider(api=api)} if providers is None else providers
+        self.workloads = Workloads(
+            api=api, store=self.store, namespace=self.settings.namespace, changed=self._workload_changed
+        )
         self.loops = {row.kind: self._loop(row) for row in self._controllers()}
         self.metrics.queues.update({kind.plural: loop.queue for kind, loop in self.loops.items()})
         self.primed = False
@@ -100,7 +105,7 @@ class App:
         return tuple(kind for kind in self._indexes if kind.namespaced or self.settings.namespace is None)
 
     def _controllers(self) -> tuple[Controller, ...]:
-        rollouts = Rollouts(api=self.api, store=self.store, routers=self.routers)
+        rollouts = Rollouts(api=self.api, store=self.store, routers=self.routers, workloads=self.workloads)
         experiments = Experiments(store=self.store)
         measuring = Measuring(api=self.api, providers=self.providers)
         return (
@@ -138,6 +143,7 @@ class App:
         seconds = _GRACE_LOST if self.lost else _GRACE
         await asyncio.gather(*(loop.stop(seconds=seconds) for loop in self.loops.values()))
         await self.recorder.stop(seconds=seconds)
+        await self.workloads.close()
         for task in self._tasks:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
@@ -159,8 +165,9 @@ class App:
             self.wake(kind, obj, Priority.LATER if event_type is None else Priority.SOON)
 
     def _written(self, kind: Kind, obj: JSON) -> None:
-        """A run or an Experiment that one loop wrote concerns another; the rest is written by its own loop only."""
-        if kind in (kinds.ANALYSIS_RUN, kinds.EXPERIMENT):
+        """A run or an Experiment that one loop wrote concerns another, a workload the Rollout it was scaled for; the
+        rest is written by its own loop only."""
+        if kind in (kinds.ANALYSIS_RUN, kinds.EXPERIMENT, *PROJECTIONS):
             self.wake(kind, obj, Priority.SOON)
 
     def wake(self, kind: Kind, obj: JSON, priority: Priority) -> None:
@@ -171,7 +178,12 @@ class App:
         for concerned, key in self._concerned(kind, obj):
             self.loops[concerned].queue.add(key, priority)
 
+    def _workload_changed(self, kind: Kind, obj: JSON) -> None:
+        self.wake(kind, obj, Priority.SOON)
+
     def _concerned(self, kind: Kind, obj: JSON) -> Iterable[tuple[Kind, Key]]:
+        if kind in PROJECTIONS:
+            return [(kinds.ROLLOUT, key_of(user)) for user in users_of_workload(self.store, kind, key_of(obj))]
         if kind in (kinds.ANALYSIS_TEMPLATE, kinds.CLUSTER_ANALYSIS_TEMPLATE):
             return [(kinds.ROLLOUT, key_of(user)) for user in users_of(self.store, obj)]
         namespace = obj["metadata"].get("namespace", "")

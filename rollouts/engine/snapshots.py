@@ -12,10 +12,12 @@ from rollouts.api.kinds import Kind
 from rollouts.engine.client import Api
 from rollouts.engine.store import Index, Key, Store, by_namespace, by_owner, key_of
 from rollouts.engine.troubles import Troubles
+from rollouts.engine.workloads import Workloads, by_workload
 from rollouts.plan import Plan
 from rollouts.strategy import Snapshot, decide, needs_pods
 from rollouts.strategy.keys import MANAGED_BY, POD_HASH
 from rollouts.strategy.wants import selector_text
+from rollouts.strategy.workload import filled
 from rollouts.traffic import ROUTERS, Reference, Routers, references
 
 JSON = Mapping[str, Any]
@@ -89,7 +91,7 @@ def by_manager(service: JSON) -> Iterable[str]:
 
 
 INDEXES: Final[Mapping[Kind, Mapping[str, Index]]] = {
-    kinds.ROLLOUT: {"template": by_template, "service": by_service},
+    kinds.ROLLOUT: {"template": by_template, "service": by_service, "workload": by_workload},
     kinds.REPLICA_SET: {"owner": by_owner, "stem": by_stem},
     kinds.ANALYSIS_RUN: {"owner": by_owner},
     kinds.EXPERIMENT: {"owner": by_owner},
@@ -128,28 +130,33 @@ def followers_of(store: Store, kind: Kind, obj: JSON) -> tuple[JSON, ...]:
 class Rollouts:
     """Decides for Rollouts; `decide` fits `reconcile.Controller`."""
 
-    def __init__(self, *, api: Api, store: Store, routers: Routers = ROUTERS) -> None:
+    def __init__(
+        self, *, api: Api, store: Store, routers: Routers = ROUTERS, workloads: Workloads | None = None
+    ) -> None:
         self._api = api
         self._store = store
+        self._workloads = workloads
         self._routers = routers
         self._troubles = Troubles(api)
 
     async def decide(self, obj: JSON, now: datetime) -> Plan:
         """Gather the world around a Rollout and decide."""
-        snapshot = self.snapshot(obj)
+        workload = await self._workloads.of(obj) if self._workloads else None
+        snapshot = self.snapshot(obj, workload=workload)
         if needs_pods(snapshot):
-            snapshot = replace(snapshot, pods=await self._pods(obj))
+            snapshot = replace(snapshot, pods=await self._pods(filled(obj, workload)))
         look = await self._troubles.look(obj, snapshot.replica_sets)
         plan = decide(replace(snapshot, troubles=look.found), now, routers=self._routers)
         return plan if look.again is None else replace(plan, requeue_after=_sooner(plan.requeue_after, look.again))
 
-    def snapshot(self, obj: JSON) -> Snapshot:
-        """The world around a Rollout, as the store knows it."""
+    def snapshot(self, obj: JSON, *, workload: JSON | None = None) -> Snapshot:
+        """The world around a Rollout, as the store knows it. `workload`: what it refers to."""
+        seen = filled(obj, workload)
         metadata = obj["metadata"]
         uid, namespace, name = metadata["uid"], metadata["namespace"], metadata["name"]
         shelf = self._store.shelf(kinds.REPLICA_SET)
         own = shelf.find("owner", uid) + tuple(
-            rs for rs in shelf.find("owner", f"orphan/{namespace}") if _selects(obj, rs)
+            rs for rs in shelf.find("owner", f"orphan/{namespace}") if _selects(seen, rs)
         )
         mine = {rs["metadata"]["name"] for rs in own}
         measured = bool(list(_analyses(obj)))
@@ -162,6 +169,7 @@ class Rollouts:
             cluster_templates=self._named(kinds.CLUSTER_ANALYSIS_TEMPLATE, "") if measured else {},
             services=self._services(namespace, name, _service_names(obj)),
             routes=self._routes(obj),
+            workload=workload,
         )
 
     def _services(self, namespace: str, rollout: str, named: Iterable[str]) -> dict[str, JSON]:

@@ -27,6 +27,7 @@ class Key:
 
 
 Index = Callable[[JSON], Iterable[str]]
+Projection = Callable[[JSON], JSON]
 
 
 def key_of(obj: JSON) -> Key:
@@ -53,8 +54,9 @@ def by_namespace(obj: JSON) -> Iterable[str]:
 class Shelf:
     """All objects of one kind."""
 
-    def __init__(self, indexes: Mapping[str, Index]) -> None:
+    def __init__(self, indexes: Mapping[str, Index], project: Projection | None = None) -> None:
         self.objects: dict[Key, JSON] = {}
+        self._project = project or _trimmed
         self._deleted: dict[Key, int] = {}
         self._indexes = indexes
         self._entries: dict[str, dict[str, set[Key]]] = {name: {} for name in indexes}
@@ -67,7 +69,7 @@ class Shelf:
         if version <= (_version(known) if known is not None else self._deleted.get(key, 0)):
             return False
         self._forget(key)
-        self.objects[key] = _trimmed(obj)
+        self.objects[key] = self._project(obj)
         for name, index in self._indexes.items():
             for entry in index(obj):
                 self._entries[name].setdefault(entry, set()).add(key)
@@ -101,6 +103,16 @@ class Shelf:
         keys = sorted(self._entries[index].get(entry, ()), key=lambda key: (key.namespace, key.name))
         return tuple(self.objects[key] for key in keys)
 
+    def has(self, index: str, entry: str) -> bool:
+        """Whether any object is under an index entry."""
+        return entry in self._entries[index]
+
+    def clear(self) -> None:
+        """Forget everything."""
+        self.objects.clear()
+        self._deleted.clear()
+        self._entries = {name: {} for name in self._indexes}
+
     def forget_deletions(self) -> None:
         """Drop the memory of deletions; called when the whole kind was listed."""
         self._deleted.clear()
@@ -109,8 +121,12 @@ class Shelf:
 class Store:
     """Shelves by kind."""
 
-    def __init__(self, indexes: Mapping[Kind, Mapping[str, Index]]) -> None:
-        self._shelves = {kind: Shelf(wanted) for kind, wanted in indexes.items()}
+    def __init__(
+        self, indexes: Mapping[Kind, Mapping[str, Index]], *, projections: Mapping[Kind, Projection] | None = None
+    ) -> None:
+        """`projections`: kinds of which only a part is kept."""
+        parts = projections or {}
+        self._shelves = {kind: Shelf(indexes.get(kind, {}), parts.get(kind)) for kind in (*indexes, *parts)}
 
     def shelf(self, kind: Kind) -> Shelf:
         """All objects of a kind; KeyError for one that is not kept."""

@@ -24,6 +24,7 @@ from rollouts.strategy import (
     restart,
     runs,
     trouble,
+    workload,
     writes,
 )
 from rollouts.strategy.commands import heed
@@ -39,6 +40,7 @@ from rollouts.strategy.wants import Wants, wants
 from rollouts.traffic import ROUTERS, Routers
 
 
+@workload.resolving
 def decide(snapshot: Snapshot, now: datetime, *, routers: Routers = ROUTERS) -> Plan:
     """What to do now about this Rollout. `now` is timezone-aware; `routers`: the table of traffic routers."""
     rollout = snapshot.rollout

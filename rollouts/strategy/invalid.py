@@ -24,7 +24,6 @@ JSON = Mapping[str, Any]
 
 RECHECK_SECONDS: Final = 20.0
 NOT_YET: Final = "Forbidden: not supported by this version of the controller"
-_UNSUPPORTED_SPEC: Final = ("workloadRef",)
 _ROUTING_OPTIONS: Final = frozenset({"managedRoutes", "maxTrafficWeight"})
 
 
@@ -40,9 +39,6 @@ def problems(snapshot: Snapshot, routers: Routers) -> tuple[str, ...]:
 
 
 def _unsupported(spec: JSON, routers: Routers) -> Iterator[str]:
-    for key in _UNSUPPORTED_SPEC:
-        if spec.get(key):
-            yield f"spec.{key}: {NOT_YET}"
     canary = (spec.get("strategy") or {}).get("canary") or {}
     for key, block in (canary.get("trafficRouting") or {}).items():
         if key not in _ROUTING_OPTIONS and key not in routers and block is not None:

@@ -27,6 +27,7 @@ class Snapshot:
     `cluster_templates` are keyed by name. `pods`: the pods of its ReplicaSets, filled only when `needs_pods` says so.
     `services`: those it names and those it still manages, by name. `routes`: what its traffic routers read.
     `troubles`: what keeps pods of the new ReplicaSet from coming up; None when nobody has looked.
+    `workload`: what its `workloadRef` names.
     """
 
     rollout: JSON
@@ -39,6 +40,7 @@ class Snapshot:
     services: Mapping[str, JSON] = field(default_factory=dict)
     routes: Mapping[Reference, JSON] = field(default_factory=dict)
     troubles: tuple[Trouble, ...] | None = None
+    workload: JSON | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

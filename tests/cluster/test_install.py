@@ -72,11 +72,21 @@ def test_its_rights_suffice_and_no_others_are_asked_for(
     _measure_with_a_secret(space, eventually)
     _measure_by_jobs(space, eventually)
     _experiment_with_a_service(space, eventually)
+    _take_over(space, eventually)
     space.edit(revisionHistoryLimit=0)
     eventually("old ReplicaSets are deleted", lambda: list(space.sets()) == ["2"])
     eventually("events are told", lambda: "RolloutCompleted" in space.events.reasons())
     assert 'status_code="403"' not in _metrics(restricted)
     assert "forbidden" not in restricted.log.read_text().lower()
+
+
+def _take_over(space: Space, eventually: Callable[..., Any]) -> None:
+    body = rollout("taker", labels=INSTANCE)
+    spec = {"replicas": 1, "template": body["spec"].pop("template"), "selector": body["spec"].pop("selector")}
+    reference = {"apiVersion": "apps/v1", "kind": "Deployment", "name": "old", "scaleDown": "onsuccess"}
+    body["spec"]["workloadRef"] = reference
+    space.create({"apiVersion": "apps/v1", "kind": "Deployment", "metadata": {"name": "old"}, "spec": spec}, body)
+    eventually("it took over", lambda: space.get(kinds.DEPLOYMENT, "old")["spec"]["replicas"] == 0)
 
 
 def _experiment_with_a_service(space: Space, eventually: Callable[..., Any]) -> None:

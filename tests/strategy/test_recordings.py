@@ -10,7 +10,9 @@ import yaml
 from rollouts.api.kinds import Kind
 from rollouts.plan import Patch
 from rollouts.strategy import Snapshot, decide
+from rollouts.strategy.keys import POD_HASH
 from rollouts.strategy.times import moment
+from rollouts.strategy.workload import projected
 from rollouts.traffic import Reference, Routing, Split
 
 RECORDINGS = Path(__file__).parent.parent / "data" / "recordings"
@@ -37,6 +39,8 @@ AT_REST = [
     "istio-3-canary-scale-50",
     "istio-4-aborted",
     "istio-5-promoted-in-scale-down-delay",
+    "workloadref-1-migrated",
+    "workloadref-2-paused",
 ]
 VIRTUAL_SERVICE = Kind(group="networking.istio.io", version="v1alpha3", kind="VirtualService", plural="virtualservices")
 
@@ -66,15 +70,17 @@ def recorded(name: str) -> tuple[Snapshot, datetime]:
     for obj in objects:
         kinds.setdefault(obj["kind"], []).append(obj)
     (rollout,) = kinds["Rollout"]
+    (workload,) = kinds.get("Deployment") or [None]
     stamps = [moment(c["lastUpdateTime"]) for c in rollout["status"]["conditions"]]
     last = max(stamp for stamp in stamps if stamp)
     return (
         Snapshot(
             rollout=rollout,
-            replica_sets=tuple(kinds["ReplicaSet"]),
+            replica_sets=tuple(rs for rs in kinds["ReplicaSet"] if POD_HASH in rs["metadata"]["labels"]),
             analysis_runs=tuple(kinds.get("AnalysisRun", ())),
             templates={t["metadata"]["name"]: t for t in kinds.get("AnalysisTemplate", ())},
             pods=tuple(kinds.get("Pod", ())),
+            workload=projected(workload) if workload else None,
             services={service["metadata"]["name"]: service for service in kinds.get("Service", ())},
             routes={
                 Reference(kind=VIRTUAL_SERVICE, name=obj["metadata"]["name"]): obj

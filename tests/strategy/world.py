@@ -75,6 +75,7 @@ class World:
         self.broken: set[str] = set()
         self.last: Plan = Plan()
         self.pods_: dict[str, dict[str, Any]] = {}
+        self.workload: dict[str, Any] | None = None
 
     # --- the controller
 
@@ -88,6 +89,7 @@ class World:
                 templates=self.templates,
                 pods=tuple(self.pods_.values()),
                 services=self.services,
+                workload=self.workload,
                 routes={Reference(kind=CONFIG_MAP, name=name): obj for name, obj in self.routes.items()},
             )
         )
@@ -123,7 +125,10 @@ class World:
             target[name] = body
         elif isinstance(write, Patch):
             self.log.append(f"PATCH {write.kind.kind}")
-            if write.kind.kind == "Rollout":
+            if self.workload is not None and write.name == self.workload["metadata"]["name"]:
+                self.workload["metadata"]["generation"] += "spec" in write.body
+                self.workload = merged(self.workload, write.body)
+            elif write.kind.kind == "Rollout":
                 if "spec" in write.body:
                     self.rollout["metadata"]["generation"] += 1
                 self.rollout = merged(self.rollout, write.body)
@@ -187,7 +192,7 @@ class World:
         self.now += timedelta(seconds=seconds)
 
     def fingerprint(self) -> str:
-        return repr((self.rollout, self.sets, self.runs, self.services, self.routes))
+        return repr((self.rollout, self.sets, self.runs, self.services, self.routes, self.workload))
 
     # --- people
 

@@ -22,7 +22,7 @@ def run(
     images = dict(_pair(text) for text in pairs)
     session = Session.of(ctx)
     workload = workload_of(session, session.find(ROLLOUT, name))
-    operations = set_images(workload.raw, images)
+    operations = set_images(workload.raw, images, path=workload.path)
     if operations:
         send(session, workload, operations)
     changed = "image updated" if operations else "has that image already, nothing to do"

@@ -10,7 +10,7 @@ from typing import Any, Final
 from rollouts.api import kinds
 from rollouts.api.kinds import Kind
 from rollouts.engine.client import Api
-from rollouts.engine.store import Index, Key, Store, by_namespace, by_owner, key_of
+from rollouts.engine.store import Index, Key, Store, by_namespace, by_owner, controller_uid, key_of
 from rollouts.engine.troubles import Troubles
 from rollouts.engine.workloads import Workloads, by_workload
 from rollouts.plan import Plan
@@ -63,7 +63,14 @@ def _analyses(rollout: JSON) -> Iterable[JSON]:
     canary, blue_green = strategy.get("canary") or {}, strategy.get("blueGreen") or {}
     blocks = [canary.get("analysis"), *(step.get("analysis") for step in canary.get("steps") or ())]
     blocks += [blue_green.get("prePromotionAnalysis"), blue_green.get("postPromotionAnalysis")]
-    return [block for block in blocks if isinstance(block, Mapping)]
+    blocks += [{"templates": _tried(step)} for step in canary.get("steps") or ()]
+    return [block for block in blocks if isinstance(block, Mapping) and block.get("templates")]
+
+
+def _tried(step: JSON) -> list[Any]:
+    """Templates named by the analyses of an `experiment` step, as references."""
+    experiment = step.get("experiment")
+    return list((experiment.get("analyses") or ()) if isinstance(experiment, Mapping) else ())
 
 
 def by_service(rollout: JSON) -> Iterable[str]:
@@ -94,7 +101,7 @@ INDEXES: Final[Mapping[Kind, Mapping[str, Index]]] = {
     kinds.ROLLOUT: {"template": by_template, "service": by_service, "workload": by_workload},
     kinds.REPLICA_SET: {"owner": by_owner, "stem": by_stem},
     kinds.ANALYSIS_RUN: {"owner": by_owner},
-    kinds.EXPERIMENT: {"owner": by_owner},
+    kinds.EXPERIMENT: {"owner": by_owner, "namespace": by_namespace},
     kinds.ANALYSIS_TEMPLATE: {"namespace": by_namespace, "embeds": by_embedded},
     kinds.CLUSTER_ANALYSIS_TEMPLATE: {"namespace": by_namespace, "embeds": by_embedded},
     kinds.SERVICE: {"manager": by_manager, "owner": by_owner},
@@ -165,12 +172,20 @@ class Rollouts:
             replica_sets=own,
             foreign=tuple(rs for rs in shelf.find("stem", f"{namespace}/{name}") if rs["metadata"]["name"] not in mine),
             analysis_runs=self._store.shelf(kinds.ANALYSIS_RUN).find("owner", uid),
+            experiments=self._store.shelf(kinds.EXPERIMENT).find("owner", uid),
+            taken_experiments=self._taken(obj),
             templates=self._named(kinds.ANALYSIS_TEMPLATE, namespace) if measured else {},
             cluster_templates=self._named(kinds.CLUSTER_ANALYSIS_TEMPLATE, "") if measured else {},
             services=self._services(namespace, name, _service_names(obj)),
             routes=self._routes(obj),
             workload=workload,
         )
+
+    def _taken(self, obj: JSON) -> frozenset[str]:
+        """Names of Experiments of the namespace that are somebody else's."""
+        there = self._store.shelf(kinds.EXPERIMENT).find("namespace", obj["metadata"]["namespace"])
+        uid = obj["metadata"]["uid"]
+        return frozenset(found["metadata"]["name"] for found in there if controller_uid(found) != uid)
 
     def _services(self, namespace: str, rollout: str, named: Iterable[str]) -> dict[str, JSON]:
         """Services a Rollout names, and those it manages."""

@@ -112,21 +112,18 @@ def _started(each: Analysis, snapshot: Snapshot, values: Mapping[str, str], posi
 
 def _run_spec(snapshot: Snapshot, values: Mapping[str, str], position: int) -> dict[str, Any]:
     written = snapshot.experiment["spec"]
-    analysis = written["analyses"][position]
-    path = f"spec.analyses[{position}]"
-    block = {
-        "templates": [{key: analysis[key] for key in ("templateName", "clusterScope") if key in analysis}],
-        "args": [
-            _filled(arg, values, f"{path}.args[{number}]") for number, arg in enumerate(analysis.get("args") or ())
-        ],
-        "dryRun": written.get("dryRun"),
-        "measurementRetention": written.get("measurementRetention"),
-    }
+    analysis, path = written["analyses"][position], f"spec.analyses[{position}]"
+    args = [_filled(arg, values, f"{path}.args[{number}]") for number, arg in enumerate(analysis.get("args") or ())]
     library = rollout.Snapshot(
         rollout=snapshot.experiment, templates=snapshot.templates, cluster_templates=snapshot.cluster_templates
     )
-    endless = not analysis.get("requiredForCompletion")
-    return templates.run_spec(block, library, path=path, stable_hash="", latest_hash="", background=endless)
+    return templates.one_run_spec(
+        {**analysis, "args": args},
+        library,
+        path=path,
+        dry_run=written.get("dryRun") or (),
+        retention=written.get("measurementRetention") or (),
+    )
 
 
 def _filled(arg: JSON, values: Mapping[str, str], path: str) -> JSON:

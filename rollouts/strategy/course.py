@@ -13,13 +13,15 @@ from typing import Any, Final
 
 from rollouts.strategy import runs
 from rollouts.strategy.commands import Intent
-from rollouts.strategy.recorded import INCONCLUSIVE, Pause
+from rollouts.strategy.recorded import INCONCLUSIVE, INCONCLUSIVE_EXPERIMENT, Pause
 from rollouts.strategy.runs import RunKind
 from rollouts.strategy.situation import Situation
+from rollouts.strategy.snapshot import Trial
 from rollouts.strategy.steps import Hold, Position, Verdict, kind_of
 
 Steps = Sequence[Mapping[str, Any]]
 
+_JUDGED: Final = frozenset({INCONCLUSIVE, INCONCLUSIVE_EXPERIMENT})
 USER_PAUSE: Final = Hold(kind="UserPause", reason="manually paused: spec.paused is true", patient=True)
 
 
@@ -53,10 +55,11 @@ def follow(
     attempt: runs.Attempt,
     at_desired: Callable[[int], bool],
     obstacle: Callable[[int], str | None],
+    trial: Callable[[int], Trial | None],
     now: datetime,
 ) -> Course:
     """The course of a canary. `fast`: steps are skipped. `at_desired(i)`: whether pods stand as step i wants them.
-    `obstacle(weight)`: why traffic can't have that weight yet."""
+    `obstacle(weight)`: why traffic can't have that weight yet. `trial(i)`: the Experiment of step i that counts."""
     end = len(steps)
     if first or promoted:
         return Course(index=end)
@@ -67,7 +70,7 @@ def follow(
     start = Course(index=intent.index, pauses=intent.pauses, controller_pause=intent.controller_pause)
     if intent.paused:
         return replace(start, hold=USER_PAUSE)
-    return _walk(start, steps=steps, attempt=attempt, at_desired=at_desired, obstacle=obstacle, now=now)
+    return _walk(start, steps=steps, attempt=attempt, at_desired=at_desired, obstacle=obstacle, trial=trial, now=now)
 
 
 def _walk(
@@ -77,6 +80,7 @@ def _walk(
     attempt: runs.Attempt,
     at_desired: Callable[[int], bool],
     obstacle: Callable[[int], str | None],
+    trial: Callable[[int], Trial | None],
     now: datetime,
 ) -> Course:
     while course.index < len(steps):
@@ -92,6 +96,7 @@ def _walk(
             controller_pause=course.controller_pause,
             run=attempt.current(runs.STEP, step=course.index),
             obstacle=obstacle,
+            trial=trial(course.index),
         )
         verdict = kind.progress(position)
         if not verdict.done:
@@ -108,7 +113,7 @@ def _walk(
 
 def _relevant(pauses: tuple[Pause, ...], step: str) -> tuple[Pause, ...]:
     """Pauses left over from another step (somebody moved the index) don't count; an inconclusive one always does."""
-    return tuple(pause for pause in pauses if pause.reason == INCONCLUSIVE or step == "pause") if pauses else ()
+    return tuple(pause for pause in pauses if pause.reason in _JUDGED or step == "pause") if pauses else ()
 
 
 def held(course: Course, verdict: Verdict, kind: RunKind) -> Course:
@@ -124,8 +129,8 @@ def held(course: Course, verdict: Verdict, kind: RunKind) -> Course:
 
 
 def inconclusive(pauses: Sequence[Pause]) -> bool:
-    """Whether an inconclusive analysis holds the Rollout."""
-    return any(pause.reason == INCONCLUSIVE for pause in pauses)
+    """Whether an inconclusive analysis or experiment holds the Rollout."""
+    return any(pause.reason in _JUDGED for pause in pauses)
 
 
 def frozen(at: Situation, course: Course) -> bool:

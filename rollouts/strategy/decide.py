@@ -23,6 +23,7 @@ from rollouts.strategy import (
     report,
     restart,
     runs,
+    trials,
     trouble,
     workload,
     writes,
@@ -79,6 +80,7 @@ def decision_for(snapshot: Snapshot, now: datetime, *, routers: Routers = ROUTER
         course=course,
         target=strategy.target(at, course, aborted=abort is not None, promote=promote is not None),
         current_runs=measure.current_runs(at, course) if goes_on else (),
+        trial=trials.current(at, course.index, begins=course.begin is not None) if goes_on else None,
         abort=abort,
         promote=promote,
         restart=restart.restart(

@@ -16,6 +16,7 @@ from rollouts.strategy.runs import RunKind
 from rollouts.strategy.situation import Situation
 from rollouts.strategy.snapshot import ReplicaSet, Run
 from rollouts.strategy.target import Target
+from rollouts.strategy.trials import CurrentTrial
 from rollouts.strategy.wants import Wants
 
 JSON = Mapping[str, Any]
@@ -44,12 +45,14 @@ class CurrentRun:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Decision:
-    """The outcome of all stages. `promote`: why new becomes stable now, else None."""
+    """The outcome of all stages. `trial`: the Experiment of the step it is at. `promote`: why new becomes stable now,
+    else None."""
 
     at: Situation
     course: Course
     target: Target
     current_runs: tuple[CurrentRun, ...] = ()
+    trial: CurrentTrial | None = None
     abort: Abort | None = None
     promote: str | None = None
     restart: Restart = field(default_factory=Restart)

@@ -19,6 +19,7 @@ def of(decision: Decision) -> tuple[Event, ...]:
             _begun,
             _switched,
             _started,
+            _tried,
             _run_events,
             _failed,
             _weighed,
@@ -60,6 +61,11 @@ def _started(decision: Decision) -> Iterator[Event]:
     elif revisions.updated or (canary and not recorded.current_hash):
         message = f"Rollout not completed, started update to revision {revisions.number} ({revisions.hash})"
         yield Event(reason="RolloutNotCompleted", message=message)
+
+
+def _tried(decision: Decision) -> Iterator[Event]:
+    if decision.trial is not None and decision.trial.create is not None:
+        yield Event(reason="ExperimentCreated", message=f"Created Experiment '{decision.trial.name}'")
 
 
 def _weighed(decision: Decision) -> Iterator[Event]:

@@ -14,7 +14,7 @@ from rollouts.api import kinds
 from rollouts.api.parsing import check
 from rollouts.api.validation.references import Existing, missing
 from rollouts.plan import Event, Plan
-from rollouts.strategy import conditions, kstatus, measure, patching
+from rollouts.strategy import conditions, kstatus, measure, patching, trials
 from rollouts.strategy.recorded import recall
 from rollouts.strategy.snapshot import Snapshot
 from rollouts.strategy.steps import STEPS
@@ -35,7 +35,7 @@ def problems(snapshot: Snapshot, routers: Routers) -> tuple[str, ...]:
     if checked.model is not None:
         found += list(_unsupported(rollout["spec"], routers))
         found += [str(error) for error in missing(checked.model, Existing(services=snapshot.services))]
-    return tuple(found) or tuple(measure.problems(snapshot))
+    return tuple(found) or (*measure.problems(snapshot), *trials.problems(snapshot))
 
 
 def _unsupported(spec: JSON, routers: Routers) -> Iterator[str]:

@@ -14,6 +14,7 @@ JSON = Mapping[str, Any]
 CANARY_PAUSE = "CanaryPauseStep"
 BLUE_GREEN_PAUSE = "BlueGreenPause"
 INCONCLUSIVE = "InconclusiveAnalysisRun"
+INCONCLUSIVE_EXPERIMENT = "InconclusiveExperiment"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -119,6 +119,7 @@ def _canary(decision: Decision) -> dict[str, Any]:
     pong = turns and pointing.pong_is_stable(decision.at, promote=decision.promote is not None)
     return {
         **section,
+        "currentExperiment": decision.trial.name if decision.trial else None,
         "weights": _weights(decision),
         "stablePingPong": ("pong" if pong else "ping") if turns else None,
     }

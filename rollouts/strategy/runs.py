@@ -10,11 +10,11 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Final
+from typing import Final, TypeVar
 
 from rollouts.strategy.recorded import Recorded
 from rollouts.strategy.revisions import Revisions
-from rollouts.strategy.snapshot import Run
+from rollouts.strategy.snapshot import Run, Trial
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -105,15 +105,19 @@ def free_name(base: str, taken: Iterable[str]) -> str:
     return candidate
 
 
-def to_terminate(runs: Iterable[Run], keep: Sequence[str]) -> tuple[Run, ...]:
-    """Unfinished runs that nothing waits for any more."""
+_Judged = TypeVar("_Judged", Run, Trial)
+
+
+def to_terminate(runs: Iterable[_Judged], keep: Sequence[str]) -> tuple[_Judged, ...]:
+    """Unfinished runs (or Experiments) that nothing waits for any more."""
     return tuple(run for run in runs if not run.finished and not run.terminating and run.name not in keep)
 
 
 def to_delete(
-    runs: Iterable[Run], *, keep: Sequence[str], hashes: Iterable[str], successful: int, unsuccessful: int
-) -> tuple[Run, ...]:
-    """Finished runs beyond the history limits, and all finished runs of ReplicaSets that are gone. Newest are kept."""
+    runs: Iterable[_Judged], *, keep: Sequence[str], hashes: Iterable[str], successful: int, unsuccessful: int
+) -> tuple[_Judged, ...]:
+    """Finished runs (or Experiments) beyond the history limits, and all finished ones of ReplicaSets that are gone. The
+    newest are kept."""
     alive = set(hashes)
     finished = [run for run in runs if run.finished and run.name not in keep]
     orphans = [run for run in finished if run.hash not in alive]

@@ -44,6 +44,11 @@ class Situation:
         return not self.first and self.recorded.stable_hash == self.revisions.hash
 
     @property
+    def begins(self) -> bool:
+        """An attempt begins now: no run and no Experiment made before counts."""
+        return self.first or self.intent.reset or self.intent.retry
+
+    @property
     def underway(self) -> bool:
         """There is an update that may go on."""
         return not self.first and not self.promoted and not self.intent.abort

@@ -9,13 +9,15 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from datetime import datetime
-from typing import Any
+from typing import Any, Final
 
 from rollouts.strategy import keys, times
 from rollouts.strategy.trouble import Trouble
 from rollouts.traffic import Reference
 
 JSON = Mapping[str, Any]
+
+FINAL: Final = frozenset({"Successful", "Failed", "Error", "Inconclusive"})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -25,6 +27,7 @@ class Snapshot:
     `replica_sets`: those it controls, and orphans that match its selector. `foreign`: ReplicaSets of the namespace
     it does not control whose names begin with the Rollout's (they can occupy a name). `templates` and
     `cluster_templates` are keyed by name. `pods`: the pods of its ReplicaSets, filled only when `needs_pods` says so.
+    `taken_experiments`: names of the namespace's Experiments it does not control.
     `services`: those it names and those it still manages, by name. `routes`: what its traffic routers read.
     `troubles`: what keeps pods of the new ReplicaSet from coming up; None when nobody has looked.
     `workload`: what its `workloadRef` names.
@@ -34,6 +37,8 @@ class Snapshot:
     replica_sets: tuple[JSON, ...] = ()
     foreign: tuple[JSON, ...] = ()
     analysis_runs: tuple[JSON, ...] = ()
+    experiments: tuple[JSON, ...] = ()
+    taken_experiments: frozenset[str] = frozenset()
     templates: Mapping[str, JSON] = field(default_factory=dict)
     cluster_templates: Mapping[str, JSON] = field(default_factory=dict)
     pods: tuple[JSON, ...] = ()
@@ -135,7 +140,41 @@ class Run:
     @property
     def finished(self) -> bool:
         """Whether its phase is final."""
-        return self.phase in {"Successful", "Failed", "Error", "Inconclusive"}
+        return self.phase in FINAL
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Trial:
+    """An Experiment as the decisions about its Rollout see it."""
+
+    name: str
+    hash: str
+    revision: int
+    phase: str
+    message: str
+    created: datetime | None
+    terminating: bool
+    raw: JSON
+
+    @staticmethod
+    def of(raw: JSON) -> Trial:
+        """Read the view from an object of the API server."""
+        run = Run.of(raw)
+        return Trial(
+            name=run.name,
+            hash=run.hash,
+            revision=run.revision,
+            phase=run.phase,
+            message=run.message,
+            created=run.created,
+            terminating=run.terminating,
+            raw=raw,
+        )
+
+    @property
+    def finished(self) -> bool:
+        """Whether its phase is final."""
+        return self.phase in FINAL
 
 
 def _default(value: object, default: int) -> int:

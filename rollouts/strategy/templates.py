@@ -59,6 +59,39 @@ def run_spec(
     return spec
 
 
+def one_run_spec(
+    analysis: JSON, snapshot: Snapshot, *, path: str, dry_run: Sequence[JSON] = (), retention: Sequence[JSON] = ()
+) -> dict[str, Any]:
+    """The spec of an AnalysisRun for one analysis of an Experiment, which names a single template: `{templateName,
+    clusterScope, args, requiredForCompletion}`. One that is not required may go on without end; the Experiment ends it.
+    Raises `UnusableAnalysisError`."""
+    block = {
+        "templates": [{key: analysis[key] for key in ("templateName", "clusterScope") if key in analysis}],
+        "args": analysis.get("args") or (),
+        "dryRun": dry_run,
+        "measurementRetention": retention,
+    }
+    endless = not analysis.get("requiredForCompletion")
+    try:
+        return run_spec(block, snapshot, path=path, stable_hash="", latest_hash="", background=endless)
+    except UnusableAnalysisError as error:
+        named = [Problem(path=_singular(problem.path), message=problem.message) for problem in error.problems]
+        raise UnusableAnalysisError(named) from error
+
+
+def _singular(path: str) -> str:
+    return path.removesuffix(".templates") + ".templateName" if path.endswith(".templates") else path
+
+
+def given(args: Sequence[JSON], rollout: JSON, path: str, *, stable: str, latest: str) -> list[dict[str, Any]]:
+    """Arguments with what they refer to filled in: `{name, value}` each. Raises `UnusableAnalysisError`."""
+    problems: list[Problem] = []
+    values = _given(args, rollout, path, problems, stable=stable, latest=latest)
+    if problems:
+        raise UnusableAnalysisError(problems)
+    return [{"name": name, **({} if value is None else {"value": str(value)})} for name, value in values.items()]
+
+
 def _flatten(refs: Sequence[JSON], snapshot: Snapshot, path: str, problems: list[Problem]) -> Iterator[JSON]:
     seen: set[tuple[str, bool]] = set()
 

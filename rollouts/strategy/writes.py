@@ -3,7 +3,7 @@
 1. Services, then routes: users leave pods before these go, and were decided to reach pods that are there;
 2. ReplicaSets that shrink, then the new one, then those that grow (see moves.py): what users wait for comes first;
 3. the Rollout's revision, which the new ReplicaSet already carries;
-4. AnalysisRuns that begin, then those that end;
+4. AnalysisRuns that begin, then those that end; the same for Experiments;
 5. what is beyond the history limits;
 6. pods to label for their role, pods to evict for a restart.
 """
@@ -12,9 +12,9 @@ from __future__ import annotations
 
 from rollouts.api import kinds
 from rollouts.plan import Create, Delete, Patch, Write
-from rollouts.strategy import ephemeral, history, objects, patching, runs, services
+from rollouts.strategy import ephemeral, history, objects, patching, runs, services, trials
 from rollouts.strategy.decision import Decision
-from rollouts.strategy.snapshot import JSON, ReplicaSet, Run
+from rollouts.strategy.snapshot import JSON, ReplicaSet, Run, Trial
 
 
 def of(decision: Decision) -> tuple[Write, ...]:
@@ -26,6 +26,7 @@ def of(decision: Decision) -> tuple[Write, ...]:
         *_replica_sets(decision),
         *((revision,) if revision else ()),
         *_analysis_runs(decision),
+        *_experiments(decision),
         *_history(decision),
         *ephemeral.pods(decision),
         *decision.restart.evict,
@@ -85,6 +86,14 @@ def _analysis_runs(decision: Decision) -> list[Create | Patch]:
     return [*creations, *(objects.terminate(run) for run in runs.to_terminate(_ours(decision), keep))]
 
 
+def _experiments(decision: Decision) -> list[Create | Patch]:
+    current = decision.trial
+    made = [trials.creation(decision.rollout, decision.revisions, current)] if current and current.create else []
+    keep = [current.name] if current else []
+    every = map(Trial.of, decision.at.snapshot.experiments)
+    return [*made, *(trials.terminate(trial) for trial in runs.to_terminate(every, keep))]
+
+
 def _ours(decision: Decision) -> list[Run]:
     labels = {kind.label for kind in runs.KINDS}
     return [run for run in decision.at.runs if run.kind in labels]
@@ -101,7 +110,15 @@ def _history(decision: Decision) -> list[Delete]:
         successful=wants.successful_runs,
         unsuccessful=wants.unsuccessful_runs,
     )
+    tried = runs.to_delete(
+        [Trial.of(raw) for raw in decision.at.snapshot.experiments],
+        keep=[decision.trial.name] if decision.trial else [],
+        hashes=alive,
+        successful=wants.successful_runs,
+        unsuccessful=wants.unsuccessful_runs,
+    )
     return [
         *(objects.delete(kinds.REPLICA_SET, rs.raw) for rs in gone),
         *(objects.delete(kinds.ANALYSIS_RUN, run.raw) for run in surplus),
+        *(objects.delete(kinds.EXPERIMENT, trial.raw) for trial in tried),
     ]

@@ -8,7 +8,7 @@ import pytest
 
 from deploy.local.prometheus import Prometheus
 from rollouts.api import kinds
-from tests.cluster.space import JSON, Space, container
+from tests.cluster.space import JSON, Space, container, rollout
 
 pytestmark = pytest.mark.usefixtures("controller")
 GOOD, BAD = "vector(1)", "vector(0)"
@@ -127,13 +127,14 @@ def test_terminate_and_retry(space: Space) -> None:
     until(space, "Running")
     space.patch(kinds.EXPERIMENT, "exp", {"spec": {"terminate": True}})
     until(space, "Successful")
-    space.until(
-        "its pods are on leave",
-        lambda: "scale-down-deadline" in space.get(kinds.REPLICA_SET, "exp-candidate")["metadata"]["annotations"],
-    )
+    space.until("its pods are on leave", lambda: _on_leave(space))
     space.patch(kinds.EXPERIMENT, "exp", {"spec": {"terminate": False}, "status": None})
     until(space, "Running")
-    assert "scale-down-deadline" not in space.get(kinds.REPLICA_SET, "exp-candidate")["metadata"]["annotations"]
+    space.until("its pods stay", lambda: not _on_leave(space))
+
+
+def _on_leave(space: Space) -> bool:
+    return "scale-down-deadline" in space.get(kinds.REPLICA_SET, "exp-candidate")["metadata"]["annotations"]
 
 
 def test_names_that_are_taken(space: Space) -> None:
@@ -165,3 +166,56 @@ def test_what_it_made_goes_with_it(space: Space) -> None:
     space.delete(kinds.EXPERIMENT, "exp")
     space.until_gone(kinds.REPLICA_SET, "exp-candidate")
     space.until_gone(kinds.SERVICE, "exp-candidate")
+
+
+# --- the step of a canary
+
+BOTH = [{"name": "baseline", "specRef": "stable"}, {"name": "candidate", "specRef": "canary"}]
+
+
+def updated(space: Space, **step: Any) -> str:
+    """A second revision at its `experiment` step; the name of the Experiment."""
+    steps = [{"experiment": {"templates": BOTH, **step}}, {"setWeight": 50}, {"pause": {}}]
+    space.create(rollout(replicas=2, steps=steps))
+    space.until_phase("Healthy")
+    space.set_image("example/app:2")
+    found = space.until(
+        "it names its Experiment", lambda: (space.status().get("canary") or {}).get("currentExperiment")
+    )
+    return str(found)
+
+
+def test_a_canary_goes_on_after_its_experiment(space: Space) -> None:
+    name = updated(space, duration="2s", scaleDownDelaySeconds=1)
+    space.until_paused(at=2)
+    assert space.get(kinds.EXPERIMENT, name)["status"]["phase"] == "Successful"
+    assert space.sizes() == {"1": 1, "2": 1}
+    space.promote()
+    space.until_phase("Healthy")
+    mine = {f"{name}-baseline": 0, f"{name}-candidate": 0}
+    space.until("its pods are gone", lambda: mine.items() <= sizes(space).items())
+    assert [reason for reason in space.events.reasons() if reason.startswith("Experiment")] == ["ExperimentCreated"]
+    space.until("it tells", lambda: "ExperimentSuccessful" in space.events.reasons(name, "Experiment"))
+
+
+def test_a_canary_goes_back_when_its_experiment_fails(space: Space, prometheus: Prometheus) -> None:
+    space.create(measuring(prometheus, BAD))
+    args = [{"name": "hash", "valueFrom": {"podTemplateHashValue": "Latest"}}]
+    name = updated(space, analyses=[{"name": "rate", "templateName": "check", "args": args}])
+    why = 'Experiment phase is error/failed: Metric "rate" assessed Failed due to failed (1) > failureLimit (0)'
+    space.until_phase("Degraded", message=f"RolloutAborted: Rollout aborted update to revision 2: {why}")
+    assert space.sizes() == {"1": 2, "2": 0}
+    assert space.get(kinds.EXPERIMENT, name)["status"]["phase"] == "Failed"
+    space.patch(kinds.ANALYSIS_TEMPLATE, "check", measuring(prometheus, GOOD))
+    space.retry()
+    second = space.until("another one runs", lambda: space.find(kinds.EXPERIMENT, f"{name}-1"))
+    digest = space.sets()["2"]["metadata"]["labels"]["rollouts-pod-template-hash"]
+    assert second["spec"]["analyses"][0]["args"] == [{"name": "hash", "value": digest}]
+
+
+def test_an_abort_ends_the_experiment(space: Space) -> None:
+    name = updated(space)
+    space.until("it runs", lambda: (space.get(kinds.EXPERIMENT, name).get("status") or {}).get("phase") == "Running")
+    space.abort()
+    space.until_phase("Degraded")
+    space.until("it has ended", lambda: space.get(kinds.EXPERIMENT, name)["status"]["phase"] == "Successful")

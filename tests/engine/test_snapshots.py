@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from rollouts.api import kinds
-from rollouts.engine.snapshots import INDEXES, Rollouts
+from rollouts.engine.snapshots import INDEXES, Rollouts, users_of
 from rollouts.engine.store import Store
 from tests.engine.memory import MemoryApi
 from tests.engine.objects import replica_set, rollout, template
@@ -97,3 +97,21 @@ async def test_pods_are_listed_only_for_a_restart(store: Store) -> None:
     obj["spec"]["restartAt"] = "2025-12-31T00:00:00Z"
     await rollouts.decide(obj, now)
     assert api.log == ["GET /api/v1/namespaces/ns/pods"]
+
+
+def test_experiments_are_its_own_and_the_names_of_others_are_taken(store: Store) -> None:
+    for name, owner in (("web-1", "web"), ("web-2", "api"), ("free", "")):
+        store.shelf(kinds.EXPERIMENT).put({**replica_set(name, owner=owner), "kind": "Experiment"})
+    store.shelf(kinds.EXPERIMENT).put(replica_set("web-3", namespace="elsewhere"))
+    world = seen(store, web())
+    assert names(world.experiments) == ["web-1"]
+    assert world.taken_experiments == {"web-2", "free"}
+
+
+def test_templates_of_an_experiment_step_are_gathered_and_wake(store: Store) -> None:
+    step = {"experiment": {"templates": [], "analyses": [{"name": "a", "templateName": "errors"}]}}
+    obj = web(steps=[{"setWeight": 20}, step])
+    store.shelf(kinds.ROLLOUT).put(obj)
+    store.shelf(kinds.ANALYSIS_TEMPLATE).put(template("errors"))
+    assert list(seen(store, obj).templates) == ["errors"]
+    assert users_of(store, template("errors")) == (obj,)

@@ -10,7 +10,6 @@ import yaml
 from rollouts.api.kinds import Kind
 from rollouts.plan import Patch
 from rollouts.strategy import Snapshot, decide
-from rollouts.strategy.keys import POD_HASH
 from rollouts.strategy.times import moment
 from rollouts.strategy.workload import projected
 from rollouts.traffic import Reference, Routing, Split
@@ -41,6 +40,8 @@ AT_REST = [
     "istio-5-promoted-in-scale-down-delay",
     "workloadref-1-migrated",
     "workloadref-2-paused",
+    "experiment-1-running",
+    "experiment-2-done-paused",
 ]
 VIRTUAL_SERVICE = Kind(group="networking.istio.io", version="v1alpha3", kind="VirtualService", plural="virtualservices")
 
@@ -63,6 +64,11 @@ class Mesh:
         return Routing(writes=() if weights == wanted else (patch,))
 
 
+def owner(obj: Any) -> str:
+    kind: str = obj["metadata"]["ownerReferences"][0]["kind"]
+    return kind
+
+
 def recorded(name: str) -> tuple[Snapshot, datetime]:
     """The snapshot of a recording, and a moment just after its last status."""
     objects = [obj for obj in yaml.safe_load_all((RECORDINGS / f"{name}.yaml").read_text()) if obj]
@@ -76,7 +82,8 @@ def recorded(name: str) -> tuple[Snapshot, datetime]:
     return (
         Snapshot(
             rollout=rollout,
-            replica_sets=tuple(rs for rs in kinds["ReplicaSet"] if POD_HASH in rs["metadata"]["labels"]),
+            replica_sets=tuple(rs for rs in kinds["ReplicaSet"] if owner(rs) == "Rollout"),
+            experiments=tuple(kinds.get("Experiment", ())),
             analysis_runs=tuple(kinds.get("AnalysisRun", ())),
             templates={t["metadata"]["name"]: t for t in kinds.get("AnalysisTemplate", ())},
             pods=tuple(kinds.get("Pod", ())),

@@ -66,6 +66,7 @@ class World:
         self.routes: dict[str, dict[str, Any]] = {}
         self.sets: dict[str, dict[str, Any]] = {}
         self.runs: dict[str, dict[str, Any]] = {}
+        self.experiments: dict[str, dict[str, Any]] = {}
         self.templates = templates or {}
         self.foreign: list[dict[str, Any]] = []
         self.now = START
@@ -86,6 +87,7 @@ class World:
                 replica_sets=tuple(self.sets.values()),
                 foreign=tuple(self.foreign),
                 analysis_runs=tuple(self.runs.values()),
+                experiments=tuple(self.experiments.values()),
                 templates=self.templates,
                 pods=tuple(self.pods_.values()),
                 services=self.services,
@@ -148,6 +150,7 @@ class World:
         return {
             "ReplicaSet": self.sets,
             "AnalysisRun": self.runs,
+            "Experiment": self.experiments,
             "Service": self.services,
             "Pod": self.pods_,
             "ConfigMap": self.routes,
@@ -192,7 +195,7 @@ class World:
         self.now += timedelta(seconds=seconds)
 
     def fingerprint(self) -> str:
-        return repr((self.rollout, self.sets, self.runs, self.services, self.routes, self.workload))
+        return repr((self.rollout, self.sets, self.runs, self.experiments, self.services, self.routes, self.workload))
 
     # --- people
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from rollouts.strategy import measure
+from rollouts.strategy import measure, trials
 from rollouts.strategy import traffic as traffic_
 from rollouts.strategy.canary.counts import at_desired, enough
 from rollouts.strategy.canary.pointing import roles
@@ -23,6 +23,7 @@ def course(at: Situation) -> Course:
         attempt=at.attempt,
         at_desired=lambda index: at_desired(at, index),
         obstacle=lambda weight: _obstacle(at, weight),
+        trial=lambda index: trials.standing(at, index),
         now=at.now,
     )
     if not at.underway or at.fast:

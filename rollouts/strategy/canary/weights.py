@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from rollouts.strategy import routed
+from rollouts.strategy import routed, trials
 from rollouts.strategy import traffic as traffic_
 from rollouts.strategy.canary.counts import at_desired
 from rollouts.strategy.canary.pointing import abandoned, roles
@@ -24,13 +24,14 @@ def traffic(at: Situation, canary: Canary, course: Course, *, aborted: bool, pro
         return _back(at, canary, who)
     if settled or aborted:
         return traffic_.steer(at, who, weight=0, spare=not at.first and not promote)
+    tried = trials.destinations(at, course.index)
     if new is None or not new.available:
-        return traffic_.steer(at, who, weight=0, spare=True)
+        return traffic_.steer(at, who, weight=0, additional=tried, spare=True)
     if at.intent.promote_full:
         return traffic_.steer(at, who, weight=_in_a_hurry(at, canary, new))
     steps = at.wants.steps
     weight = traffic_.stepping(steps, course.index, full=canary.full, at_desired=lambda index: at_desired(at, index))
-    return traffic_.steer(at, who, weight=weight, steps=steps[: course.index + 1])
+    return traffic_.steer(at, who, weight=weight, steps=steps[: course.index + 1], additional=tried)
 
 
 def _back(at: Situation, canary: Canary, who: Roles) -> Traffic | None:

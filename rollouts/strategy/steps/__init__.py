@@ -7,6 +7,7 @@ from typing import Any, Final
 
 from rollouts.strategy.steps import (
     analysis,
+    experiment,
     pause,
     set_canary_scale,
     set_header_route,
@@ -23,6 +24,7 @@ STEPS: Final[Mapping[str, Step]] = {
         set_weight.STEP,
         pause.STEP,
         analysis.STEP,
+        experiment.STEP,
         set_canary_scale.STEP,
         set_header_route.STEP,
         set_mirror_route.STEP,

@@ -8,7 +8,7 @@ from datetime import datetime
 from typing import Any
 
 from rollouts.strategy.recorded import Pause
-from rollouts.strategy.snapshot import Run
+from rollouts.strategy.snapshot import Run, Trial
 
 JSON = Mapping[str, Any]
 
@@ -27,8 +27,9 @@ class Hold:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Position:
-    """What a step sees. `value` is the step's own block as written; `run` the current AnalysisRun of this step;
-    `obstacle(weight)`: why traffic can't have that weight yet, None when it can (always, without a router)."""
+    """What a step sees. `value` is the step's own block as written; `run` the current AnalysisRun of this step, `trial`
+    its Experiment; `obstacle(weight)`: why traffic can't have that weight yet, None when it can (always, without a
+    router)."""
 
     now: datetime
     index: int
@@ -38,6 +39,7 @@ class Position:
     controller_pause: bool
     run: Run | None = None
     obstacle: Callable[[int], str | None] = lambda _weight: None
+    trial: Trial | None = None
 
     @property
     def resumed(self) -> bool:
@@ -48,7 +50,7 @@ class Position:
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Verdict:
     """A step's answer. `pauses` replaces the pause conditions; `abort` is the reason to abort; `measure` asks for a
-    new AnalysisRun."""
+    new AnalysisRun, or for an Experiment."""
 
     done: bool = False
     hold: Hold | None = None

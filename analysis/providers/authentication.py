@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Mapping
 
 import requests
 from requests.auth import AuthBase, HTTPBasicAuth
 
-from analysis.providers.aws import SigV4Auth
+from analysis.providers.aws import Accounts, SigV4Auth
 from analysis.providers.base import Misconfigured, Refused
 from analysis.providers.http import refusal, transport_error
 from analysis.spec.providers.authentication import Authentication, OAuth2
@@ -71,11 +70,11 @@ def _oauth_reason(reply: requests.Response) -> str:
 
 
 def authenticator(
-    given: Authentication | None, *, verify: bool, timeout: float, service: str, environment: Mapping[str, str]
+    given: Authentication | None, *, verify: bool, timeout: float, service: str, accounts: Accounts
 ) -> AuthBase | None:
     """How to authenticate, for requests. Raises Misconfigured.
 
-    `service` is the name AWS signs by where the address does not tell; `environment` may hold the AWS region.
+    `service` is the name AWS signs by where the address does not tell; `accounts` are those of AWS in use.
     """
     if given is None:
         return None
@@ -83,7 +82,7 @@ def authenticator(
     if len(chosen) > 1:
         raise Misconfigured(f"authentication: choose one of sigv4, oauth2 and basicAuth, not {len(chosen)}")
     if given.sigv4 is not None and "sigv4" in chosen:
-        return SigV4Auth(sigv4=given.sigv4, environment=environment, default_service=service, verify=verify)
+        return SigV4Auth(sigv4=given.sigv4, accounts=accounts, default_service=service, verify=verify)
     if given.oauth2 is not None and "oauth2" in chosen:
         _complete(given.oauth2)
         return ClientCredentials(oauth2=given.oauth2, verify=verify, timeout=timeout)

@@ -184,13 +184,34 @@ def _crt() -> Any:
     return auth
 
 
+@dataclass(slots=True)
+class Accounts:
+    """Accounts in use, so that credentials and roles are fetched once for all threads and measurements.
+
+    `environment` is where regions and addresses are looked up.
+    """
+
+    environment: Mapping[str, str]
+    _known: dict[tuple[str, str, str, bool], Account] = field(default_factory=dict)
+    _lock: threading.Lock = field(default_factory=threading.Lock)
+
+    def of(self, *, region: str, profile: str = "", role_arn: str = "", verify: bool = True) -> Account:
+        """The account for these settings."""
+        with self._lock:
+            key = (region, profile, role_arn, verify)
+            if key not in self._known:
+                self._known[key] = Account(
+                    region=region, environment=self.environment, profile=profile, role_arn=role_arn, verify=verify
+                )
+            return self._known[key]
+
+
 class SigV4Auth(AuthBase):
     """Signs requests of the `requests` library."""
 
-    def __init__(self, *, sigv4: SigV4, environment: Mapping[str, str], default_service: str, verify: bool) -> None:
-        self._account = Account(
-            region=region_of(sigv4.region, environment, where="authentication.sigv4.region"),
-            environment=environment,
+    def __init__(self, *, sigv4: SigV4, accounts: Accounts, default_service: str, verify: bool) -> None:
+        self._account = accounts.of(
+            region=region_of(sigv4.region, accounts.environment, where="authentication.sigv4.region"),
             profile=sigv4.profile or "",
             role_arn=sigv4.role_arn or "",
             verify=verify,

@@ -16,6 +16,7 @@ from __future__ import annotations
 import asyncio
 import csv
 import json
+import os
 import ssl
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
@@ -47,7 +48,7 @@ class Ask:
     url: str
     method: str = "GET"
     params: Mapping[str, str] = field(default_factory=dict)
-    headers: Mapping[str, str] = field(default_factory=dict)
+    headers: Mapping[str, str] = field(default_factory=dict, repr=False)
     body: Any = None
     data: bytes | None = None
     timeout: float = 30.0
@@ -208,7 +209,13 @@ def _trouble(error: Exception, ask: Ask) -> ProviderError:
         return Refused(f"{where} did not answer as an HTTP server does: {said(error.message)}")
     if isinstance(error, ValueError) and not isinstance(error, aiohttp.ClientError):
         return Misconfigured(f"{where} cannot be asked: a header or the address holds characters that can't be sent")
-    return Unreachable(f"{where} is unreachable: {root_cause(error)}")
+    return Unreachable(f"{where} is unreachable: {_cause(error)}")
+
+
+def _cause(error: Exception) -> str:
+    """`Connection refused`; asyncio's own words repeat the address instead."""
+    number = getattr(error, "errno", None)
+    return os.strerror(number) if isinstance(number, int) and number > 0 else root_cause(error)
 
 
 def understood(ask: Ask, document: Any, read: Callable[[Any], T]) -> T:

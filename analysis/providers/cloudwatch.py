@@ -18,7 +18,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from analysis.providers.aws import Account, endpoint, region_of
+from analysis.providers.aws import Accounts, endpoint, region_of
 from analysis.providers.base import Answer, Context, Misconfigured, Refused, Unavailable, seconds_allowed
 from analysis.providers.client import Ask, Client, number, said, understood
 from analysis.providers.lookback import span
@@ -47,7 +47,7 @@ class CloudWatchProvider:
 
     environment: Mapping[str, str] = field(default_factory=lambda: os.environ)
     _client: Client = field(default_factory=Client)
-    _accounts: dict[str, Account] = field(default_factory=dict)
+    _accounts: Accounts | None = None
 
     async def run(self, metric: Metric, *, context: Context) -> Answer:
         """Ask, page by page, with retries. Raises ProviderError."""
@@ -74,7 +74,9 @@ class CloudWatchProvider:
     async def _page(
         self, region: str, body: Mapping[str, Any], seconds: float, hide: Callable[[str], None]
     ) -> tuple[Ask, Any]:
-        account = self._accounts.setdefault(region, Account(region=region, environment=self.environment))
+        if self._accounts is None:
+            self._accounts = Accounts(environment=self.environment)
+        account = self._accounts.of(region=region)
         data = json.dumps(body).encode()
         url = f"{endpoint('cloudwatch', region, self.environment, prefix='monitoring')}/"
 

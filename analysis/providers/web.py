@@ -23,6 +23,7 @@ import requests
 import urllib3
 
 from analysis.providers.authentication import authenticator
+from analysis.providers.aws import Accounts
 from analysis.providers.base import Answer, Context, Misconfigured, Refused, seconds_allowed
 from analysis.providers.client import LARGEST_ANSWER
 from analysis.providers.http import (
@@ -47,6 +48,7 @@ class WebProvider:
     """Asks HTTP services. One object serves any number of metrics; `close` it in the end."""
 
     _pools: Pools = field(default_factory=Pools)
+    _accounts: Accounts = field(default_factory=lambda: Accounts(environment=os.environ))
 
     async def run(self, metric: Metric, *, context: Context) -> Answer:
         """Send the request and pick the value. Raises ProviderError."""
@@ -57,7 +59,7 @@ class WebProvider:
         destination = Destination(address=f"{parts.scheme}://{parts.netloc}", insecure=bool(config.insecure))
 
         def work() -> tuple[str, bytes]:
-            return _send(config, timeout, context.hide)
+            return _send(config, timeout, self._accounts, context.hide)
 
         found: tuple[str, bytes]
         if (config.method or "GET") == "GET":
@@ -91,14 +93,14 @@ def _check(config: Config) -> None:
         raise Misconfigured("web: a body can be sent with method POST or PUT only")
 
 
-def _send(config: Config, timeout: float, hide: Callable[[str], None]) -> tuple[str, bytes]:
+def _send(config: Config, timeout: float, accounts: Accounts, hide: Callable[[str], None]) -> tuple[str, bytes]:
     """Encoding and body of the answer. A session for each request: measurements of one service are far apart."""
     auth = authenticator(
         config.authentication,
         verify=not config.insecure,
         timeout=timeout,
         service="execute-api",
-        environment=os.environ,
+        accounts=accounts,
     )
     headers = {header.key: header.value for header in config.headers or ()}
     deadline = time.monotonic() + timeout

@@ -57,5 +57,5 @@ def configure(*, level: str, form: str) -> None:
     root = logging.getLogger()
     root.handlers[:] = [handler]
     root.setLevel(_LEVELS[level.lower()])
-    for chatty in ("kopf", "aiohttp.access", "asyncio"):
+    for chatty in ("kopf", "aiohttp.access", "asyncio", "urllib3"):  # urllib3 logs URLs, which may hold secrets
         logging.getLogger(chatty).setLevel(max(logging.WARNING, root.level))

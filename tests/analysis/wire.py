@@ -12,10 +12,11 @@ from urllib.parse import parse_qs, urlsplit
 
 @dataclass(frozen=True, kw_only=True)
 class Request:
-    """A request as it came in; `form` joins the query string and a form in the body."""
+    """A request as it came in; `form` joins the query string and a form in the body, `target` is path and query raw."""
 
     method: str
     path: str
+    target: str
     headers: dict[str, str]
     body: str
     form: dict[str, str]
@@ -23,12 +24,13 @@ class Request:
 
 @dataclass(frozen=True, kw_only=True)
 class Reply:
-    """What is answered. With `hold`, only once the server is closing."""
+    """What is answered. With `hold`, only once the server is closing; with `drip`, the body byte by byte until then."""
 
     code: int = 200
     body: str = "{}"
     headers: dict[str, str] = field(default_factory=dict)
     hold: bool = False
+    drip: bool = False
 
 
 @dataclass(kw_only=True)
@@ -56,6 +58,7 @@ def wire(answer: Callable[[Request], Reply]) -> Iterator[Wire]:
             request = Request(
                 method=self.command,
                 path=parts.path,
+                target=self.path,
                 headers=dict(self.headers.items()),
                 body=body,
                 form={key: values[0] for key, values in fields.items()},
@@ -68,7 +71,16 @@ def wire(answer: Callable[[Request], Reply]) -> Iterator[Wire]:
             for name, value in {"Content-Length": str(len(reply.body.encode())), **reply.headers}.items():
                 self.send_header(name, value)
             self.end_headers()
+            if reply.drip:
+                self._drip(reply.body.encode())
             self.wfile.write(reply.body.encode())
+
+        def _drip(self, body: bytes) -> None:
+            for at in range(len(body)):
+                self.wfile.write(body[at : at + 1])
+                self.wfile.flush()
+                if closing.wait(0.05):
+                    return
 
         def do_GET(self) -> None:
             self._serve()

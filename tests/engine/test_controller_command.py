@@ -6,6 +6,7 @@ import json
 import logging
 import socket
 from collections.abc import Iterator
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -13,9 +14,13 @@ import pytest
 import structlog
 from typer.testing import CliRunner
 
+from analysis.providers import Context
+from analysis.providers.web import WebProvider
+from analysis.spec import Metric
 from rollouts.cli.main import controller_app
 from rollouts.engine import logs
 from rollouts.engine.lease import Timing
+from tests.analysis.wire import Reply, wire
 
 KUBECONFIG = """
 apiVersion: v1
@@ -122,3 +127,18 @@ def test_console_logs_are_one_line_an_event(capsys: pytest.CaptureFixture[str]) 
 
 def test_below_the_level_nothing_is_said(capsys: pytest.CaptureFixture[str]) -> None:
     assert emitted(capsys, "json", level="warn") == []
+
+
+async def test_the_most_talkative_log_shows_no_secret_of_a_url(capsys: pytest.CaptureFixture[str]) -> None:
+    logs.configure(level="debug", form="json")
+    provider = WebProvider()
+    with wire(lambda _: Reply(body="1")) as server:
+        config = {"web": {"url": f"{server.url}/?token=swordfish"}}
+        metric = Metric.model_validate({"name": "m", "provider": config})
+        await provider.run(metric, context=Context(now=datetime.now(UTC)))
+        assert server.seen[0].form == {"token": "swordfish"}
+    await provider.close()
+    logging.getLogger("library").debug("something is said")
+    said = capsys.readouterr().err
+    assert "something is said" in said
+    assert "swordfish" not in said

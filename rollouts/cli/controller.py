@@ -8,9 +8,10 @@ import contextlib
 import os
 import socket
 import sys
+import tempfile
 from collections.abc import AsyncIterator
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -20,6 +21,7 @@ if TYPE_CHECKING:  # imported where they are used, so that --help is quick
     from rollouts.engine.app import App, Settings
     from rollouts.engine.client import Api
     from rollouts.engine.lease import Timing
+    from rollouts.gitops.gitsync.controller import GitSyncs
 
 _SERVICE_ACCOUNT = Path("/var/run/secrets/kubernetes.io/serviceaccount/namespace")
 LOCK = "argo-rollouts-controller-lock"
@@ -49,6 +51,9 @@ def controller(
     lease_duration: Annotated[str, typer.Option("--leader-election-lease-duration")] = "15s",
     renew_deadline: Annotated[str, typer.Option("--leader-election-renew-deadline")] = "10s",
     retry_period: Annotated[str, typer.Option("--leader-election-retry-period")] = "2s",
+    gitops: Annotated[bool, typer.Option(help="Look after GitSyncs too.")] = True,
+    default_service_account: Annotated[str, typer.Option(help="For GitSyncs that name no ServiceAccount.")] = "",
+    concurrent_syncs: Annotated[int, typer.Option(help="GitSyncs applied at once.", min=1)] = 4,
 ) -> None:
     """Release Rollouts and measure AnalysisRuns until told to stop (SIGTERM or Ctrl-C)."""
     from rollouts.engine import logs
@@ -77,6 +82,7 @@ def controller(
         lock=(own, LOCK + (f"-{instance_id}" if instance_id else "")) if leader_elect else None,
         timing=timing,
         ports=(healthz_port, metrics_port),
+        gitops={"account": default_service_account, "passes": concurrent_syncs} if gitops else None,
     )
     if asyncio.run(run):  # the Lease was lost: whoever started this starts it again, as a standby
         raise typer.Exit(1)
@@ -90,16 +96,17 @@ async def _run(
     lock: tuple[str, str] | None,
     timing: Timing,
     ports: tuple[int, int],
+    gitops: dict[str, Any] | None,
 ) -> bool:
     """Run to the end; whether that was because the Lease was lost."""
     from rollouts import operator
     from rollouts.engine.app import App
     from rollouts.engine.lease import Lease
 
-    async with _connected(kubeconfig, context) as api:
+    async with _connected(kubeconfig, context) as api, _syncing(gitops) as additions:
         identity = f"{os.environ.get('POD_NAME') or socket.gethostname()}_{os.getpid()}"
         lease = lock and Lease(api=api, namespace=lock[0], name=lock[1], identity=identity, timing=timing)
-        app = App(api=api, settings=settings, lease=lease or None)
+        app = App(api=api, settings=settings, lease=lease or None, additions=additions)
         async with _serving(app, ports):
             await operator.run(app, stop=asyncio.Event())
         return app.lost
@@ -118,6 +125,18 @@ async def _connected(kubeconfig: str | None, context: str | None) -> AsyncIterat
             hint = "say which one with --kubeconfig or KUBECONFIG; inside a cluster neither is needed"
             raise CliError(f"no cluster to connect to: {error}", hint=hint) from error
         yield api
+
+
+@contextlib.asynccontextmanager
+async def _syncing(gitops: dict[str, Any] | None) -> AsyncIterator[tuple[GitSyncs, ...]]:
+    """The sync, with a folder of its own for what it fetches."""
+    if gitops is None:
+        yield ()
+        return
+    from rollouts.gitops.gitsync.controller import GitSyncs
+
+    with tempfile.TemporaryDirectory(prefix="rollouts-gitops-") as folder:
+        yield (GitSyncs(directory=Path(folder), **gitops),)
 
 
 @contextlib.asynccontextmanager

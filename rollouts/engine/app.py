@@ -19,7 +19,7 @@ from __future__ import annotations
 
 import asyncio
 import gc
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -28,8 +28,9 @@ import structlog
 from analysis.providers import Provider, default_providers
 from rollouts.api import kinds
 from rollouts.api.kinds import Kind
+from rollouts.engine.additions import Addition, with_additions
 from rollouts.engine.client import Api
-from rollouts.engine.errors import NotFoundError
+from rollouts.engine.errors import ForbiddenError, NotFoundError
 from rollouts.engine.events import Recorder
 from rollouts.engine.experiments import Experiments
 from rollouts.engine.jobs import JobProvider
@@ -79,12 +80,15 @@ class App:
         lease: Lease | None = None,
         providers: Mapping[str, Provider] | None = None,
         routers: Routers = ROUTERS,
+        additions: Sequence[Addition] = (),
     ) -> None:
         self.api = api
         self.settings = settings or Settings()
         self.lease = lease
         self.routers = routers
-        self._indexes = indexes(routers)
+        self.additions = {addition.kind: addition for addition in additions}
+        self.absent: set[Kind] = set()
+        self._indexes = with_additions(indexes(routers), additions)
         self.store = Store({kind: self._indexes[kind] for kind in self.kinds}, projections=PROJECTIONS)
         self.recorder = Recorder(api)
         self.metrics = Metrics(store=self.store, requests=api.requests, events=self.recorder.recorded)
@@ -94,6 +98,8 @@ class App:
             api=api, store=self.store, namespace=self.settings.namespace, changed=self._workload_changed
         )
         self.loops = {row.kind: self._loop(row) for row in self._controllers()}
+        for kind, addition in self.additions.items():
+            addition.bind(api=api, store=self.store, wake=self.loops[kind].queue.add)
         self.metrics.queues.update({kind.plural: loop.queue for kind, loop in self.loops.items()})
         self.primed = False
         self.working = False
@@ -112,6 +118,7 @@ class App:
             Controller(kind=kinds.ROLLOUT, decide=rollouts.decide, workers=self.settings.rollout_workers),
             Controller(kind=kinds.ANALYSIS_RUN, decide=measuring.decide, workers=self.settings.analysis_workers),
             Controller(kind=kinds.EXPERIMENT, decide=experiments.decide, workers=self.settings.experiment_workers),
+            *(Controller(kind=row.kind, decide=row.decide, workers=row.workers) for row in self.additions.values()),
         )
 
     def _loop(self, row: Controller) -> Loop:
@@ -122,7 +129,13 @@ class App:
         for kind in self.kinds:
             try:
                 await self._list(kind)
-            except NotFoundError as error:
+            except (NotFoundError, ForbiddenError) as error:
+                if kind in self.additions:
+                    log.warning("left out until a restart", kind=kind.kind, because=str(error))
+                    self.absent.add(kind)
+                    continue
+                if isinstance(error, ForbiddenError):
+                    raise
                 hint = "install the CRDs first (kubectl apply --server-side -f crds/)"
                 raise NotFoundError(f"the API server does not know {kind.plural}: {hint}", status=404) from error
         self.primed = True
@@ -142,6 +155,8 @@ class App:
         """End gracefully: work under way, events, the Lease. With the Lease lost there is little time: others act."""
         seconds = _GRACE_LOST if self.lost else _GRACE
         await asyncio.gather(*(loop.stop(seconds=seconds) for loop in self.loops.values()))
+        for addition in self.additions.values():
+            await addition.stop()
         await self.recorder.stop(seconds=seconds)
         await self.workloads.close()
         for task in self._tasks:
@@ -169,6 +184,8 @@ class App:
         rest is written by its own loop only."""
         if kind in (kinds.ANALYSIS_RUN, kinds.EXPERIMENT, *PROJECTIONS):
             self.wake(kind, obj, Priority.SOON)
+        else:
+            self._wake_additions(kind, obj, Priority.SOON)
 
     def wake(self, kind: Kind, obj: JSON, priority: Priority) -> None:
         """Queue the keys an object concerns: itself, its owner, users of a template."""
@@ -177,6 +194,12 @@ class App:
             self.loops[kind].queue.add(key_of(obj), own)
         for concerned, key in self._concerned(kind, obj):
             self.loops[concerned].queue.add(key, priority)
+        self._wake_additions(kind, obj, priority)
+
+    def _wake_additions(self, kind: Kind, obj: JSON, priority: Priority) -> None:
+        for other, addition in self.additions.items():
+            for key in addition.concerned(kind, obj):
+                self.loops[other].queue.add(key, priority)
 
     def _workload_changed(self, kind: Kind, obj: JSON) -> None:
         self.wake(kind, obj, Priority.SOON)
@@ -220,7 +243,7 @@ class App:
         while True:
             await asyncio.sleep(wait)
             wait = PRUNE_EVERY
-            for kind in self.kinds:
+            for kind in (kind for kind in self.kinds if kind not in self.absent):
                 try:
                     await self._list(kind)
                 except Exception as error:

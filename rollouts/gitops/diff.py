@@ -115,17 +115,30 @@ def refusal(error: ApiError, manifest: Manifest) -> str:
     return redact(str(error))
 
 
-def differences(live: Any, result: Any, path: str = "") -> Iterator[str]:
-    """The paths whose values differ; at most the first level of a list. Metadata the server keeps is left out."""
+Place = tuple[str | int, ...]
+"""A path in an object: keys and positions."""
+
+
+def differences(live: Any, result: Any) -> Iterator[str]:
+    """The paths whose values differ, for people. Metadata the server keeps is left out."""
+    return ("".join(map(_shown, path)).removeprefix(".") for path in paths(live, result))
+
+
+def _shown(step: str | int) -> str:
+    return f"[{step}]" if isinstance(step, int) else f".{step}"
+
+
+def paths(live: Any, result: Any, at: Place = ()) -> Iterator[Place]:
+    """The paths whose values differ; lists of different length as a whole."""
     if isinstance(live, Mapping) and isinstance(result, Mapping):
         for key in sorted(live.keys() | result.keys()):
-            if path != ".metadata" or key not in _VOLATILE:
-                yield from differences(live.get(key), result.get(key), f"{path}.{key}")
+            if at != ("metadata",) or key not in _VOLATILE:
+                yield from paths(live.get(key), result.get(key), (*at, key))
     elif isinstance(live, list) and isinstance(result, list) and len(live) == len(result):
         for index, (old, new) in enumerate(zip(live, result, strict=True)):
-            yield from differences(old, new, f"{path}[{index}]")
+            yield from paths(old, new, (*at, index))
     elif live != result:
-        yield path.removeprefix(".")
+        yield at
 
 
 def owned_fields(body: JSON) -> Any:

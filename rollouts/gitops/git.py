@@ -54,12 +54,14 @@ _BLOCK = 512
 class Access:
     """Files that open a private repository. `identity` and `known_hosts` are for ssh, `ca` is for https.
 
-    Without `known_hosts` every ssh host is unknown and therefore refused.
+    Without `known_hosts` every ssh host is unknown and therefore refused. `authorization`: value of the header for
+    https, such as `Bearer …`; it travels in the environment, never on a command line.
     """
 
     identity: Path | None = None
     known_hosts: Path | None = None
     ca: Path | None = None
+    authorization: str = field(default="", repr=False)
 
     def ssh_command(self) -> str:
         """The ssh command line git is to use."""
@@ -143,6 +145,8 @@ def environment(*, home: Path, protocols: str, access: Access) -> dict[str, str]
     settings = dict(CONFIG)
     if access.ca:
         settings["http.sslCAInfo"] = str(access.ca)
+    if access.authorization:
+        settings["http.extraHeader"] = f"Authorization: {access.authorization}"
     values = {
         "PATH": os.environ.get("PATH", os.defpath),
         "HOME": str(home),

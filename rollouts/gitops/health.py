@@ -30,6 +30,11 @@ class Status(StrEnum):
 _RANK = {status: rank for rank, status in enumerate(Status)}
 
 
+def rank(status: Status) -> int:
+    """Its place from best (0) to worst."""
+    return _RANK[status]
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Health:
     """A status and, where there is something to say, why."""

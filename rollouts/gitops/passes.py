@@ -240,9 +240,10 @@ class Pipeline:
 
     async def _leftovers(self, stored: Inventory, manifests: Iterable[Manifest]) -> tuple[Leftover, ...]:
         entries = leftover_entries(stored, (manifest.ref for manifest in manifests))
-        return tuple(await in_parallel(entries, self._leftover))
+        return tuple(await in_parallel(entries, self.leftover))
 
-    async def _leftover(self, entry: Entry) -> Leftover:
+    async def leftover(self, entry: Entry) -> Leftover:
+        """What is live of an object that is in the inventory."""
         kind = await self._kind(entry)
         if kind is None:
             return Leftover(entry=entry, unknown=f"the cluster does not know the kind {entry.ref.kind} now")

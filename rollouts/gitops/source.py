@@ -64,6 +64,14 @@ class Repository:
         if not await self._has(commit):
             raise SourceError(f"the repository did not hand out commit {commit}")
 
+    async def contains(self, newer: str, older: str) -> bool:
+        """Whether `older` is an ancestor of `newer`, looking at most 50 commits back; False when nobody can tell."""
+        deepened = await self.git.succeeds(
+            "fetch", "-q", "--depth=50", "--no-tags", "--no-recurse-submodules", "--no-write-fetch-head",
+            "--no-auto-maintenance", "--refmap=", "--", self.url.text, f"+{newer}:refs/sync/{newer}",
+        )  # fmt: skip
+        return deepened and await self.git.succeeds("merge-base", "--is-ancestor", older, newer)
+
     async def subject(self, commit: str) -> str:
         """The first line of the commit message, for people; at most 72 characters, printable ones only."""
         text = (await self.git.run("show", "-s", "--no-show-signature", "--format=%s", commit)).decode(errors="replace")

@@ -14,7 +14,7 @@ import subprocess
 import sys
 import threading
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from types import TracebackType
 from typing import Any
@@ -22,6 +22,7 @@ from typing import Any
 import pytest
 
 from rollouts import operator
+from rollouts.engine.additions import Addition
 from rollouts.engine.app import App, Settings
 from rollouts.engine.client import Api, Request, connect, resource_of
 from tests.cluster.harness import Cluster
@@ -53,6 +54,7 @@ class OwnController:
         instance_id: str = "",
         die_after: int | None = None,
         before: Hook | None = None,
+        additions: Sequence[Addition] = (),
     ) -> None:
         self.writes: list[Request] = []
         self.dead = threading.Event()
@@ -60,6 +62,7 @@ class OwnController:
         self._settings = Settings(namespace=namespace, instance_id=instance_id, rollout_workers=4, analysis_workers=8)
         self.die_after = die_after
         self._before = before
+        self._additions = additions
         self._started = threading.Event()
         self._failure: BaseException | None = None
         self._thread = threading.Thread(target=self._run, name=f"controller-{namespace}-{instance_id}", daemon=True)
@@ -116,7 +119,7 @@ class OwnController:
         async with connect(kubeconfig=str(self._kubeconfig)) as api:
             self.api = api
             self._gate(api)
-            self.app = App(api=api, settings=self._settings)
+            self.app = App(api=api, settings=self._settings, additions=self._additions)
             running = asyncio.create_task(operator.run(self.app, stop=self._stop))
             killed = asyncio.create_task(self._killed.wait())
             working = asyncio.create_task(self._working())

@@ -36,6 +36,11 @@ class Bare:
         self._git("push", "-q", "origin", "main")
         return self._git("rev-parse", "HEAD").strip()
 
+    def reset(self, commit: str) -> None:
+        """Move the branch to a commit, by force."""
+        self._git("reset", "-q", "--hard", commit)
+        self._git("push", "-q", "--force", "origin", "main")
+
     def _git(self, *arguments: str, where: Path | None = None) -> str:
         who = {f"GIT_{role}_{what}": "t@example.com" for role in ("AUTHOR", "COMMITTER") for what in ("NAME", "EMAIL")}
         environment = {**os.environ, **who, "GIT_CONFIG_GLOBAL": os.devnull}

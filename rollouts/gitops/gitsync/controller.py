@@ -1,0 +1,233 @@
+"""The shell around `decide`: gathers the facts, starts and cancels passes, remembers what may be forgotten.
+
+What is kept here is lost with the process and learnt anew: when each sync was last looked at, what its last pass found,
+how often drift had to be set back. A pass runs as a task; when it ends its finding is kept and the key is woken, so
+everything that is stored goes through one decision after the other.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import random
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from pathlib import Path
+
+import structlog
+
+from rollouts.api import kinds
+from rollouts.api.kinds import Kind
+from rollouts.engine.client import Api
+from rollouts.engine.store import Index, Key, Store, key_of
+from rollouts.gitops import marks
+from rollouts.gitops.gitsync import contest, reading, work
+from rollouts.gitops.gitsync.decide import decide
+from rollouts.gitops.gitsync.values import Facts, Finding, Mandate, Task
+from rollouts.gitops.objects import JSON, ref_of
+from rollouts.plan import Plan
+
+log = structlog.get_logger(__name__)
+PASSES = 4
+"""Passes at once: each runs a git process and up to eight requests at a time."""
+
+
+@dataclass(slots=True)
+class Memory:
+    """What is known of one GitSync."""
+
+    key: Key
+    task: asyncio.Task[None] | None = None
+    mandate: Mandate | None = None
+    finding: Finding | None = None
+    looked_at: datetime | None = None
+    hinted: bool = False
+    stagger: float = 0.0
+    heals: int = 0
+    healed_at: datetime | None = None
+    seen: contest.Seen = field(default_factory=dict)
+    contested: tuple[JSON, ...] | None = None
+    again: datetime | None = None
+    blocked: bool = False
+
+
+def by_tracking(obj: JSON) -> Iterable[str]:
+    """Index of Rollouts: the sync that has applied it."""
+    owner = marks.tracked_by(obj, ref_of(obj))
+    return () if owner is None else (owner,)
+
+
+class GitSyncs:
+    """Decides for GitSyncs; an `engine.additions.Addition`.
+
+    `account`: ServiceAccount for those that name none. `directory`: where object stores are kept while the process
+    lives. `allow_local`: permit repositories on the controller's own disk.
+    """
+
+    kind = kinds.GIT_SYNC
+    workers = 8
+    indexes: Mapping[Kind, Mapping[str, Index]] = {kinds.GIT_SYNC: {}, kinds.ROLLOUT: {"tracking": by_tracking}}
+
+    def __init__(self, *, directory: Path, account: str = "", allow_local: bool = False, passes: int = PASSES) -> None:
+        self._directory = directory
+        self._account = account
+        self._allow_local = allow_local
+        self._memories: dict[str, Memory] = {}
+        self._gate = asyncio.Semaphore(passes)
+
+    def bind(self, *, api: Api, store: Store, wake: Callable[[Key], None]) -> None:
+        """Take the engine's parts."""
+        self._store, self._wake = store, wake
+        self._means = work.Means(
+            api=api, directory=self._directory, account=self._account, allow_local=self._allow_local
+        )
+
+    async def decide(self, obj: JSON, now: datetime) -> Plan:
+        """Decide, and start or cancel a pass if that is the decision."""
+        memory = self._memories.setdefault(obj["metadata"]["uid"], Memory(key=key_of(obj)))
+        decision = decide(obj, self._facts(obj, memory), now)
+        if decision.settled:
+            memory.finding = memory.contested = None
+        if decision.cancel and memory.task is not None:
+            memory.task.cancel()
+        if decision.start is not None and memory.task is None:
+            self._start(obj, memory, decision.start)
+        return decision.plan
+
+    def concerned(self, kind: Kind, obj: JSON) -> Iterable[Key]:
+        """The sync that applied a Rollout; syncs that wait for another."""
+        if kind == kinds.ROLLOUT:
+            return _keys(by_tracking(obj))
+        if kind == kinds.GIT_SYNC:
+            self._forget_if_gone(obj)
+            return [key for key, other in self._store.shelf(kind).objects.items() if _depends(other, obj)]
+        return ()
+
+    def hint(self, key: Key) -> bool:
+        """Something may be new: look soon. False when there is no such sync."""
+        obj = self._store.get(self.kind, key)
+        if obj is None:
+            return False
+        self._memories.setdefault(obj["metadata"]["uid"], Memory(key=key)).hinted = True
+        self._wake(key)
+        return True
+
+    async def stop(self) -> None:
+        """Cancel the passes; the record was stored before they wrote anything."""
+        tasks = [memory.task for memory in self._memories.values() if memory.task is not None]
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+
+    def _facts(self, obj: JSON, memory: Memory) -> Facts:
+        name = reading.identity(obj["metadata"]["namespace"], obj["metadata"]["name"])
+        stored = tuple(reading.status_of(obj).get("contested") or ())
+        return Facts(
+            running=memory.mandate,
+            finding=memory.finding,
+            looked_at=memory.looked_at,
+            hinted=memory.hinted,
+            stagger=memory.stagger,
+            rollouts=self._store.shelf(kinds.ROLLOUT).find("tracking", name),
+            blockers=self._blockers(obj),
+            account=self._account,
+            contested=stored if memory.contested is None else memory.contested,
+            again=memory.again,
+            blocked=memory.blocked,
+        )
+
+    def _blockers(self, obj: JSON) -> tuple[str, ...]:
+        return tuple(self._not_ready(obj))
+
+    def _not_ready(self, obj: JSON) -> Iterator[str]:
+        for row in obj["spec"].get("dependsOn") or ():
+            other = self._store.get(self.kind, Key(obj["metadata"]["namespace"], str(row.get("name"))))
+            if other is None:
+                yield f"GitSync {row.get('name')}, which does not exist"
+            elif not _ready(other):
+                yield f"GitSync {row.get('name')} to be ready"
+
+    def _start(self, obj: JSON, memory: Memory, mandate: Mandate) -> None:
+        memory.mandate, memory.hinted = mandate, False
+        memory.task = asyncio.create_task(self._run(obj, memory, mandate))
+
+    async def _run(self, obj: JSON, memory: Memory, mandate: Mandate) -> None:
+        try:
+            async with self._gate:
+                current = self._store.get(self.kind, memory.key) or obj
+                finding = await work.run(current, mandate, self._means, self._around(memory))
+        except asyncio.CancelledError:
+            began = mandate.began or datetime.now(UTC)
+            finding = Finding(mandate=mandate, began=began, at=datetime.now(UTC), errors=("terminated",), step="sync")
+        except Exception as error:
+            log.exception("a pass failed unexpectedly", gitsync=str(memory.key))
+            began = mandate.began or datetime.now(UTC)
+            text = f"unexpected {type(error).__name__}; the controller's log says more"
+            finding = Finding(mandate=mandate, began=began, at=datetime.now(UTC), errors=(text,), step="sync")
+        self._ended(memory, finding)
+
+    def _ended(self, memory: Memory, finding: Finding) -> None:
+        memory.task = memory.mandate = None
+        memory.finding, memory.looked_at = finding, finding.at
+        if finding.mandate.task is Task.SYNC:
+            memory.again, memory.blocked = finding.again, finding.blocked
+        memory.stagger = random.random()  # noqa: S311
+        self._note_heals(memory, finding)
+        if finding.failed:
+            log.info("a pass failed", gitsync=str(memory.key), step=finding.step, error="; ".join(finding.errors))
+        self._wake(memory.key)
+
+    def _note_heals(self, memory: Memory, finding: Finding) -> None:
+        """R6: the count starts over after a quiet while; R7: the same field again and again is contested."""
+        if memory.healed_at is not None and finding.at - memory.healed_at > contest.WITHIN:
+            memory.heals = 0
+        memory.seen = contest.noticed(memory.seen, finding.heals, at=finding.at)
+        if not finding.heals:
+            return
+        memory.heals, memory.healed_at = memory.heals + 1, finding.at
+        obj = self._store.get(self.kind, memory.key) or {}
+        known = tuple(reading.status_of(obj).get("contested") or ())
+        memory.contested = contest.contested(memory.seen, finding.heals, at=finding.at, known=known)
+
+    def _around(self, memory: Memory) -> work.Surroundings:
+        def current() -> JSON | None:
+            return self._store.get(self.kind, memory.key)
+
+        def blockers() -> tuple[str, ...]:
+            obj = current()
+            return () if obj is None else self._blockers(obj)
+
+        return work.Surroundings(
+            current=current,
+            blockers=blockers,
+            heals=lambda: (memory.heals, memory.healed_at),
+            news=lambda: memory.hinted,
+            absorbed=self._store.absorb,
+        )
+
+    def _forget_if_gone(self, obj: JSON) -> None:
+        if self._store.get(self.kind, key_of(obj)) is not None:
+            return
+        memory = self._memories.pop(obj["metadata"]["uid"], None)
+        if memory is not None and memory.task is not None:
+            memory.task.cancel()
+
+
+def _keys(owners: Iterable[str]) -> Iterator[Key]:
+    for owner in owners:
+        namespace, slash, name = owner.partition("/")
+        if slash:
+            yield Key(namespace, name)
+
+
+def _depends(obj: JSON, on: JSON) -> bool:
+    rows = obj["spec"].get("dependsOn") or ()
+    same = obj["metadata"]["namespace"] == on["metadata"]["namespace"]
+    return same and any(row.get("name") == on["metadata"]["name"] for row in rows)
+
+
+def _ready(obj: JSON) -> bool:
+    status = reading.status_of(obj)
+    rows = {row.get("type"): row.get("status") for row in status.get("conditions") or ()}
+    observed = int(status.get("observedGeneration") or 0) == int(obj["metadata"].get("generation") or 0)
+    return observed and rows.get("Ready") == "True"

@@ -1,0 +1,78 @@
+"""When the next pass is due, and what it is for. Pure.
+
+a command was taken up             at once, and again after a restart: passes may be repeated
+never looked in this process       at once
+a webhook, a request, a new spec   at once
+a dependency became ready          at once
+a failed attempt, a self-heal      after its pause
+something is on its way            every 15 s, only to look
+else                               every `interval`, plus up to half of it
+"""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta
+
+from rollouts.api.gitsync import GitSync
+from rollouts.gitops.gitsync import reading
+from rollouts.gitops.gitsync.values import Facts, Mandate, Task
+from rollouts.gitops.objects import JSON
+
+LOOK_AGAIN = 15.0
+
+
+def next_pass(obj: JSON, sync: GitSync, facts: Facts, now: datetime) -> tuple[Mandate | None, float | None]:
+    """The pass that is due now, or None and the seconds until the next one."""
+    status = reading.status_of(obj)
+    state = status.get("operationState") or {}
+    if state.get("phase") in ("Running", "Terminating"):
+        return Mandate(operation=state.get("operation") or {}, explicit=True), None
+    if sync.spec.suspend:
+        return None, None
+    freed = facts.blocked and not facts.blockers
+    if facts.looked_at is None or facts.hinted or freed or _asked(obj, status):
+        return Mandate(attempt=_attempt(sync, state, now)), None
+    moments = {Task.SYNC: _poll(sync, facts), Task.LOOK: _look(status, facts)}
+    retry = _retry(sync, state)
+    moments[Task.SYNC] = min(moment for moment in (moments[Task.SYNC], retry, facts.again) if moment is not None)
+    task, moment = min(moments.items(), key=lambda item: item[1])
+    if moment > now:
+        return None, (moment - now).total_seconds()
+    return Mandate(task=task, attempt=_attempt(sync, state, now) if task is Task.SYNC else 0), None
+
+
+def _asked(obj: JSON, status: JSON) -> bool:
+    asked = reading.requested(obj)
+    changed = int(obj["metadata"].get("generation") or 0) != int(status.get("observedGeneration") or 0)
+    return changed or bool(asked and asked != status.get("lastHandledReconcileAt"))
+
+
+def _poll(sync: GitSync, facts: Facts) -> datetime:
+    interval = reading.seconds(sync.spec.interval, reading.INTERVAL)
+    last = facts.looked_at or datetime.min
+    return last + timedelta(seconds=interval * (1 + facts.stagger / 2))
+
+
+def _look(status: JSON, facts: Facts) -> datetime:
+    """Only while something is on its way."""
+    moving = (status.get("health") or {}).get("status") in ("Progressing", "Missing")
+    last = facts.looked_at or datetime.min
+    return last + timedelta(seconds=LOOK_AGAIN) if moving else last + timedelta(days=1)
+
+
+def _retry(sync: GitSync, state: JSON) -> datetime | None:
+    """When the next attempt at what failed is due; None when nothing failed, or no attempt is left."""
+    if state.get("phase") not in ("Failed", "Error") or reading.automated(sync.spec) is None:
+        return None
+    retry = reading.retry_of(sync.spec, state.get("operation") or {})
+    attempt = int(state.get("retryCount") or 0)
+    if not reading.retries_left(retry, attempt):
+        return None
+    return reading.after(reading.time_of(state.get("finishedAt")), reading.retry_pause(retry, attempt))
+
+
+def _attempt(sync: GitSync, state: JSON, now: datetime) -> int:
+    """The number of the attempt a pass that begins now would be."""
+    so_far = int(state.get("retryCount") or 0)
+    moment = _retry(sync, state)
+    return so_far + 1 if moment is not None and moment <= now else so_far

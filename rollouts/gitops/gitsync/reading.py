@@ -1,0 +1,115 @@
+"""Small questions to a GitSync's spec and status, with the defaults filled in."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Mapping
+from datetime import datetime, timedelta
+from typing import Any
+
+from analysis.spec.base import read_time
+from rollouts.api.durations import parse_duration
+from rollouts.api.gitsync import Automated, GitSync, GitSyncSpec, Retry, RolloutsPolicy, SyncPolicy
+from rollouts.gitops.objects import JSON
+
+INTERVAL = 120.0
+TIMEOUT = 300.0
+HISTORY = 10
+RETRIES = 5
+REQUESTED = ("gitops.rollouts.dev/requestedAt", "reconcile.fluxcd.io/requestedAt")
+
+
+def seconds(text: str | None, default: float) -> float:
+    """A duration of the spec; the default when it is unset."""
+    return default if text is None else parse_duration(text)
+
+
+def policy(spec: GitSyncSpec) -> SyncPolicy:
+    """The sync policy, an empty one when there is none."""
+    return spec.sync_policy or SyncPolicy()
+
+
+def automated(spec: GitSyncSpec) -> Automated | None:
+    """What happens by itself; None when nothing does."""
+    found = policy(spec).automated
+    return None if found is None or found.enabled is False else found
+
+
+def rollouts(spec: GitSyncSpec) -> RolloutsPolicy:
+    """How the sync goes along with releases."""
+    return policy(spec).rollouts or RolloutsPolicy()
+
+
+def retry_of(spec: GitSyncSpec, operation: JSON) -> Retry:
+    """How failures are retried: the command's own rule before the spec's."""
+    own = operation.get("retry")
+    return Retry.model_validate(own) if own else policy(spec).retry or Retry()
+
+
+def retry_pause(retry: Retry, attempt: int) -> float:
+    """Seconds before the attempt after `attempt` (from 0): 5, 10, 20, …, 180."""
+    backoff = retry.backoff
+    first = seconds(backoff.duration if backoff else None, 5.0)
+    factor = 2 if backoff is None or backoff.factor is None else backoff.factor
+    longest = seconds(backoff.max_duration if backoff else None, 180.0)
+    return min(first * float(factor) ** min(attempt, 30), longest)
+
+
+def retries_left(retry: Retry, attempt: int) -> bool:
+    """Whether there is another attempt after `attempt` (from 0)."""
+    limit = RETRIES if retry.limit is None else retry.limit
+    return limit < 0 or attempt < limit
+
+
+def namespace_of(sync: GitSync) -> str:
+    """Namespace of objects that name none."""
+    destination = sync.spec.destination
+    return (destination.namespace if destination else None) or sync.metadata.namespace or "default"
+
+
+def identity(namespace: str, name: str) -> str:
+    """How a sync is named in the mark on its objects."""
+    return f"{namespace}/{name}"
+
+
+def inputs_digest(spec: GitSyncSpec) -> str:
+    """Digest of everything that goes into what is applied beside the commit (R1)."""
+    chosen = spec.to_api()
+    source = {key: value for key, value in chosen["source"].items() if key not in ("targetRevision", "secretRef")}
+    parts = [source, chosen.get("destination"), chosen.get("ignoreDifferences")]
+    parts.append((chosen.get("syncPolicy") or {}).get("syncOptions"))
+    return "sha256:" + hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()[:32]
+
+
+def status_of(obj: JSON) -> JSON:
+    """The status as it is stored, an empty one when there is none."""
+    found = obj.get("status")
+    return found if isinstance(found, Mapping) else {}
+
+
+def last_applied(status: JSON) -> JSON:
+    """The last entry of the history, empty when nothing was applied yet."""
+    found: JSON = (status.get("history") or [{}])[-1]
+    return found
+
+
+def time_of(value: Any) -> datetime | None:
+    """A stored time, None for none."""
+    return None if value is None else read_time(value)
+
+
+def after(moment: datetime | None, pause: float) -> datetime | None:
+    """So many seconds later."""
+    return None if moment is None else moment + timedelta(seconds=pause)
+
+
+def short(commit: str) -> str:
+    """A commit for people."""
+    return commit[:8]
+
+
+def requested(obj: JSON) -> str:
+    """The value of the annotation by which people and tools ask for a pass; empty when there is none."""
+    annotations = obj["metadata"].get("annotations") or {}
+    return next((str(annotations[key]) for key in REQUESTED if key in annotations), "")

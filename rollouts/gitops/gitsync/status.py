@@ -1,0 +1,206 @@
+"""The status that follows from a finding: pure, and the same however often it is asked, until it is stored.
+
+Nothing is written that says nothing new: a pass that found everything as it was leaves the status alone, so that a
+thousand syncs at rest cause no writes at all (R25). Lists are bounded (R23).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import datetime
+from typing import Any
+
+from analysis.spec.base import write_time
+from rollouts.api.gitsync import GitSync
+from rollouts.gitops import health
+from rollouts.gitops.gitsync import reading
+from rollouts.gitops.gitsync.values import Finding, Row, Task
+from rollouts.gitops.objects import JSON, Ref
+
+SHOWN = 500
+MESSAGE = 2000
+
+
+def absorbed(sync: GitSync, before: JSON, finding: Finding) -> dict[str, Any]:
+    """`before` with what the pass found; unchanged keys keep their values."""
+    if finding.mandate.task is Task.LOOK:
+        return {**before, **_healths(before, finding)}
+    after = {**before, **_compared(sync, before, finding)}
+    theirs = (before.get("operationState") or {}).get("phase") == "Running" and not finding.mandate.explicit
+    if not theirs and (finding.attempted or (finding.failed and finding.commit) or finding.mandate.explicit):
+        after["operationState"] = _operation_state(before, finding)
+    if _belongs_into_history(before, finding):
+        after["history"] = _history(sync, before, finding)
+    after["hold"] = _hold(before, finding)
+    if finding.commit and (finding.attempted or finding.failed):
+        after["lastAttemptedRevision"] = finding.commit
+    if _without_time(after) != _without_time(before):
+        after["reconciledAt"] = write_time(finding.at)
+    return after
+
+
+def _without_time(status: JSON) -> dict[str, Any]:
+    return {key: value for key, value in status.items() if key != "reconciledAt" and value is not None}
+
+
+def _compared(sync: GitSync, before: JSON, finding: Finding) -> dict[str, Any]:
+    old = before.get("sync") or {}
+    if not finding.compared:
+        return {"sync": {**old, "status": "Unknown"}}
+    known = {
+        "sync": {
+            "status": "OutOfSync" if finding.pending or finding.failed else "Synced",
+            "revision": finding.commit,
+            "comparedTo": finding.inputs,
+        },
+        "sourceType": finding.renderer,
+        "plan": _plan(finding),
+        "summary": _summary(sync, before, finding),
+    }
+    return {**known, **_healths(before, finding)}
+
+
+def _plan(finding: Finding) -> dict[str, Any] | None:
+    if not finding.pending and not finding.protected:
+        return None
+    return {
+        "digest": finding.digest,
+        **(dict(finding.counts) if finding.pending else {}),
+        "protected": list(finding.protected[:SHOWN]) or None,
+        "waitingFor": finding.waiting or None,
+    }
+
+
+def _summary(sync: GitSync, before: JSON, finding: Finding) -> dict[str, Any]:
+    revision = sync.spec.source.target_revision or "HEAD"
+    commit = reading.short(finding.commit)
+    return {
+        **(before.get("summary") or {}),
+        "images": list(finding.images[:SHOWN]),
+        "shortRevision": commit if finding.commit.startswith(revision) else f"{revision}@{commit[:7]}",
+        "objects": finding.objects,
+    }
+
+
+def _healths(before: JSON, finding: Finding) -> dict[str, Any]:
+    """Health and rows; a pass that only looked keeps what an earlier one said of the comparison."""
+    parts = {part.ref: part.health for part in finding.parts}
+    rows = finding.rows if finding.mandate.task is not Task.LOOK else _rows(before)
+    worst = health.overall(finding.parts)
+    listed = [_row(row, parts.get(row.ref)) for row in sorted(rows, key=lambda row: _badness(row, parts))]
+    return {"health": health_state(worst), "resources": listed[:SHOWN]}
+
+
+def health_state(found: health.Health) -> dict[str, Any]:
+    """A health as it is stored."""
+    return {"status": found.status.value, "message": found.message[:MESSAGE] or None}
+
+
+def _badness(row: Row, parts: Mapping[Any, health.Health]) -> tuple[int, int, Any]:
+    state = parts.get(row.ref, health.HEALTHY)
+    return -health.rank(state.status), 0 if row.status != "Synced" else 1, row.ref
+
+
+def _row(row: Row, state: health.Health | None) -> dict[str, Any]:
+    ref = row.ref
+    described = {"group": ref.group, "version": row.version, "kind": ref.kind, "namespace": ref.namespace}
+    known = {key: value for key, value in described.items() if value}
+    extra: dict[str, Any] = {"health": {k: v for k, v in health_state(state).items() if v}} if state else {}
+    if row.prune:
+        extra["requiresPruning"] = True
+    if row.message:
+        extra["message"] = row.message[:200]
+    return {**known, "name": ref.name, "status": row.status, **extra}
+
+
+def _rows(before: JSON) -> tuple[Row, ...]:
+    return tuple(
+        Row(
+            ref=Ref(
+                group=row.get("group") or "",
+                kind=row["kind"],
+                namespace=row.get("namespace") or "",
+                name=row["name"],
+            ),
+            version=row.get("version") or "",
+            status=row.get("status") or "Unknown",
+            prune=bool(row.get("requiresPruning")),
+            message=row.get("message") or "",
+        )
+        for row in before.get("resources") or ()
+    )
+
+
+def _operation_state(before: JSON, finding: Finding) -> dict[str, Any]:
+    """The operation as it stands after the pass. One that keeps failing the same way is not told again and again."""
+    old = before.get("operationState") or {}
+    same = old.get("revision") == finding.commit and old.get("phase") in ("Failed", "Error")
+    if same and not finding.mandate.explicit and finding.mandate.attempt <= int(old.get("retryCount") or 0):
+        return dict(old)
+    attempt = finding.mandate.attempt if same else 0
+    message = "; ".join(finding.errors) or finding.waiting or _success(finding)
+    return {
+        "operation": dict(finding.mandate.operation) or {"sync": {}, "initiatedBy": {"automated": True}},
+        "phase": _phase(finding),
+        "message": message[:MESSAGE],
+        "startedAt": write_time(finding.began),
+        "finishedAt": write_time(finding.at),
+        "retryCount": attempt or None,
+        "revision": finding.commit or None,
+    }
+
+
+def _phase(finding: Finding) -> str:
+    if finding.failed:
+        return "Failed" if finding.step == "apply" else "Error"
+    refused = finding.waiting and not finding.attempted and not finding.mandate.sync.get("dryRun")
+    return "Failed" if refused else "Succeeded"
+
+
+def _success(finding: Finding) -> str:
+    return "applied" if finding.attempted else "nothing was to be done"
+
+
+def _belongs_into_history(before: JSON, finding: Finding) -> bool:
+    """Complete syncs of something new: not self-heals, not parts, not what failed."""
+    if finding.failed or finding.partial or not finding.compared or finding.waiting or not finding.commit:
+        return False
+    last = reading.last_applied(before)
+    return (last.get("revision"), last.get("inputsDigest")) != (finding.commit, finding.inputs)
+
+
+def _history(sync: GitSync, before: JSON, finding: Finding) -> list[dict[str, Any]]:
+    entries = [dict(entry) for entry in before.get("history") or ()]
+    initiator = finding.mandate.operation.get("initiatedBy") or {"automated": True}
+    entries.append(
+        {
+            "id": max((int(entry["id"]) for entry in entries), default=0) + 1,
+            "revision": finding.commit,
+            "inputsDigest": finding.inputs,
+            "planDigest": finding.digest,
+            "deployedAt": write_time(finding.at),
+            "initiatedBy": dict(initiator),
+            "result": "Synced" if finding.changed else "nothing was to be done",
+        }
+    )
+    limit = sync.spec.revision_history_limit
+    kept = reading.HISTORY if limit is None else limit
+    return entries[-max(kept, 1) :]
+
+
+def _hold(before: JSON, finding: Finding) -> dict[str, Any] | None:
+    """R30: who applies another commit than the source's present one holds that back; it ends with a different one."""
+    old = before.get("hold")
+    chosen = finding.mandate.sync.get("historyID") is not None or bool(finding.mandate.sync.get("revision"))
+    if chosen and finding.attempted and not finding.failed and finding.resolved not in ("", finding.commit):
+        reason = "Rollback" if finding.mandate.sync.get("historyID") is not None else "Manual"
+        if old and old.get("revision") == finding.resolved:
+            return dict(old)
+        return _held(finding.resolved, reason, by=finding.mandate.by, at=finding.at)
+    if old and finding.resolved and old.get("revision") != finding.resolved:
+        return None
+    return dict(old) if old else None
+
+
+def _held(revision: str, reason: str, *, by: str, at: datetime) -> dict[str, Any]:
+    return {"revision": revision, "reason": reason, "by": by or None, "at": write_time(at)}

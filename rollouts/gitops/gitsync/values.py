@@ -1,0 +1,141 @@
+"""What decisions and passes hand to each other: a mandate down, a finding up, and the facts a decision is made on."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from enum import StrEnum
+from typing import Any
+
+from rollouts.gitops.health import Part
+from rollouts.gitops.objects import JSON, Ref
+
+
+class Task(StrEnum):
+    """What a pass is for."""
+
+    SYNC = "sync"
+    """Compare, and apply if the verdict allows it."""
+    LOOK = "look"
+    """Only see how healthy the objects are."""
+    TEARDOWN = "teardown"
+    """The GitSync is being deleted: delete what it applied."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Mandate:
+    """What one pass is to do. `explicit`: a person asked for it, so policies about what happens by itself don't count.
+
+    `operation`: the command it comes from, as the API has it. `attempt`: from 0.
+    `generation`, `requested`: spec and request by annotation that the pass answers.
+    """
+
+    task: Task = Task.SYNC
+    operation: JSON = field(default_factory=dict)
+    explicit: bool = False
+    attempt: int = 0
+    began: datetime | None = None
+    generation: int = 0
+    requested: str = ""
+
+    @property
+    def sync(self) -> JSON:
+        """`operation.sync`, empty when there is none."""
+        found = self.operation.get("sync")
+        return found if isinstance(found, Mapping) else {}
+
+    @property
+    def by(self) -> str:
+        """Who asked, as they say themselves."""
+        return str((self.operation.get("initiatedBy") or {}).get("username") or "")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Row:
+    """One object for the status. `status`: Synced, OutOfSync or Unknown."""
+
+    ref: Ref
+    version: str = ""
+    status: str = "Synced"
+    prune: bool = False
+    message: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Heal:
+    """A field that self-heal set back in this pass, and who had changed it."""
+
+    ref: Ref
+    path: str
+    manager: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Finding:
+    """What a pass found and did. `commit`: what was compared; `resolved`: what the source's revision means now.
+
+    `compared`: the comparison was completed. `waiting`: why the plan was not carried out, empty when it was or when
+    there was nothing to do. `attempted`: something was to be applied. `errors` and `step`: what went wrong, and where;
+    `denied`: only a person can mend it. `again`: when the reason to wait may be over; `blocked`: when dependencies are
+    ready.
+    """
+
+    mandate: Mandate
+    began: datetime
+    at: datetime
+    resolved: str = ""
+    commit: str = ""
+    inputs: str = ""
+    compared: bool = False
+    attempted: bool = False
+    partial: bool = False
+    changed: bool = False
+    waiting: str = ""
+    errors: tuple[str, ...] = ()
+    step: str = ""
+    denied: bool = False
+    digest: str = ""
+    renderer: str = ""
+    counts: Mapping[str, int] = field(default_factory=dict)
+    protected: tuple[str, ...] = ()
+    rows: tuple[Row, ...] = ()
+    parts: tuple[Part, ...] = ()
+    images: tuple[str, ...] = ()
+    objects: int = 0
+    heals: tuple[Heal, ...] = ()
+    again: datetime | None = None
+    blocked: bool = False
+
+    @property
+    def failed(self) -> bool:
+        """Whether anything went wrong."""
+        return bool(self.errors)
+
+    @property
+    def pending(self) -> bool:
+        """Whether the cluster differs from Git and the plan was not carried out."""
+        return self.compared and bool(self.waiting) and any(self.counts.values())
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Facts:
+    """What a decision knows beside the GitSync itself.
+
+    `looked_at`: when this process last finished a pass. `hinted`: a webhook says there is something new. `stagger`:
+    between 0 and 1, so that syncs don't poll together. `rollouts`: live Rollouts this sync has applied. `blockers`:
+    what it depends on and is not ready, in words; `blocked`: the last pass stopped for such. `again`: as the last pass
+    said. `account`: the controller's default ServiceAccount.
+    """
+
+    running: Mandate | None = None
+    finding: Finding | None = None
+    looked_at: datetime | None = None
+    hinted: bool = False
+    stagger: float = 0.0
+    rollouts: tuple[JSON, ...] = ()
+    blockers: tuple[str, ...] = ()
+    account: str = ""
+    contested: tuple[Mapping[str, Any], ...] = ()
+    again: datetime | None = None
+    blocked: bool = False

@@ -1,0 +1,310 @@
+"""GitSync on the real API server, from a real Git server: applied, healed, pruned, refused, held."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from rollouts.gitops.gitsync.controller import GitSyncs
+from tests.cluster.controllers import OwnController
+from tests.cluster.gitsyncs import Synced, config
+from tests.cluster.harness import Kubectl
+from tests.cluster.space import Space
+from tests.gitops.bare import Bare
+from tests.gitops.server import GitServer
+
+
+@pytest.fixture
+def server(tmp_path: Path) -> Iterator[GitServer]:
+    started = GitServer(tmp_path, password="opens-it")
+    yield started
+    started.close()
+
+
+@pytest.fixture
+def syncing(
+    server: GitServer,
+    tmp_path: Path,
+    space: Space,
+    kubectl: Kubectl,
+    own_controller: Callable[..., OwnController],
+    eventually: Callable[..., Any],
+) -> Synced:
+    """A namespace, a repository, an account, and a controller that looks after GitSyncs."""
+    made = Synced(bare=Bare(tmp_path), server=server, space=space, kubectl=kubectl, eventually=eventually)
+    made.open()
+    stores = tmp_path / "stores"
+    stores.mkdir()
+    own_controller(additions=(GitSyncs(directory=stores),))
+    return made
+
+
+AUTOMATED = {"prune": True, "selfHeal": True}
+
+
+def test_what_is_in_git_is_applied_and_told(syncing: Synced) -> None:
+    commit = syncing.bare.commit({"a.yaml": config("a"), "b.yaml": config("b")})
+    syncing.create(automated=AUTOMATED)
+    syncing.until_synced(commit)
+    assert syncing.values() == {"a": "1", "b": "1"}
+    status = syncing.status
+    assert [entry["revision"] for entry in status["history"]] == [commit]
+    assert status["operationState"]["phase"] == "Succeeded"
+    assert status["summary"] | {"images": []} == {
+        "images": [],
+        "shortRevision": f"main@{commit[:7]}",
+        "objects": 2,
+    }
+    assert (status["observedGeneration"], syncing.condition("Ready")["status"]) == (1, "True")
+    assert {row["id"] for row in status["inventory"]["entries"]} == {
+        f"{syncing.space.namespace}_a__ConfigMap",
+        f"{syncing.space.namespace}_b__ConfigMap",
+    }
+
+
+def test_a_new_commit_is_applied_and_what_it_has_no_more_is_pruned(syncing: Synced) -> None:
+    """R12: only the inventory is pruned; what was made by others stays."""
+    syncing.kubectl("create", "configmap", "theirs", "--from-literal=value=theirs")
+    first = syncing.bare.commit({"a.yaml": config("a"), "b.yaml": config("b")})
+    syncing.create(automated=AUTOMATED)
+    syncing.until_synced(first)
+    second = syncing.bare.commit({"a.yaml": config("a", "2"), "b.yaml": None})
+    syncing.ask("1")
+    syncing.until_synced(second)
+    assert syncing.values() == {"a": "2", "theirs": "theirs"}
+    assert [entry["revision"] for entry in syncing.status["history"]] == [first, second]
+
+
+def test_without_automation_a_person_applies(syncing: Synced) -> None:
+    commit = syncing.bare.commit({"a.yaml": config("a")})
+    syncing.create()
+    syncing.until("it is compared", lambda: syncing.state() == ("OutOfSync", commit))
+    assert "a person applies it" in syncing.status["plan"]["waitingFor"]
+    assert syncing.status["plan"]["create"] == 1
+    assert syncing.values() == {}
+    state = syncing.sync()
+    assert (state["phase"], state["operation"]["initiatedBy"]) == ("Succeeded", {"username": "ann"})
+    assert syncing.values() == {"a": "1"}
+    syncing.until_synced(commit)
+    assert syncing.status["history"][0]["initiatedBy"] == {"username": "ann"}
+    assert "plan" not in syncing.status
+
+
+def test_a_broken_commit_changes_nothing_and_says_where(syncing: Synced) -> None:
+    """R13, and the first rule of all: a step that did not complete can never cause a deletion."""
+    first = syncing.bare.commit({"a.yaml": config("a"), "b.yaml": config("b")})
+    syncing.create(automated=AUTOMATED)
+    syncing.until_synced(first)
+    broken = syncing.bare.commit({"a.yaml": "kind: [", "b.yaml": None})
+    syncing.ask("1")
+    assert syncing.values() == {"a": "1", "b": "1"}
+    ready = syncing.condition("Ready")
+    assert (ready["status"], ready["reason"]) == ("False", "RenderFailed")
+    assert "a.yaml" in ready["message"]
+    assert syncing.status["lastAttemptedRevision"] == broken
+    mended = syncing.bare.commit({"a.yaml": config("a", "3")})
+    syncing.ask("2")
+    syncing.until_synced(mended)
+    assert syncing.values() == {"a": "3"}
+
+
+def test_drift_is_shown_and_set_back_only_if_that_is_wanted(syncing: Synced) -> None:
+    """R6: selfHeal is off unless asked for."""
+    commit = syncing.bare.commit({"a.yaml": config("a")})
+    syncing.create(automated={})
+    syncing.until_synced(commit)
+    syncing.kubectl("patch", "configmap", "a", "--type=merge", "-p", '{"data": {"value": "theirs"}}')
+    syncing.ask("1")
+    assert syncing.state() == ("OutOfSync", commit)
+    assert "selfHeal is off" in syncing.status["plan"]["waitingFor"]
+    assert syncing.values() == {"a": "theirs"}
+    syncing.patch({"spec": {"syncPolicy": {"automated": {"selfHeal": True}}}})
+    syncing.until("it is set back", lambda: syncing.values() == {"a": "1"})
+    syncing.until_synced(commit)
+    assert len(syncing.status["history"]) == 1
+
+
+def test_a_field_that_is_fought_over_is_left_alone_and_named(syncing: Synced) -> None:
+    """R7: after the third time the other writer keeps it, and the status says who."""
+    commit = syncing.bare.commit({"a.yaml": config("a")})
+    syncing.create(automated=AUTOMATED)
+    syncing.until_synced(commit)
+    for turn in range(3):
+        words = ("--field-manager=stubborn", "--type=merge", "-p", '{"data": {"value": "theirs"}}')
+        syncing.kubectl("patch", "configmap", "a", *words)
+        syncing.ask(str(turn))
+        syncing.until("it is set back", lambda: syncing.values() == {"a": "1"} or syncing.status.get("contested"))
+    (row,) = syncing.until("it is contested", lambda: syncing.status.get("contested"))
+    assert (row["path"], row["manager"]) == ("data.value", "stubborn")
+    assert syncing.condition("Contested")["status"] == "True"
+    syncing.kubectl("patch", "configmap", "a", "--type=merge", "-p", '{"data": {"value": "theirs"}}')
+    syncing.ask("last")
+    syncing.until_synced(commit)
+    assert syncing.values() == {"a": "theirs"}
+
+
+def test_a_rollback_holds_the_rejected_commit_until_another_comes(syncing: Synced) -> None:
+    """R30: automation stays on, and resumes with the next different commit."""
+    first = syncing.bare.commit({"a.yaml": config("a", "1")})
+    syncing.create(automated=AUTOMATED)
+    syncing.until_synced(first)
+    second = syncing.bare.commit({"a.yaml": config("a", "2")})
+    syncing.ask("1")
+    syncing.until_synced(second)
+    assert syncing.sync(historyID=1)["phase"] == "Succeeded"
+    assert syncing.values() == {"a": "1"}
+    hold = syncing.status["hold"]
+    assert (hold["revision"], hold["reason"], hold["by"]) == (second, "Rollback", "ann")
+    syncing.ask("2")
+    syncing.until_synced(first)
+    assert syncing.values() == {"a": "1"}
+    third = syncing.bare.commit({"a.yaml": config("a", "3")})
+    syncing.ask("3")
+    syncing.until_synced(third)
+    assert "hold" not in syncing.status
+
+
+def test_releasing_a_hold_lets_the_commit_come_back(syncing: Synced) -> None:
+    first = syncing.bare.commit({"a.yaml": config("a", "1")})
+    syncing.create(automated=AUTOMATED)
+    syncing.until_synced(first)
+    second = syncing.bare.commit({"a.yaml": config("a", "2")})
+    syncing.ask("1")
+    syncing.until_synced(second)
+    syncing.sync(historyID=1)
+    syncing.patch({"operation": {"release": True}})
+    syncing.until("it is released", lambda: "hold" not in syncing.status and "operation" not in syncing.get())
+    syncing.ask("2")
+    syncing.until_synced(second)
+
+
+def test_a_branch_that_goes_back_is_not_followed(syncing: Synced) -> None:
+    """R5."""
+    first = syncing.bare.commit({"a.yaml": config("a", "1")})
+    second = syncing.bare.commit({"a.yaml": config("a", "2")})
+    syncing.create(automated=AUTOMATED)
+    syncing.until_synced(second)
+    syncing.bare.reset(first)
+    syncing.ask("1")
+    assert syncing.state() == ("OutOfSync", first)
+    assert "went back" in syncing.status["plan"]["waitingFor"]
+    assert syncing.values() == {"a": "2"}
+    syncing.sync(allowRewind=True)
+    syncing.until_synced(first)
+    assert syncing.values() == {"a": "1"}
+
+
+def test_many_deletions_wait_for_a_confirmation_of_exactly_that_plan(syncing: Synced) -> None:
+    """R13: the digest names the plan a person has seen."""
+    files: dict[str, str | None] = {f"{name}.yaml": config(name) for name in "abcdefgh"}
+    first = syncing.bare.commit(files)
+    syncing.create(automated=AUTOMATED)
+    syncing.until_synced(first)
+    syncing.bare.commit({name: None for name in files if name != "a.yaml"})
+    syncing.ask("1")
+    syncing.until("the guard says so", lambda: syncing.condition("PruneBlocked"))
+    plan = syncing.status["plan"]
+    assert len(plan["protected"]) == 7
+    assert "sync confirm" in plan["protected"][0]
+    assert len(syncing.values()) == 8
+    syncing.sync(confirmPlan="sha256:another")
+    assert len(syncing.values()) == 8
+    syncing.sync(confirmPlan=plan["digest"])
+    assert syncing.values() == {"a": "1"}
+    assert syncing.condition("PruneBlocked") == {}
+
+
+def test_git_can_do_what_the_account_may_do_and_no_more(syncing: Synced) -> None:
+    """§2.5 D: the controller of this test is admin; the tenant's repository is not."""
+    role = "apiVersion: rbac.authorization.k8s.io/v1\nkind: ClusterRole\nmetadata: {name: stolen}\nrules: []\n"
+    other = config("b").replace("name: b", "name: b, namespace: kube-system")
+    syncing.bare.commit({"a.yaml": config("a"), "role.yaml": role, "b.yaml": other})
+    syncing.create(automated=AUTOMATED)
+    message = syncing.until("it is refused", lambda: syncing.condition("Ready").get("message", ""))
+    syncing.until("it says so", lambda: "forbidden" in syncing.condition("Ready").get("message", ""))
+    message = syncing.condition("Ready")["message"]
+    assert f"system:serviceaccount:{syncing.space.namespace}:deployer" in message
+    assert syncing.values() == {}
+    assert "stolen" not in syncing.kubectl("get", "clusterroles")
+
+
+def test_without_an_account_nothing_is_applied(syncing: Synced) -> None:
+    syncing.bare.commit({"a.yaml": config("a")})
+    syncing.create(automated=AUTOMATED, serviceAccountName=None)
+    stalled = syncing.until("it says so", lambda: syncing.condition("Stalled"))
+    assert (stalled["reason"], "serviceAccountName" in stalled["message"]) == ("InvalidSpec", True)
+    assert syncing.values() == {}
+
+
+def test_a_suspended_sync_does_nothing_until_it_is_resumed(syncing: Synced) -> None:
+    commit = syncing.bare.commit({"a.yaml": config("a")})
+    syncing.create(automated=AUTOMATED, suspend=True)
+    syncing.until("it says so", lambda: syncing.condition("Ready").get("reason") == "Suspended")
+    assert syncing.values() == {}
+    syncing.patch({"spec": {"suspend": False}})
+    syncing.until_synced(commit)
+
+
+def test_a_sync_waits_for_what_it_depends_on(syncing: Synced) -> None:
+    syncing.bare.commit({"app/a.yaml": config("a"), "infra/x.yaml": config("x")})
+    source = {"repoURL": syncing.server.url(), "secretRef": {"name": "repository"}, "path": "app"}
+    syncing.create(automated=AUTOMATED, dependsOn=[{"name": "infra"}], source=source)
+    waiting = syncing.until("it waits", lambda: (syncing.status.get("plan") or {}).get("waitingFor"))
+    assert waiting == "waiting for GitSync infra, which does not exist"
+    assert syncing.values() == {}
+    other = Synced(**{**vars(syncing), "name": "infra"})
+    other.create(automated=AUTOMATED, source={**source, "path": "infra"})
+    syncing.until("both are there", lambda: syncing.values() == {"a": "1", "x": "1"})
+
+
+@pytest.mark.parametrize(("policy", "left"), [(None, {"a": "1"}), ("Delete", {}), ("WaitForTermination", {})])
+def test_deleting_a_sync_leaves_its_objects_unless_told_otherwise(
+    syncing: Synced, policy: str | None, left: dict[str, str]
+) -> None:
+    """R16."""
+    commit = syncing.bare.commit({"a.yaml": config("a")})
+    syncing.create(automated=AUTOMATED, deletionPolicy=policy)
+    syncing.until_synced(commit)
+    syncing.kubectl("delete", "gitsync", "shop", "--timeout=30s")
+    assert syncing.values() == left
+
+
+def test_a_repository_that_does_not_answer_changes_nothing(syncing: Synced) -> None:
+    commit = syncing.bare.commit({"a.yaml": config("a")})
+    syncing.create(automated=AUTOMATED)
+    syncing.until_synced(commit)
+    syncing.server.refusing = True
+    syncing.ask("1")
+    assert syncing.state()[0] == "Unknown"
+    assert syncing.condition("SourceReady")["status"] == "False"
+    assert syncing.values() == {"a": "1"}
+    syncing.server.refusing = False
+    syncing.ask("2")
+    syncing.until_synced(commit)
+
+
+def test_a_wrong_password_is_a_persons_to_mend_and_is_never_shown(syncing: Synced) -> None:
+    """§2.5 C."""
+    syncing.bare.commit({"a.yaml": config("a")})
+    syncing.server.password = "another-one"
+    syncing.create(automated=AUTOMATED)
+    stalled = syncing.until("it says so", lambda: syncing.condition("Stalled"))
+    assert stalled["reason"] == "AccessDenied"
+    assert "opens-it" not in str(syncing.get()) + syncing.space.events.text()
+
+
+def test_what_another_sync_manages_is_not_taken_unless_told_so(syncing: Synced) -> None:
+    """§2.1 step 8: owned by another: refused, the whole commit, until a person says adopt."""
+    commit = syncing.bare.commit({"a.yaml": config("a")})
+    syncing.create(automated=AUTOMATED)
+    syncing.until_synced(commit)
+    other = Synced(**{**vars(syncing), "name": "other"})
+    other.create(automated=AUTOMATED)
+    stalled = other.until("it says so", lambda: other.condition("Stalled"))
+    assert (stalled["reason"], "team" in stalled["message"]) == ("SharedResource", False)
+    assert f"the sync '{syncing.space.namespace}/shop'" in stalled["message"]
+    assert other.sync(adopt=True)["phase"] == "Succeeded"
+    other.until_synced(commit)

@@ -53,6 +53,7 @@ def controller(
     retry_period: Annotated[str, typer.Option("--leader-election-retry-period")] = "2s",
     gitops: Annotated[bool, typer.Option(help="Look after GitSyncs too.")] = True,
     default_service_account: Annotated[str, typer.Option(help="For GitSyncs that name no ServiceAccount.")] = "",
+    webhook_port: Annotated[int, typer.Option(help="Where GitSyncs hear of pushes. -1: off; 0: any.")] = -1,
     concurrent_syncs: Annotated[int, typer.Option(help="GitSyncs applied at once.", min=1)] = 4,
 ) -> None:
     """Release Rollouts and measure AnalysisRuns until told to stop (SIGTERM or Ctrl-C)."""
@@ -83,6 +84,7 @@ def controller(
         timing=timing,
         ports=(healthz_port, metrics_port),
         gitops={"account": default_service_account, "passes": concurrent_syncs} if gitops else None,
+        webhook_port=webhook_port,
     )
     if asyncio.run(run):  # the Lease was lost: whoever started this starts it again, as a standby
         raise typer.Exit(1)
@@ -97,6 +99,7 @@ async def _run(
     timing: Timing,
     ports: tuple[int, int],
     gitops: dict[str, Any] | None,
+    webhook_port: int,
 ) -> bool:
     """Run to the end; whether that was because the Lease was lost."""
     from rollouts import operator
@@ -107,7 +110,7 @@ async def _run(
         identity = f"{os.environ.get('POD_NAME') or socket.gethostname()}_{os.getpid()}"
         lease = lock and Lease(api=api, namespace=lock[0], name=lock[1], identity=identity, timing=timing)
         app = App(api=api, settings=settings, lease=lease or None, additions=additions)
-        async with _serving(app, ports):
+        async with _serving(app, ports), _hearing(additions, webhook_port):
             await operator.run(app, stop=asyncio.Event())
         return app.lost
 
@@ -137,6 +140,21 @@ async def _syncing(gitops: dict[str, Any] | None) -> AsyncIterator[tuple[GitSync
 
     with tempfile.TemporaryDirectory(prefix="rollouts-gitops-") as folder:
         yield (GitSyncs(directory=Path(folder), **gitops),)
+
+
+@contextlib.asynccontextmanager
+async def _hearing(syncs: tuple[GitSyncs, ...], port: int) -> AsyncIterator[None]:
+    """The webhooks, on a port of their own: it is the only one that strangers reach."""
+    if port < 0 or not syncs:
+        yield
+        return
+    import structlog
+
+    from rollouts.gitops.gitsync.webhooks import serving
+
+    async with serving(syncs[0].door(), port=port) as taken:
+        structlog.get_logger(__name__).info("serving /hook/<namespace>/<name>", port=taken)
+        yield
 
 
 @contextlib.asynccontextmanager

@@ -3,12 +3,17 @@
 from __future__ import annotations
 
 import base64
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
+
+import pytest
 
 from rollouts.api import kinds
 from rollouts.engine.errors import ConflictError
+from rollouts.gitops.gitsync.controller import GitSyncs
+from tests.cluster.controllers import OwnController
 from tests.cluster.harness import Kubectl
 from tests.cluster.space import Space
 from tests.gitops.bare import Bare
@@ -16,6 +21,7 @@ from tests.gitops.server import GitServer
 
 RESOURCES = ("configmaps", "secrets", "services", "serviceaccounts")
 ACCOUNT = "deployer"
+AUTOMATED = {"prune": True, "selfHeal": True}
 SHOWN = ("sync", "plan", "operationState", "hold", "conditions")
 
 
@@ -150,3 +156,28 @@ class Synced:
         """The ConfigMaps there are, by name, with their value."""
         found = self.kubectl.json("get", "configmaps")["items"]
         return {row["metadata"]["name"]: row["data"]["value"] for row in found if "value" in (row.get("data") or {})}
+
+
+@pytest.fixture
+def git_server(tmp_path: Path) -> Iterator[GitServer]:
+    started = GitServer(tmp_path, password="opens-it")
+    yield started
+    started.close()
+
+
+@pytest.fixture
+def syncing(
+    git_server: GitServer,
+    tmp_path: Path,
+    space: Space,
+    kubectl: Kubectl,
+    own_controller: Callable[..., OwnController],
+    eventually: Callable[..., Any],
+) -> Synced:
+    """A namespace, a repository, an account, and a controller that looks after GitSyncs."""
+    made = Synced(bare=Bare(tmp_path), server=git_server, space=space, kubectl=kubectl, eventually=eventually)
+    made.open()
+    stores = tmp_path / "stores"
+    stores.mkdir()
+    own_controller(additions=(GitSyncs(directory=stores),))
+    return made

@@ -2,47 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
-from pathlib import Path
-from typing import Any
-
 import pytest
 
-from rollouts.gitops.gitsync.controller import GitSyncs
-from tests.cluster.controllers import OwnController
-from tests.cluster.gitsyncs import Synced, config
-from tests.cluster.harness import Kubectl
-from tests.cluster.space import Space
-from tests.gitops.bare import Bare
-from tests.gitops.server import GitServer
-
-
-@pytest.fixture
-def server(tmp_path: Path) -> Iterator[GitServer]:
-    started = GitServer(tmp_path, password="opens-it")
-    yield started
-    started.close()
-
-
-@pytest.fixture
-def syncing(
-    server: GitServer,
-    tmp_path: Path,
-    space: Space,
-    kubectl: Kubectl,
-    own_controller: Callable[..., OwnController],
-    eventually: Callable[..., Any],
-) -> Synced:
-    """A namespace, a repository, an account, and a controller that looks after GitSyncs."""
-    made = Synced(bare=Bare(tmp_path), server=server, space=space, kubectl=kubectl, eventually=eventually)
-    made.open()
-    stores = tmp_path / "stores"
-    stores.mkdir()
-    own_controller(additions=(GitSyncs(directory=stores),))
-    return made
-
-
-AUTOMATED = {"prune": True, "selfHeal": True}
+from tests.cluster.gitsyncs import AUTOMATED, Synced, config
 
 
 def test_what_is_in_git_is_applied_and_told(syncing: Synced) -> None:

@@ -24,6 +24,7 @@ from rollouts.gitops import marks
 from rollouts.gitops.gitsync import contest, reading, work
 from rollouts.gitops.gitsync.decide import decide
 from rollouts.gitops.gitsync.values import Facts, Finding, Mandate, Task
+from rollouts.gitops.gitsync.webhooks import Door
 from rollouts.gitops.objects import JSON, ref_of
 from rollouts.plan import Plan
 
@@ -103,14 +104,25 @@ class GitSyncs:
             return [key for key, other in self._store.shelf(kind).objects.items() if _depends(other, obj)]
         return ()
 
-    def hint(self, key: Key) -> bool:
-        """Something may be new: look soon. False when there is no such sync."""
+    def door(self) -> Door:
+        """What webhooks need."""
+        return Door(
+            find=lambda namespace, name: self._store.get(self.kind, Key(namespace, name)),
+            secret=lambda namespace, name: self._means.api.get(kinds.SECRET, namespace, name),
+            hint=self._hint,
+        )
+
+    async def _hint(self, namespace: str, name: str) -> None:
+        """Something may be new: look soon. A standby can't, so it leaves a note that whoever acts will find."""
+        key = Key(namespace, name)
         obj = self._store.get(self.kind, key)
-        if obj is None:
-            return False
-        self._memories.setdefault(obj["metadata"]["uid"], Memory(key=key)).hinted = True
-        self._wake(key)
-        return True
+        memory = None if obj is None else self._memories.get(obj["metadata"]["uid"])
+        if memory is not None:
+            memory.hinted = True
+            self._wake(key)
+            return
+        stamp = {reading.REQUESTED[0]: f"webhook {datetime.now(UTC).isoformat(timespec='milliseconds')}"}
+        await self._means.api.patch(self.kind, namespace, name, {"metadata": {"annotations": stamp}})
 
     async def stop(self) -> None:
         """Cancel the passes; the record was stored before they wrote anything."""

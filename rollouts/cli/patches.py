@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
+from typing import Any, Final
 
 from rollouts.cli import world
 from rollouts.cli.errors import CliError
@@ -40,6 +40,8 @@ ABORT = Patch(status={"abort": True})
 RETRY = Patch(status={"abort": False})
 PAUSE = Patch(spec={"paused": True})
 TERMINATE = Patch(spec={"terminate": True})
+RETRY_EXPERIMENT: Final = {"spec": {"terminate": None}, "status": None}
+"""Experiments have no status subresource, so this is one patch. The wish to end one would end it again at once."""
 
 
 def restart(at: datetime) -> Patch:

@@ -112,7 +112,7 @@ class App:
 
     def _controllers(self) -> tuple[Controller, ...]:
         rollouts = Rollouts(api=self.api, store=self.store, routers=self.routers, workloads=self.workloads)
-        experiments = Experiments(store=self.store)
+        experiments = Experiments(api=self.api, store=self.store)
         measuring = Measuring(api=self.api, providers=self.providers)
         return (
             Controller(kind=kinds.ROLLOUT, decide=rollouts.decide, workers=self.settings.rollout_workers),

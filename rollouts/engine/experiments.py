@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from datetime import datetime
 from functools import partial
 from typing import Any, Protocol
 
 from rollouts.api import kinds
 from rollouts.api.kinds import Kind
+from rollouts.engine.client import Api
 from rollouts.engine.store import Key, Store, controller_uid
+from rollouts.engine.troubles import Look, Troubles
 from rollouts.experiments import Snapshot, decide, names
+from rollouts.experiments.recorded import FINAL
 from rollouts.plan import Plan
 
 JSON = Mapping[str, Any]
@@ -23,12 +27,23 @@ class _Name(Protocol):
 class Experiments:
     """Decides for Experiments; `decide` fits `reconcile.Controller`."""
 
-    def __init__(self, *, store: Store) -> None:
+    def __init__(self, *, api: Api, store: Store) -> None:
         self._store = store
+        self._troubles = Troubles(api)
 
     async def decide(self, obj: JSON, now: datetime) -> Plan:
         """Gather the world around an Experiment and decide."""
-        return decide(self.snapshot(obj), now)
+        snapshot = self.snapshot(obj)
+        looks = {rs["metadata"]["name"]: await self._look(obj, rs) for rs in snapshot.replica_sets}
+        found = {name: look.found for name, look in looks.items() if look.found}
+        plan = decide(replace(snapshot, troubles=found), now)
+        due = [plan.requeue_after, *(look.again for look in looks.values())]
+        return replace(plan, requeue_after=min((seconds for seconds in due if seconds is not None), default=None))
+
+    async def _look(self, obj: JSON, rs: JSON) -> Look:
+        """What is wrong with the pods of a ReplicaSet, as long as anybody waits for them."""
+        over = (obj.get("status") or {}).get("phase") in FINAL
+        return await self._troubles.look_at(rs["metadata"]["uid"], None if over else rs)
 
     def snapshot(self, obj: JSON) -> Snapshot:
         """The world around an Experiment, as the store knows it."""

@@ -1,7 +1,8 @@
 """Looking at pods that don't come up (`strategy/trouble.py` says what is wrong with them).
 
 Pods are not watched: there may be a hundred thousand of them, and for all but a few their ReplicaSet's counts say
-enough. Only the new ReplicaSet of a Rollout that has been short of ready pods for a while is looked at, with one list:
+enough. Only the new ReplicaSet of a Rollout, or one of an Experiment, that has been short of ready pods for a while is
+looked at, with one list:
 
     short for      5 s    10 s    20 s    40 s    80 s    140 s, then each minute
     all Rollouts   5 looks a second; who comes too late tries again in a second
@@ -66,8 +67,10 @@ class Troubles:
 
     async def look(self, rollout: JSON, replica_sets: Iterable[JSON]) -> Look:
         """What is wrong with the pods of a Rollout's new ReplicaSet. One request at most; never raises for it."""
-        uid = rollout["metadata"]["uid"]
-        new = _newest(rollout, replica_sets)
+        return await self.look_at(rollout["metadata"]["uid"], _newest(rollout, replica_sets))
+
+    async def look_at(self, uid: str, new: JSON | None) -> Look:
+        """What is wrong with the pods of a ReplicaSet; `uid`: what is kept is kept under. None: there is none."""
         if new is None or not short(new):
             self._watched.pop(uid, None)
             return Look()

@@ -25,6 +25,7 @@ from rollouts.experiments.recorded import (
     FINAL,
     INCONCLUSIVE,
     PENDING,
+    PROGRESSING,
     RUNNING,
     SUCCESSFUL,
     Recorded,
@@ -98,7 +99,8 @@ def _phase(
         return SUCCESSFUL, ""
     under_way = [*(each.status for each in found), *(each.status for each in judged)]
     running = len(judged) == expected and set(under_way) <= {RUNNING, SUCCESSFUL}
-    return RUNNING if ends or running else PENDING, ""
+    waits_for = next((each.message for each in found if each.status == PROGRESSING and each.message), "")
+    return (RUNNING, "") if ends or running else (PENDING, waits_for)
 
 
 def _waits(judged: Sequence[Analysis]) -> bool:

@@ -1,7 +1,7 @@
 """The templates of an Experiment as they stand: the ReplicaSet of each, and what state that puts it in.
 
-    Progressing   pods are still missing; the progress deadline counts from its last transition, which also moves
-                  when more pods are available than ever before in it
+    Progressing   pods are still missing, the message says why once that is known; the progress deadline counts from
+                  its last transition, which also moves when more pods have become available (crash loops apart)
     Running       all pods are available
     Successful    the experiment ended while it was one of the above
     Failed        the deadline passed
@@ -22,8 +22,9 @@ from rollouts.api.experiment import Experiment, ExperimentTemplate
 from rollouts.experiments import names, services
 from rollouts.experiments.recorded import ERROR, FAILED, PROGRESSING, RUNNING, SUCCESSFUL, Entry, Recorded
 from rollouts.experiments.snapshot import Snapshot
-from rollouts.strategy import identity, keys, podhash
+from rollouts.strategy import identity, keys, podhash, trouble
 from rollouts.strategy.snapshot import ReplicaSet
+from rollouts.strategy.trouble import Trouble
 
 JSON = Mapping[str, Any]
 
@@ -115,11 +116,21 @@ def _stands(each: Look, snapshot: Snapshot, *, deadline: timedelta, now: datetim
     if fault:
         return replace(each, status=ERROR, message=fault, since=now)
     status = RUNNING if each.available else PROGRESSING
-    since = before.since if before.since and before.status == status and not _progressed(each) else now
+    found = _trouble(each, snapshot)
+    progressed = _progressed(each) and not trouble.crashing(found)
+    since = before.since if before.since and before.status == status and not progressed else now
+    words = trouble.summary(found) if status == PROGRESSING else ""
     if status == PROGRESSING and now >= since + deadline:
         message = f"Template '{each.spec.name}' exceeded its progressDeadlineSeconds ({deadline.total_seconds():g})"
-        return replace(each, status=FAILED, message=message, since=now)
-    return replace(each, status=status, since=since)
+        return replace(each, status=FAILED, message=f"{message}: {words}" if words else message, since=now)
+    return replace(each, status=status, message=words, since=since)
+
+
+def _trouble(each: Look, snapshot: Snapshot) -> tuple[Trouble, ...]:
+    """What keeps its pods from coming up; nothing when they do, or nobody has looked."""
+    if each.set is None or not trouble.short(each.set.raw):
+        return ()
+    return (*snapshot.troubles.get(each.name, ()), *trouble.failures(each.set.raw))
 
 
 def _progressed(each: Look) -> bool:

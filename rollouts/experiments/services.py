@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, Final
 
 from rollouts.experiments.snapshot import Snapshot
 
 JSON = Mapping[str, Any]
+
+LONGEST: Final = 63
+"""Names of Services are DNS labels."""
 
 
 def ports(pods: JSON) -> list[dict[str, Any]]:
@@ -34,6 +37,8 @@ def fault(name: str | None, template: str, pods: JSON, snapshot: Snapshot) -> st
     """Why the Service a template asks for can't be made; empty when it can, or none is asked for."""
     if name is None:
         return ""
+    if len(name) > LONGEST:
+        return f"Template '{template}' asks for Service '{name}', longer than {LONGEST} characters: set service.name"
     if name in snapshot.taken_services:
         return f"Template '{template}' asks for Service '{name}', which belongs to somebody else: name another"
     if not ports(pods):

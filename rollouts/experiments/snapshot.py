@@ -6,6 +6,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from rollouts.strategy.trouble import Trouble
+
 JSON = Mapping[str, Any]
 
 
@@ -15,6 +17,7 @@ class Snapshot:
 
     `replica_sets`, `services`, `analysis_runs`: those it controls. `taken_*`: names we would like to use that belong
     to somebody else. `templates` and `cluster_templates` are keyed by name.
+    `troubles`: what keeps pods from coming up, by name of their ReplicaSet, as far as somebody has looked.
     """
 
     experiment: JSON
@@ -26,3 +29,4 @@ class Snapshot:
     taken_runs: frozenset[str] = frozenset()
     templates: Mapping[str, JSON] = field(default_factory=dict)
     cluster_templates: Mapping[str, JSON] = field(default_factory=dict)
+    troubles: Mapping[str, tuple[Trouble, ...]] = field(default_factory=dict)

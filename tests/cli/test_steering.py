@@ -154,7 +154,10 @@ def test_an_experiment_is_terminated_and_retried(story: Any, api: ApiServer, run
     assert run("terminate experiment app-5f5db89b74-2-0 -n experiment").exit_code == 0
     assert run("retry experiment app-5f5db89b74-2-0 -n experiment").exit_code == 0
     path = "/apis/argoproj.io/v1alpha1/namespaces/experiment/experiments/app-5f5db89b74-2-0"
-    assert api.writes() == [("PATCH", path, {"spec": {"terminate": True}}), ("PATCH", path, {"status": None})]
+    assert api.writes() == [
+        ("PATCH", path, {"spec": {"terminate": True}}),
+        ("PATCH", path, {"spec": {"terminate": None}, "status": None}),
+    ]
 
 
 @pytest.mark.parametrize("pair", ["app=example/app:9", "*=example/app:9"])

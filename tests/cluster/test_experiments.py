@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import pytest
+from typer.testing import CliRunner
 
 from deploy.local.prometheus import Prometheus
 from rollouts.api import kinds
+from rollouts.cli.main import plugin_app
+from tests.cluster.harness import Kubectl
 from tests.cluster.space import JSON, Space, container, rollout
 
 pytestmark = pytest.mark.usefixtures("controller")
@@ -122,6 +126,13 @@ def test_a_template_past_its_deadline_fails_it(space: Space) -> None:
     until(space, "Failed", message="Template 'bad' exceeded its progressDeadlineSeconds (3)")
 
 
+def test_what_keeps_pods_from_coming_up_is_said(space: Space) -> None:
+    space.create(experiment(template("bad", image="example/does-not-exist:1"), progressDeadlineSeconds=9))
+    words = "container app: ImagePullBackOff"
+    status = until(space, "Failed")
+    assert status["message"].startswith("Template 'bad' exceeded its progressDeadlineSeconds (9): " + words)
+
+
 def test_terminate_and_retry(space: Space) -> None:
     space.create(experiment())
     until(space, "Running")
@@ -135,6 +146,34 @@ def test_terminate_and_retry(space: Space) -> None:
 
 def _on_leave(space: Space) -> bool:
     return "scale-down-deadline" in space.get(kinds.REPLICA_SET, "exp-candidate")["metadata"]["annotations"]
+
+
+def test_the_commands(space: Space, kubeconfig: Path, namespace: str) -> None:
+    def run(line: str) -> str:
+        words = [*line.split(), "--kubeconfig", str(kubeconfig), "--namespace", namespace]
+        result = CliRunner().invoke(plugin_app, words, prog_name="kubectl rollouts")
+        assert result.exit_code == 0, result.stdout + result.stderr
+        return result.stdout
+
+    space.create(experiment())
+    until(space, "Running")
+    shown = run("get experiment exp")
+    assert "Σ exp" in shown
+    assert "exp-candidate" in shown
+    assert "Running" in run("list experiments")
+    assert "experiment 'exp' terminated" in run("terminate experiment exp")
+    until(space, "Successful")
+    assert "experiment 'exp' retried" in run("retry experiment exp")
+    until(space, "Running")
+
+
+def test_a_replica_set_that_may_not_be_made_fails_it_in_time(space: Space, kubectl: Kubectl) -> None:
+    quota = {"apiVersion": "v1", "kind": "ResourceQuota", "metadata": {"name": "none"}}
+    kubectl.apply({**quota, "spec": {"hard": {"count/replicasets.apps": "0"}}})
+    space.until("the quota counts", lambda: kubectl("get", "resourcequota", "none", "-o", "jsonpath={.status.hard}"))
+    space.create(experiment(progressDeadlineSeconds=2))
+    until(space, "Failed", message="Template 'candidate' exceeded its progressDeadlineSeconds (2)")
+    assert any("exceeded quota" in message for _, message in space.events.of("exp", "Experiment"))
 
 
 def test_names_that_are_taken(space: Space) -> None:

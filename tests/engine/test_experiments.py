@@ -10,6 +10,7 @@ from rollouts.api import kinds
 from rollouts.engine.experiments import Experiments
 from rollouts.engine.snapshots import INDEXES
 from rollouts.engine.store import Store
+from tests.engine.memory import MemoryApi
 from tests.engine.objects import replica_set, template
 
 
@@ -24,7 +25,7 @@ def experiment(**spec: Any) -> dict[str, Any]:
 
 
 def seen(store: Store, **spec: Any) -> Any:
-    return Experiments(store=store).snapshot(experiment(**spec))
+    return Experiments(api=MemoryApi(), store=store).snapshot(experiment(**spec))
 
 
 def names(objects: tuple[Any, ...]) -> list[str]:
@@ -60,5 +61,5 @@ def test_templates_are_gathered_only_for_one_that_measures(store: Store) -> None
 
 @pytest.mark.parametrize("spec", [None, {}, {"templates": None}, {"templates": "x"}, {"templates": [1, {"name": 2}]}])
 def test_a_broken_spec_stops_nothing(store: Store, spec: Any) -> None:
-    world = Experiments(store=store).snapshot({**experiment(), "spec": spec})
+    world = Experiments(api=MemoryApi(), store=store).snapshot({**experiment(), "spec": spec})
     assert world.taken_sets == frozenset()

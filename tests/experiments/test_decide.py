@@ -5,6 +5,7 @@ from typing import Any
 import pytest
 
 from rollouts.experiments import decide
+from rollouts.strategy.trouble import Trouble
 from tests.experiments.world import START, World, analysis, experiment, template
 from tests.strategy.world import CrashedError
 
@@ -104,6 +105,46 @@ def test_more_available_pods_are_progress() -> None:
     world.now = world.now.replace(minute=1, second=50)
     world.reconcile()
     assert world.states == {"candidate": "Failed"}
+
+
+PULL = Trouble(container="app", reason="ImagePullBackOff", message="not found", hopeless=True)
+CRASH = Trouble(container="app", reason="CrashLoopBackOff", hopeless=True)
+
+
+def test_what_keeps_pods_from_coming_up_is_said_meanwhile_and_in_the_end() -> None:
+    world = World(experiment(progressDeadlineSeconds=60))
+    world.broken = {"exp-candidate"}
+    world.troubles = {"exp-candidate": (PULL,)}
+    world.settle()
+    why = "container app: ImagePullBackOff: not found"
+    assert (world.phase, world.status["message"]) == ("Pending", why)
+    assert world.status["templateStatuses"][0]["message"] == why
+    world.advance(60)
+    assert world.status["message"] == f"Template 'candidate' exceeded its progressDeadlineSeconds (60): {why}"
+    mended = World(experiment())
+    mended.broken, mended.troubles = {"exp-candidate"}, {"exp-candidate": (PULL,)}
+    mended.settle()
+    mended.broken = set()
+    mended.pods()
+    mended.advance(1)
+    assert (mended.phase, "message" in mended.status, "message" in mended.status["templateStatuses"][0]) == (
+        "Running",
+        False,
+        False,
+    )
+
+
+def test_crash_loops_are_no_progress() -> None:
+    world = World(experiment(template(replicas=2), progressDeadlineSeconds=60))
+    world.troubles = {"exp-candidate": (CRASH,)}
+    for second in range(0, 60, 4):
+        world.now = START.replace(second=second)
+        world.pods(available=second // 4 % 2)
+        world.reconcile()
+    assert world.phase == "Pending"
+    world.now = START.replace(minute=1)
+    world.reconcile()
+    assert world.phase == "Failed"
 
 
 def test_a_replica_set_nobody_can_make_fails_in_time() -> None:
@@ -393,6 +434,7 @@ def test_the_service_goes_with_the_pods() -> None:
     [
         (template(service={}), [], "none of its containers names a containerPort"),
         (template(ports=PORTS, service={"name": "web"}), ["web"], "'web', which belongs to somebody else"),
+        (template("candidate", ports=PORTS, service={"name": "x" * 64}), [], "longer than 63 characters"),
     ],
 )
 def test_a_service_that_cannot_be_made_is_an_error(asked: Any, taken: list[str], words: str) -> None:

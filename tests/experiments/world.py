@@ -10,6 +10,7 @@ from typing import Any
 from rollouts.experiments import Snapshot, decide
 from rollouts.plan import Create, Delete, Patch, Plan
 from rollouts.strategy.times import text
+from rollouts.strategy.trouble import Trouble
 from tests.strategy.world import CrashedError, merged
 
 START = datetime(2026, 1, 1, tzinfo=UTC)
@@ -68,6 +69,7 @@ class World:
         self.ids = itertools.count(1)
         self.broken: set[str] = set()
         self.last = Plan()
+        self.troubles: dict[str, tuple[Trouble, ...]] = {}
 
     def snapshot(self) -> Snapshot:
         return copy.deepcopy(
@@ -77,6 +79,7 @@ class World:
                 services=tuple(self.services.values()),
                 analysis_runs=tuple(self.runs.values()),
                 templates=self.templates,
+                troubles=self.troubles,
                 **self.taken,
             )
         )

@@ -1,5 +1,6 @@
 """The `experiment` step of a canary: what it makes, what comes of it, and what is left behind."""
 
+import contextlib
 from typing import Any
 
 import pytest
@@ -144,6 +145,21 @@ def test_one_the_status_could_not_name_is_taken_up() -> None:
     assert len(world.experiments) == 1
     world.settle()
     assert world.status["canary"]["currentExperiment"] == only(world)["metadata"]["name"]
+
+
+@pytest.mark.parametrize("die_after", range(1, 6))
+def test_dying_after_any_write_makes_no_second_one(die_after: int) -> None:
+    world = World(rollout(replicas=2, steps=[{"setWeight": 50}, STEP, {"setWeight": 60}]))
+    world.settle()
+    world.image("app:2")
+    for _ in range(10):
+        with contextlib.suppress(CrashedError):
+            world.apply(world.plan(), die_after=die_after)
+        world.pods()
+    world.settle()
+    ends(world, "Successful")
+    assert world.status["phase"] == "Healthy"
+    assert len(world.experiments) == 1
 
 
 def test_each_step_has_its_own() -> None:

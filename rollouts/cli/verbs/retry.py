@@ -8,7 +8,7 @@ import typer
 
 from rollouts.api.kinds import EXPERIMENT, ROLLOUT
 from rollouts.cli.errors import ApiError
-from rollouts.cli.patches import RETRY
+from rollouts.cli.patches import RETRY, RETRY_EXPERIMENT
 from rollouts.cli.session import Session, bare, rollout_names
 
 
@@ -27,12 +27,12 @@ def rollout(
 
 
 def experiment(ctx: typer.Context, names: Annotated[list[str], typer.Argument(metavar="EXPERIMENT")]) -> None:
-    """Run an Experiment again from the start: its status is cleared."""
+    """Run an Experiment again from the start: its status is cleared, and so is an earlier wish to end it."""
     session = Session.of(ctx)
 
     def act(name: str) -> None:
         try:
-            session.client.patch(EXPERIMENT.path(session.namespace, bare(name)), {"status": None})
+            session.client.patch(EXPERIMENT.path(session.namespace, bare(name)), RETRY_EXPERIMENT)
         except ApiError as error:
             raise session.missing(EXPERIMENT, name, error) from None
         session.terminal.say(f"experiment '{name}' retried")

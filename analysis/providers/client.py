@@ -15,6 +15,7 @@ from __future__ import annotations
 
 import asyncio
 import csv
+import functools
 import json
 import os
 import ssl
@@ -137,8 +138,9 @@ class Client:
             self._session = None
 
 
+@functools.cache
 def _trusting() -> ssl.SSLContext:
-    """The system's certificate authorities and those of browsers: slim images have none of their own."""
+    """The system's certificate authorities and those of browsers: slim images have none of their own. Read once."""
     context = ssl.create_default_context()
     context.load_verify_locations(certifi.where())
     return context

@@ -115,7 +115,12 @@ class App:
         experiments = Experiments(api=self.api, store=self.store)
         measuring = Measuring(api=self.api, providers=self.providers)
         return (
-            Controller(kind=kinds.ROLLOUT, decide=rollouts.decide, workers=self.settings.rollout_workers),
+            Controller(
+                kind=kinds.ROLLOUT,
+                decide=rollouts.decide,
+                workers=self.settings.rollout_workers,
+                shows_errors=True,
+            ),
             Controller(kind=kinds.ANALYSIS_RUN, decide=measuring.decide, workers=self.settings.analysis_workers),
             Controller(kind=kinds.EXPERIMENT, decide=experiments.decide, workers=self.settings.experiment_workers),
             *(Controller(kind=row.kind, decide=row.decide, workers=row.workers) for row in self.additions.values()),

@@ -18,8 +18,10 @@ from prometheus_client.registry import Collector
 
 from rollouts.api import kinds
 from rollouts.api.kinds import Kind
+from rollouts.api.loose import mapping
 from rollouts.engine.queue import Queue
 from rollouts.engine.store import Key, Store
+from rollouts.strategy import sound
 
 JSON = Mapping[str, Any]
 
@@ -103,7 +105,7 @@ class _FromStore(Collector):
         name = f"{_NAMES[kind.kind]}_info"
         family = GaugeMetricFamily(name, f"One {kind.kind}", labels=["namespace", "name", "phase"])
         for key, obj in self._store.shelf(kind).objects.items() if self._store.keeps(kind) else ():
-            family.add_metric([key.namespace, key.name, (obj.get("status") or {}).get("phase") or "Pending"], 1)
+            family.add_metric([key.namespace, key.name, _run_phase(obj)], 1)
         return family
 
 
@@ -160,19 +162,24 @@ class _Constant(Collector):
 
 
 def _strategy(obj: JSON) -> str:
-    strategy = (obj.get("spec") or {}).get("strategy") or {}
+    strategy = mapping(mapping(obj.get("spec")).get("strategy"))
     return "blueGreen" if "blueGreen" in strategy else "canary"
 
 
+def _run_phase(obj: JSON) -> str:
+    return str(mapping(obj.get("status")).get("phase") or "Pending")
+
+
 def _phase(obj: JSON) -> str:
-    conditions = {c.get("type"): c for c in (obj.get("status") or {}).get("conditions") or ()}
+    conditions = {c.get("type"): c for c in sound.status(obj.get("status")).get("conditions") or ()}
     if "InvalidSpec" in conditions:
         return "InvalidSpec"
     return _PHASES.get(conditions.get("Progressing", {}).get("reason", ""), "Progressing")
 
 
 def _replicas(obj: JSON) -> dict[str, int]:
-    status, desired = obj.get("status") or {}, (obj.get("spec") or {}).get("replicas", 1)
+    status, desired = sound.status(obj.get("status")), mapping(obj.get("spec")).get("replicas", 1)
+    desired = desired if isinstance(desired, int) else 1
     available = status.get("availableReplicas", 0)
     return {
         "available": available,

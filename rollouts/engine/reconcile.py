@@ -1,8 +1,9 @@
 """The loop: a key from the queue, a snapshot from the store, a plan, its execution, and when to look again.
 
 One row of `Controller` per kind that is decided about. A conflict plans again at once (the writer has read the object
-afresh); any other error is logged, counted, shown on the object as an event, and tried again with growing delays, on
-this key only. An API server that does not answer is no fault of an object's: logged, not shown on it.
+afresh); any other error is logged, counted, shown on the object as an event and a condition, and tried again with
+growing delays, on this key only. The condition is taken away by the first plan that is carried out to its end. An API
+server that does not answer is no fault of an object's: logged, not shown on it.
 """
 
 from __future__ import annotations
@@ -25,6 +26,7 @@ from rollouts.engine.queue import Queue
 from rollouts.engine.store import Key, Store
 from rollouts.engine.writer import Writer
 from rollouts.plan import Event, Plan
+from rollouts.strategy import conditions, sound
 
 JSON = Mapping[str, Any]
 Decide = Callable[[JSON, datetime], Awaitable[Plan]]
@@ -38,11 +40,13 @@ _TELL_EVERY: Final = 3
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Controller:
-    """A kind that is decided about. `decide(object, now)` gathers what it needs and gives a plan."""
+    """A kind that is decided about. `decide(object, now)` gathers what it needs and gives a plan. `shows_errors`: its
+    status has conditions, and its plans take the condition ReconcileError away."""
 
     kind: Kind
     decide: Decide
     workers: int
+    shows_errors: bool = False
 
 
 class Loop:
@@ -88,7 +92,7 @@ class Loop:
         try:
             again = await self.once(key)
         except Exception as error:  # whatever it is, it is this key's alone
-            self._failed(key, error)
+            await self._failed(key, error)
         else:
             self.queue.succeeded(key)
             if again is not None:
@@ -104,7 +108,7 @@ class Loop:
             log.info("acting", writes=len(plan.writes), status=sorted(plan.status), events=_reasons(plan))
         return await self._writer.execute(kind=self.controller.kind, obj=obj, plan=plan)
 
-    def _failed(self, key: Key, error: Exception) -> None:
+    async def _failed(self, key: Key, error: Exception) -> None:
         delay = self.queue.add_failed(key)
         count = self.queue.failures(key)
         if isinstance(error, ConflictError | NotFoundError) and count <= _CONFLICTS:
@@ -116,6 +120,20 @@ class Loop:
         obj = self._store.get(self.controller.kind, key)
         if count % _TELL_EVERY == 0 and obj is not None and not isinstance(error, UnavailableError):
             self._recorder.record(obj, Event(type="Warning", reason="ReconciliationError", message=_text(error)))
+            await self._show(obj, _text(error))
+
+    async def _show(self, obj: JSON, message: str) -> None:
+        """The condition ReconcileError, unless it says so already. That it can't be written is logged."""
+        written = list(sound.status(obj.get("status")).get("conditions") or ())
+        known = any(c.get("type") == conditions.RECONCILE_ERROR and c.get("message") == message for c in written)
+        if known or not self.controller.shows_errors:
+            return
+        shown = [conditions.reconcile_error(message)]
+        merged = conditions.merge(written, shown, drop=frozenset(), now=datetime.now(UTC))
+        try:
+            await self._writer.execute(kind=self.controller.kind, obj=obj, plan=Plan(status={"conditions": merged}))
+        except ApiError as error:
+            log.warning("the error could not be shown on the object", error=str(error))
 
 
 def _text(error: Exception) -> str:

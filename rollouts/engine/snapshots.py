@@ -9,6 +9,7 @@ from typing import Any, Final
 
 from rollouts.api import kinds
 from rollouts.api.kinds import Kind
+from rollouts.api.loose import listed, mapping
 from rollouts.engine.client import Api
 from rollouts.engine.store import Index, Key, Store, by_namespace, by_owner, controller_uid, key_of
 from rollouts.engine.troubles import Troubles
@@ -32,7 +33,7 @@ def by_template(obj: JSON) -> Iterable[str]:
     """Index of Rollouts: `namespace/name` of each AnalysisTemplate named, `/name` of a ClusterAnalysisTemplate."""
     namespace = obj["metadata"].get("namespace", "")
     for block in _analyses(obj):
-        for ref in block.get("templates") or ():
+        for ref in listed(block.get("templates")):
             if isinstance(ref, Mapping):
                 yield f"{'' if ref.get('clusterScope') else namespace}/{ref.get('templateName')}"
 
@@ -40,7 +41,7 @@ def by_template(obj: JSON) -> Iterable[str]:
 def by_embedded(obj: JSON) -> Iterable[str]:
     """Index of templates: those a template is put together from, named as in `by_template`."""
     namespace = obj["metadata"].get("namespace", "")
-    for ref in (obj.get("spec") or {}).get("templates") or ():
+    for ref in listed(mapping(obj.get("spec")).get("templates")):
         if isinstance(ref, Mapping):
             yield f"{'' if ref.get('clusterScope') else namespace}/{ref.get('templateName')}"
 
@@ -59,9 +60,8 @@ def users_of(store: Store, template: JSON) -> tuple[JSON, ...]:
 
 
 def _analyses(rollout: JSON) -> Iterable[JSON]:
-    strategy = (rollout.get("spec") or {}).get("strategy") or {}
-    canary, blue_green = strategy.get("canary") or {}, strategy.get("blueGreen") or {}
-    blocks = [canary.get("analysis"), *(step.get("analysis") for step in canary.get("steps") or ())]
+    canary, blue_green = _strategies(rollout)
+    blocks = [canary.get("analysis"), *(mapping(step).get("analysis") for step in listed(canary.get("steps")))]
     blocks += [blue_green.get("prePromotionAnalysis"), blue_green.get("postPromotionAnalysis")]
     blocks += [{"templates": _tried(step)} for step in canary.get("steps") or ()]
     return [block for block in blocks if isinstance(block, Mapping) and block.get("templates")]
@@ -73,6 +73,12 @@ def _tried(step: JSON) -> list[Any]:
     return list((experiment.get("analyses") or ()) if isinstance(experiment, Mapping) else ())
 
 
+def _strategies(rollout: JSON) -> tuple[JSON, JSON]:
+    """`canary` and `blueGreen`, empty where absent: this is read before anybody has validated it."""
+    strategy = mapping(mapping(rollout.get("spec")).get("strategy"))
+    return mapping(strategy.get("canary")), mapping(strategy.get("blueGreen"))
+
+
 def by_service(rollout: JSON) -> Iterable[str]:
     """Index of Rollouts: `namespace/name` of each Service named."""
     namespace = rollout["metadata"].get("namespace", "")
@@ -80,9 +86,8 @@ def by_service(rollout: JSON) -> Iterable[str]:
 
 
 def _service_names(rollout: JSON) -> list[str]:
-    strategy = (rollout.get("spec") or {}).get("strategy") or {}
-    canary, blue_green = strategy.get("canary") or {}, strategy.get("blueGreen") or {}
-    turns = canary.get("pingPong") or {}
+    canary, blue_green = _strategies(rollout)
+    turns = mapping(canary.get("pingPong"))
     named = [
         *(canary.get(key) for key in ("canaryService", "stableService")),
         *(turns.get(key) for key in ("pingService", "pongService")),
@@ -208,7 +213,7 @@ class Rollouts:
         return {obj["metadata"]["name"]: obj for obj in found}
 
     async def _pods(self, obj: JSON) -> tuple[JSON, ...]:
-        selector = (obj.get("spec") or {}).get("selector") or {}
+        selector = mapping(mapping(obj.get("spec")).get("selector"))
         found = await self._api.list(kinds.POD, obj["metadata"]["namespace"], selector=selector_text(selector))
         return tuple(found["items"])
 
@@ -219,6 +224,6 @@ def _sooner(seconds: float | None, other: float) -> float:
 
 def _selects(rollout: JSON, rs: JSON) -> bool:
     """Whether an orphan belongs to a Rollout: its labels match, and it carries a hash."""
-    wanted = ((rollout.get("spec") or {}).get("selector") or {}).get("matchLabels") or {}
+    wanted = mapping(mapping(mapping(rollout.get("spec")).get("selector")).get("matchLabels"))
     labels = rs["metadata"].get("labels") or {}
     return bool(wanted) and POD_HASH in labels and all(labels.get(key) == value for key, value in wanted.items())

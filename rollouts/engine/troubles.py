@@ -21,6 +21,7 @@ from typing import Any, Final
 import structlog
 
 from rollouts.api import kinds
+from rollouts.api.loose import mapping
 from rollouts.engine.client import Api
 from rollouts.engine.errors import ApiError
 from rollouts.engine.store import controller_uid
@@ -113,6 +114,6 @@ class Troubles:
 
 
 def _newest(rollout: JSON, replica_sets: Iterable[JSON]) -> JSON | None:
-    wanted = (rollout.get("status") or {}).get("currentPodHash")
+    wanted = mapping(rollout.get("status")).get("currentPodHash")
     mine = (rs for rs in replica_sets if (rs["metadata"].get("labels") or {}).get(POD_HASH) == wanted)
     return next(mine, None) if wanted else None

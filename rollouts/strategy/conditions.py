@@ -78,6 +78,12 @@ def invalid(message: str) -> Condition:
     return Condition(type=INVALID_SPEC, status="True", reason=INVALID_SPEC, message=message)
 
 
+def reconcile_error(message: str) -> Condition:
+    """ReconcileError: what was decided could not be carried out, or nothing could be decided. Ours, not the peer's; it
+    goes with the next reconcile that succeeds."""
+    return Condition(type=RECONCILE_ERROR, status="True", reason="ReconciliationError", message=message)
+
+
 def merge(existing: list[JSON], wanted: list[Condition], *, drop: frozenset[str], now: datetime) -> list[JSON]:
     """The new list: kept in the order it had, what changed in place, what is new at the end; `drop` types removed."""
     by_type = {condition.type: condition for condition in wanted}

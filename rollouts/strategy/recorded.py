@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
-from rollouts.strategy import times
+from rollouts.strategy import sound, times
 
 JSON = Mapping[str, Any]
 
@@ -93,7 +93,7 @@ class Recorded:
 
 def recall(rollout: JSON) -> Recorded:
     """Decode the status of a Rollout."""
-    status: JSON = rollout.get("status") or {}
+    status = sound.status(rollout.get("status"))
     generation = rollout["metadata"].get("generation", 0)
     return Recorded(
         raw=status,

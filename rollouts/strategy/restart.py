@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
+from rollouts.api.loose import mapping
 from rollouts.plan import Evict
 from rollouts.strategy import times
 from rollouts.strategy.recorded import Recorded
@@ -33,8 +34,8 @@ class Restart:
 
 def pending(rollout: JSON) -> bool:
     """Whether a restart was asked for that is not finished: only then does a snapshot need pods."""
-    wanted = (rollout.get("spec") or {}).get("restartAt")
-    return bool(wanted) and (rollout.get("status") or {}).get("restartedAt") != wanted
+    wanted = mapping(rollout.get("spec")).get("restartAt")
+    return bool(wanted) and mapping(rollout.get("status")).get("restartedAt") != wanted
 
 
 def restart(

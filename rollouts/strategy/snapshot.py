@@ -11,6 +11,7 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Any, Final
 
+from rollouts.api.loose import mapping
 from rollouts.strategy import keys, times
 from rollouts.strategy.trouble import Trouble
 from rollouts.traffic import Reference
@@ -122,7 +123,7 @@ class Run:
     @staticmethod
     def of(raw: JSON) -> Run:
         """Read the view from an object of the API server."""
-        metadata, status = raw["metadata"], raw.get("status") or {}
+        metadata, status = raw["metadata"], mapping(raw.get("status"))
         labels = metadata.get("labels") or {}
         return Run(
             name=metadata["name"],
@@ -130,10 +131,10 @@ class Run:
             hash=labels.get(keys.POD_HASH, ""),
             revision=_number((metadata.get("annotations") or {}).get(keys.REVISION)) or 0,
             step=_number(labels.get(keys.STEP_INDEX)),
-            phase=status.get("phase") or "",
-            message=status.get("message") or "",
+            phase=str(status.get("phase") or ""),
+            message=str(status.get("message") or ""),
             created=times.moment(metadata.get("creationTimestamp")),
-            terminating=bool((raw.get("spec") or {}).get("terminate")),
+            terminating=bool(mapping(raw.get("spec")).get("terminate")),
             raw=raw,
         )
 

@@ -11,6 +11,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from rollouts.strategy import sound
 from rollouts.strategy.fields import read_field
 from rollouts.strategy.snapshot import Snapshot
 
@@ -109,6 +110,10 @@ def _flatten(refs: Sequence[JSON], snapshot: Snapshot, path: str, problems: list
                 )
                 continue
             spec = template.get("spec") or {}
+            if not sound.fits(spec, sound.TEMPLATE):
+                message = f'Invalid value: "{name}": its spec can\'t be read: `kubectl rollouts lint` says where'
+                problems.append(Problem(path=f"{path}.templates", message=message))
+                continue
             yield spec
             yield from visit(spec.get("templates") or ())
 

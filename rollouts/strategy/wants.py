@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
+from rollouts.api.loose import listed, mapping
 from rollouts.strategy.replicas import Limits, max_surge, max_unavailable
 
 JSON = Mapping[str, Any]
@@ -188,13 +189,13 @@ NO_DELAYS: Final = Delays(after=0, revisions=0, aborted=0, aborted_given=False)
 
 def selector_text(selector: JSON) -> str:
     """The selector as `kubectl -l` takes it: `app=web,tier in (a,b),!gone`."""
-    labels = [f"{key}={value}" for key, value in sorted((selector.get("matchLabels") or {}).items())]
-    return ",".join(labels + [_expression(e) for e in selector.get("matchExpressions") or ()])
+    labels = [f"{key}={value}" for key, value in sorted(mapping(selector.get("matchLabels")).items())]
+    return ",".join(labels + [_expression(mapping(e)) for e in listed(selector.get("matchExpressions"))])
 
 
 def _expression(expression: JSON) -> str:
     key, operator = str(expression.get("key", "")), expression.get("operator", "")
-    values = ",".join(sorted(expression.get("values") or ()))
+    values = ",".join(sorted(map(str, listed(expression.get("values")))))
     words = {"In": f"{key} in ({values})", "NotIn": f"{key} notin ({values})", "Exists": key, "DoesNotExist": f"!{key}"}
     return words.get(operator, "")
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, Final
 
+from rollouts.api.loose import mapping
 from rollouts.traffic.base import Destination, Reference, Router, Routing, Split
 
 __all__ = ["ROUTERS", "Destination", "Reference", "Router", "Routers", "Routing", "Split", "references"]
@@ -20,7 +21,10 @@ ROUTERS: Final[Routers] = {}
 
 def references(rollout: Mapping[str, Any], routers: Routers) -> tuple[Reference, ...]:
     """What the routers a Rollout names read."""
-    strategy = (rollout.get("spec") or {}).get("strategy") or {}
-    routing = (strategy.get("canary") or {}).get("trafficRouting") or {}
+    strategy = mapping(mapping(rollout.get("spec")).get("strategy"))
+    routing = mapping(mapping(strategy.get("canary")).get("trafficRouting"))
     blocks = [(router, routing.get(key)) for key, router in routers.items()]
-    return tuple(ref for router, block in blocks if block is not None for ref in router.references(block))
+    try:
+        return tuple(ref for router, block in blocks if isinstance(block, Mapping) for ref in router.references(block))
+    except (AttributeError, KeyError, TypeError, ValueError):  # asked before anybody has validated: that will complain
+        return ()

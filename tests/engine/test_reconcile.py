@@ -31,7 +31,7 @@ Decide = Callable[[Any], Awaitable[Plan]]
 class Shop:
     """A loop over Rollouts in memory; `decided` counts decisions by name."""
 
-    def __init__(self, decide: Decide, *names: str, workers: int = 2) -> None:
+    def __init__(self, decide: Decide, *names: str, workers: int = 2, shows_errors: bool = False) -> None:
         self.api = MemoryApi(*((kinds.ROLLOUT, rollout(name)) for name in names))
         self.store = Store({kinds.ROLLOUT: {}, kinds.ANALYSIS_RUN: {}})
         for obj in self.api.objects.values():
@@ -41,7 +41,7 @@ class Shop:
         self.decided: Counter[str] = Counter()
         self._decide = decide
         self.loop = Loop(
-            controller=Controller(kind=kinds.ROLLOUT, decide=self.decide, workers=workers),
+            controller=Controller(kind=kinds.ROLLOUT, decide=self.decide, workers=workers, shows_errors=shows_errors),
             store=self.store,
             writer=Writer(api=self.api, store=self.store, recorder=self.recorder),
             recorder=self.recorder,
@@ -57,6 +57,11 @@ class Shop:
         known = self.api.objects[kinds.ROLLOUT.path("ns", name)]
         found: str | None = known.get("status", {}).get("phase")
         return found
+
+    def conditions(self, name: str) -> dict[str, str]:
+        """Messages by type."""
+        known = self.api.objects[kinds.ROLLOUT.path("ns", name)]
+        return {c["type"]: c["message"] for c in known["status"]["conditions"]}
 
 
 @contextlib.asynccontextmanager
@@ -126,6 +131,40 @@ async def test_a_decider_that_fails_is_logged_counted_shown_and_tried_again() ->
         f'rollout_reconcile_error_total{{name="web",namespace="ns"}} {shop.decided["web"]}.0'
         in shop.metrics.text().decode()
     )
+
+
+async def test_a_fault_is_a_condition_written_once_and_gone_with_the_next_success() -> None:
+    broken = True
+
+    async def decide(obj: Any) -> Plan:
+        if broken:
+            raise ZeroDivisionError("by nothing")
+        return Plan(status={"conditions": [c for c in obj["status"]["conditions"] if c["type"] != "ReconcileError"]})
+
+    shop = Shop(decide, "web", shows_errors=True)
+    kept = {"type": "Available", "status": "True", "reason": "AvailableReason", "message": "yes"}
+    shop.store.absorb(kinds.ROLLOUT, shop.api.put(kinds.ROLLOUT, rollout(status={"conditions": [kept]})))
+    async with working(shop, "web"):
+        await asyncio.sleep(60)
+        assert shop.conditions("web") == {"Available": "yes", "ReconcileError": "ZeroDivisionError: by nothing"}
+        assert len(shop.api.writes()) == 1
+        broken = False
+        await asyncio.sleep(11)
+    assert shop.conditions("web") == {"Available": "yes"}
+
+
+async def test_a_fault_that_can_not_be_shown_is_tried_again_all_the_same() -> None:
+    async def bad(_: Any) -> Plan:
+        raise ZeroDivisionError("by nothing")
+
+    def refused(_: Request) -> None:
+        raise refusal(403)
+
+    shop = Shop(bad, "web", shows_errors=True)
+    shop.api.before = refused
+    async with working(shop, "web"):
+        await asyncio.sleep(60)
+        assert shop.decided["web"] > 10
 
 
 async def test_it_heals_and_forgets_its_failures() -> None:

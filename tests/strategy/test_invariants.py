@@ -1,68 +1,94 @@
-"""Whatever people, pods and crashes do: enough pods stay available, there are never too many, and it always ends."""
+"""Whatever people, pods and crashes do: enough pods serve, there are never too many, and it always ends and says why.
 
+Three kinds of Rollout go through the same storm: a canary by pods, a canary behind a router, and blue/green.
+
+`ROLLOUTS_EXAMPLES` sets how many storms each of them sees.
+"""
+
+import json
 import os
+from math import ceil
 from typing import Any
 
+import pytest
 from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
-from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
+from hypothesis.stateful import (
+    RuleBasedStateMachine,
+    initialize,
+    invariant,
+    precondition,
+    rule,
+    run_state_machine_as_test,
+)
 
+from rollouts.strategy.keys import POD_HASH
 from rollouts.strategy.replicas import max_surge, max_unavailable
+from tests.strategy.router import ROUTER
 from tests.strategy.world import CrashedError, World, rollout
 
 STEP = st.one_of(
     st.builds(lambda weight: {"setWeight": weight}, st.integers(0, 100)),
     st.builds(lambda seconds: {"pause": {"duration": seconds}}, st.integers(0, 60)),
     st.just({"pause": {}}),
+    st.just({"analysis": {"templates": [{"templateName": "smoke"}]}}),
 )
+SCALE = st.one_of(
+    st.builds(lambda weight: {"setCanaryScale": {"weight": weight}}, st.integers(0, 100)),
+    st.builds(lambda pods: {"setCanaryScale": {"replicas": pods}}, st.integers(0, 12)),
+    st.just({"setCanaryScale": {"matchTrafficWeight": True}}),
+)
+TEMPLATES = {
+    "smoke": {
+        "metadata": {"name": "smoke"},
+        "spec": {"metrics": [{"name": "ok", "provider": {"web": {"url": "http://x", "jsonPath": "{$}"}}}]},
+    }
+}
+ANALYSIS = {"templates": [{"templateName": "smoke"}]}
+RUN_PHASES = ["Successful", "Failed", "Error", "Inconclusive"]
 
 
-class Canary(RuleBasedStateMachine):
-    """Random users, pods and crashes around one Rollout."""
+class Storm(RuleBasedStateMachine):
+    """Random users, pods, analyses and crashes around one Rollout."""
 
-    @initialize(
-        replicas=st.integers(1, 12),
-        surge=st.sampled_from([0, 1, 3, "25%", "50%"]),
-        unavailable=st.sampled_from([0, 1, 2, "25%"]),
-        steps=st.lists(STEP, max_size=5),
-    )
-    def deploy(self, replicas: int, surge: int | str, unavailable: int | str, steps: list[Any]) -> None:
-        if surge == 0 and unavailable == 0:
-            unavailable = 1
-        self.versions = 1
-        limits = {"maxSurge": surge, "maxUnavailable": unavailable}
-        self.world = World(rollout(replicas=replicas, steps=steps, canary=limits))
+    steps: Any = st.lists(STEP, max_size=5)
+
+    def start(self, world: World) -> None:
+        self.world = world
         self.world.settle()
-        self.calm = True
 
     @property
     def n(self) -> int:
         return int(self.world.rollout["spec"]["replicas"])
 
-    def bounds(self) -> tuple[int, int]:
-        canary = self.world.rollout["spec"]["strategy"]["canary"]
-        surge = max_surge(canary["maxSurge"], self.n)
-        return self.n - max_unavailable(canary["maxUnavailable"], self.n, surge), self.n + surge
+    def available(self, rs: dict[str, Any]) -> int:
+        return int(min(rs.get("status", {}).get("availableReplicas", 0), rs["spec"]["replicas"]))
+
+    def of(self, digest: str) -> dict[str, Any] | None:
+        return next((rs for rs in self.world.sets.values() if rs["metadata"]["labels"][POD_HASH] == digest), None)
 
     def totals(self) -> tuple[int, int]:
         sets = self.world.sets.values()
-        available = sum(min(rs.get("status", {}).get("availableReplicas", 0), rs["spec"]["replicas"]) for rs in sets)
-        return available, sum(rs["spec"]["replicas"] for rs in sets)
+        return sum(map(self.available, sets)), sum(rs["spec"]["replicas"] for rs in sets)
 
-    @rule(crash=st.one_of(st.none(), st.integers(1, 4)))
+    @rule(crash=st.one_of(st.none(), st.integers(1, 5)))
     def reconcile(self, crash: int | None) -> None:
-        floor, ceiling = self.bounds()
-        available, total = self.totals()
+        before = self.before()
         plan = self.world.plan()
         try:
             self.world.apply(plan, die_after=crash)
         except CrashedError:
             pass
         else:
-            assert self.world.plan().empty, (plan, self.world.last)
-        after_available, after_total = self.totals()
-        assert after_available >= min(available, floor)
-        assert after_total <= max(total, ceiling)
+            if plan.requeue_after != 0:
+                assert self.world.plan().empty, (plan, self.world.last)
+        self.safe(before)
+
+    def before(self) -> Any:
+        return None
+
+    def safe(self, before: Any) -> None:
+        """What one decision, even a part of it, may never do."""
 
     @rule(available=st.integers(0, 5))
     def pods_come(self, available: int) -> None:
@@ -74,6 +100,12 @@ class Canary(RuleBasedStateMachine):
         status = self.world.sets[name].setdefault("status", {})
         lost = min(status.get("availableReplicas", 0), data.draw(st.integers(1, 3)))
         status["availableReplicas"] = status["readyReplicas"] = status.get("availableReplicas", 0) - lost
+
+    @rule(data=st.data(), phase=st.sampled_from(RUN_PHASES))
+    def an_analysis_ends(self, data: st.DataObject, phase: str) -> None:
+        running = sorted(name for name, run in self.world.runs.items() if not run.get("status"))
+        if running:
+            self.world.finish(data.draw(st.sampled_from(running)), phase)
 
     @rule(version=st.integers(1, 4))
     def change_image(self, version: int) -> None:
@@ -105,11 +137,6 @@ class Canary(RuleBasedStateMachine):
     def freeze(self, paused: bool) -> None:
         self.world.edit(paused=paused)
 
-    @rule(steps=st.lists(STEP, max_size=4))
-    def change_steps(self, steps: list[Any]) -> None:
-        canary = self.world.rollout["spec"]["strategy"]["canary"]
-        self.world.edit(strategy={"canary": {**canary, "steps": steps}})
-
     @rule(seconds=st.integers(1, 120))
     def time_passes(self, seconds: int) -> None:
         self.world.advance(seconds)
@@ -117,25 +144,190 @@ class Canary(RuleBasedStateMachine):
     @precondition(lambda self: hasattr(self, "world"))
     @invariant()
     def one_stable_and_a_phase(self) -> None:
-        assert self.world.status["phase"] in {"Healthy", "Degraded", "Progressing", "Paused"}
-        assert self.world.status.get("stableRS")
+        status = self.world.status
+        assert status["phase"] in {"Healthy", "Degraded", "Progressing", "Paused"}
+        assert self.of(status["stableRS"]) is not None
 
     def teardown(self) -> None:
-        """Left alone, it comes to rest and says why."""
+        """Left alone, with its analyses answered, it comes to rest and says why."""
         if not hasattr(self, "world"):
             return
-        self.world.settle()
+        for _ in range(8):
+            self.world.settle()
+            for name, run in self.world.runs.items():
+                if not run.get("status"):
+                    self.world.finish(name)
+            self.world.advance(130)
         self.world.advance(700)
         self.world.settle()
         phase, message = self.world.status["phase"], self.world.status.get("message", "")
         assert phase in {"Healthy", "Degraded", "Paused"}, (phase, message)
         assert phase == "Healthy" or message
+        self.at_rest()
+
+    def at_rest(self) -> None:
+        """What must hold in the end."""
 
 
-Canary.TestCase.settings = settings(
-    max_examples=int(os.environ.get("ROLLOUTS_EXAMPLES", "100")),
-    stateful_step_count=30,
-    deadline=None,
-    suppress_health_check=list(HealthCheck),
-)
-TestCanary = Canary.TestCase
+class Canary(Storm):
+    """By pods alone: the floor of available pods and the ceiling of all pods hold through every write."""
+
+    @initialize(
+        replicas=st.integers(1, 12),
+        surge=st.sampled_from([0, 1, 3, "25%", "50%"]),
+        unavailable=st.sampled_from([0, 1, 2, "25%"]),
+        steps=st.lists(STEP, max_size=5),
+        services=st.booleans(),
+    )
+    def deploy(self, replicas: int, surge: int | str, unavailable: int | str, steps: list[Any], services: bool) -> None:
+        if surge == 0 and unavailable == 0:
+            unavailable = 1
+        canary: dict[str, Any] = {"maxSurge": surge, "maxUnavailable": unavailable}
+        if services:
+            canary |= {"canaryService": "canary", "stableService": "stable"}
+        spec = rollout(replicas=replicas, steps=steps, canary=canary)
+        self.start(World(spec, services=("canary", "stable"), templates=TEMPLATES))
+
+    def bounds(self) -> tuple[int, int]:
+        canary = self.world.rollout["spec"]["strategy"]["canary"]
+        surge = max_surge(canary["maxSurge"], self.n)
+        return self.n - max_unavailable(canary["maxUnavailable"], self.n, surge), self.n + surge
+
+    def before(self) -> Any:
+        return self.totals()
+
+    def safe(self, before: Any) -> None:
+        (available, total), (after_available, after_total) = before, self.totals()
+        floor, ceiling = self.bounds()
+        assert after_available >= min(available, floor)
+        assert after_total <= max(total, ceiling)
+
+    @rule(steps=st.lists(STEP, max_size=4))
+    def change_steps(self, steps: list[Any]) -> None:
+        canary = self.world.rollout["spec"]["strategy"]["canary"]
+        self.world.edit(strategy={"canary": {**canary, "steps": steps}})
+
+
+class Routed(Storm):
+    """Behind a router: no share of traffic for pods that are not there, and no pods taken from under their traffic."""
+
+    @initialize(
+        replicas=st.integers(1, 12),
+        steps=st.lists(st.one_of(STEP, SCALE), max_size=6),
+        dynamic=st.booleans(),
+        least=st.sampled_from([None, 2]),
+        keep=st.sampled_from([None, 0, 45]),
+    )
+    def deploy(self, replicas: int, steps: list[Any], dynamic: bool, least: int | None, keep: int | None) -> None:
+        optional = {"minPodsPerReplicaSet": least, "abortScaleDownDelaySeconds": keep}
+        canary = {
+            "canaryService": "canary",
+            "stableService": "stable",
+            "trafficRouting": {"plugins": {"test/router": {"configMap": "routes"}}},
+            "dynamicStableScale": dynamic,
+            **{key: value for key, value in optional.items() if value is not None},
+        }
+        spec = rollout(replicas=replicas, steps=steps, canary=canary)
+        world = World(spec, services=("canary", "stable"), templates=TEMPLATES, routers=ROUTER)
+        world.routes["routes"] = {"metadata": {"name": "routes", "namespace": "ns"}, "data": {}}
+        self.start(world)
+
+    def shares(self) -> list[tuple[int, int]]:
+        """(weight, available pods) behind the Services traffic goes to."""
+        text = self.world.routes["routes"]["data"].get("split")
+        found = []
+        for part in json.loads(text)["destinations"] if text else ():
+            selector = self.world.services[part["service"]]["spec"]["selector"]
+            rs = self.of(selector.get(POD_HASH, ""))
+            found.append((part["weight"], self.totals()[0] if rs is None else self.available(rs)))
+        return found
+
+    def stable(self) -> tuple[int, int]:
+        """(pods asked for, weight) of the stable Service."""
+        text = self.world.routes["routes"]["data"].get("split")
+        rs = self.of(self.world.services["stable"]["spec"]["selector"].get(POD_HASH, ""))
+        weight = json.loads(text)["destinations"][1]["weight"] if text else 100
+        return (rs["spec"]["replicas"], weight) if rs else (self.totals()[1], weight)
+
+    def before(self) -> Any:
+        return self.shares(), self.stable()
+
+    def safe(self, before: Any) -> None:
+        shares, (pods_before, _) = before
+        starved_before = any(weight and not pods for weight, pods in shares)
+        starved = [(weight, pods) for weight, pods in self.shares() if weight and not pods]
+        assert starved_before or not starved, (shares, self.shares())
+        pods, weight = self.stable()
+        assert pods >= min(pods_before, ceil(weight * self.n / 100)), (before, self.stable())
+
+
+class BlueGreen(Storm):
+    """The active Service never leaves pods that serve for pods that don't; those it selects are never taken away."""
+
+    @initialize(
+        replicas=st.integers(1, 6),
+        preview=st.sampled_from([None, 1, 3]),
+        by_itself=st.booleans(),
+        seconds=st.sampled_from([None, 20]),
+        pre=st.booleans(),
+        post=st.booleans(),
+        delay=st.sampled_from([None, 0, 40]),
+        keep=st.sampled_from([None, 0, 45]),
+    )
+    def deploy(
+        self,
+        replicas: int,
+        preview: int | None,
+        by_itself: bool,
+        seconds: int | None,
+        pre: bool,
+        post: bool,
+        delay: int | None,
+        keep: int | None,
+    ) -> None:
+        optional = {
+            "previewReplicaCount": preview,
+            "autoPromotionSeconds": seconds,
+            "prePromotionAnalysis": ANALYSIS if pre else None,
+            "postPromotionAnalysis": ANALYSIS if post else None,
+            "scaleDownDelaySeconds": delay,
+            "abortScaleDownDelaySeconds": keep,
+        }
+        block = {"activeService": "active", "previewService": "preview", "autoPromotionEnabled": by_itself}
+        spec = rollout(replicas=replicas)
+        spec["spec"]["strategy"] = {
+            "blueGreen": block | {key: value for key, value in optional.items() if value is not None}
+        }
+        self.start(World(spec, services=("active", "preview"), templates=TEMPLATES))
+
+    def active(self) -> tuple[int, int]:
+        """(available pods, pods asked for) behind the active Service."""
+        rs = self.of(self.world.services["active"]["spec"]["selector"].get(POD_HASH, ""))
+        return (self.available(rs), rs["spec"]["replicas"]) if rs else (0, 0)
+
+    def before(self) -> Any:
+        return self.active()
+
+    def safe(self, before: Any) -> None:
+        available, wanted = before
+        after_available, after_wanted = self.active()
+        assert after_available >= min(available, self.n, 1)
+        assert after_wanted >= min(wanted, self.n)
+
+    def at_rest(self) -> None:
+        assert self.active()[1] == self.n
+        if self.world.status["phase"] == "Healthy":
+            assert self.world.services["active"]["spec"]["selector"][POD_HASH] == self.world.status["stableRS"]
+
+
+@pytest.mark.parametrize("storm", [Canary, Routed, BlueGreen], ids=lambda storm: storm.__name__)
+def test_storm(storm: type[Storm]) -> None:
+    run_state_machine_as_test(
+        storm,
+        settings=settings(
+            max_examples=int(os.environ.get("ROLLOUTS_EXAMPLES", "334")),
+            stateful_step_count=30,
+            deadline=None,
+            suppress_health_check=list(HealthCheck),
+        ),
+    )

@@ -62,6 +62,7 @@ POD_TEMPLATE = Kind(group="", version="v1", kind="PodTemplate", plural="podtempl
 POD = Kind(group="", version="v1", kind="Pod", plural="pods", status=True)
 JOB = Kind(group="batch", version="v1", kind="Job", plural="jobs", status=True)
 SERVICE = Kind(group="", version="v1", kind="Service", plural="services", status=True)
+CONFIG_MAP = Kind(group="", version="v1", kind="ConfigMap", plural="configmaps")
 SECRET = Kind(group="", version="v1", kind="Secret", plural="secrets")
 EVENT = Kind(group="", version="v1", kind="Event", plural="events")
 NAMESPACE = Kind(group="", version="v1", kind="Namespace", plural="namespaces", namespaced=False, status=True)

@@ -25,6 +25,7 @@ from rollouts import operator
 from rollouts.engine.additions import Addition
 from rollouts.engine.app import App, Settings
 from rollouts.engine.client import Api, Request, connect, resource_of
+from rollouts.traffic import ROUTERS, Routers
 from tests.cluster.harness import Cluster
 from tests.cluster.space import Background, Space, background
 
@@ -55,6 +56,7 @@ class OwnController:
         die_after: int | None = None,
         before: Hook | None = None,
         additions: Sequence[Addition] = (),
+        routers: Routers = ROUTERS,
     ) -> None:
         self.writes: list[Request] = []
         self.dead = threading.Event()
@@ -63,6 +65,7 @@ class OwnController:
         self.die_after = die_after
         self._before = before
         self._additions = additions
+        self._routers = routers
         self._started = threading.Event()
         self._failure: BaseException | None = None
         self._thread = threading.Thread(target=self._run, name=f"controller-{namespace}-{instance_id}", daemon=True)
@@ -119,7 +122,9 @@ class OwnController:
         async with connect(kubeconfig=str(self._kubeconfig)) as api:
             self.api = api
             self._gate(api)
-            self.app = App(api=api, settings=self._settings, additions=self._additions)
+            self.app = App(
+                api=api, settings=self._settings, additions=self._additions, routers=self._routers
+            )
             running = asyncio.create_task(operator.run(self.app, stop=self._stop))
             killed = asyncio.create_task(self._killed.wait())
             working = asyncio.create_task(self._working())

@@ -178,6 +178,16 @@ class Space:
         """spec.replicas by revision."""
         return {revision: rs["spec"]["replicas"] for revision, rs in sorted(self.sets(name).items())}
 
+    def selected(self, service: str) -> str | None:
+        """The revision whose pods a Service selects; None when it selects all of them."""
+        digest = self.get(kinds.SERVICE, service)["spec"]["selector"].get("rollouts-pod-template-hash")
+        found = [
+            revision
+            for revision, rs in self.sets().items()
+            if rs["metadata"]["labels"]["rollouts-pod-template-hash"] == digest
+        ]
+        return next(iter(found), digest)
+
     def pods(self, name: str = "app") -> list[JSON]:
         """Pods of a Rollout that are not going away."""
         return [pod for pod in self.list(kinds.POD, f"app={name}") if not pod["metadata"].get("deletionTimestamp")]
@@ -311,6 +321,25 @@ def rollout(
             "strategy": {"canary": strategy},
             **spec,
         },
+    }
+
+
+def blue_green(name: str = "app", *, strategy: JSON | None = None, **options: Any) -> JSON:
+    """A Rollout that switches the Service `active`, with a preview at `preview`."""
+    made = rollout(name, **options)
+    made["spec"]["strategy"] = {
+        "blueGreen": {"activeService": "active", "previewService": "preview", **(strategy or {})}
+    }
+    return made
+
+
+def service(name: str, app: str = "app") -> JSON:
+    """A Service that selects all pods of an app."""
+    return {
+        "apiVersion": "v1",
+        "kind": "Service",
+        "metadata": {"name": name},
+        "spec": {"selector": {"app": app}, "ports": [{"port": 80, "targetPort": 8080}]},
     }
 
 

@@ -1,4 +1,4 @@
-"""Dying after each single write, and being started again: a canary always ends in the same place.
+"""Dying after each single write, and being started again: a Rollout of any sort always ends in the same place.
 
 One Rollout is created, healthy, given a new image, and goes by itself to the end. For n = 1, 2, 3, … its controller
 dies right after its n-th write, with everything it had in memory; a fresh one goes on. All n run side by side, kept
@@ -11,31 +11,73 @@ from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
+import pytest
+
 from rollouts.api import kinds
 from tests.cluster.controllers import OwnController
-from tests.cluster.space import JSON, Space, rollout
-from tests.cluster.test_rollout_story import told_status
+from tests.cluster.space import JSON, Space, rollout, service
+from tests.cluster.test_rollout_story import timeless, told_status
+from tests.strategy.router import ROUTER
 
 LABEL = "argo-rollouts.argoproj.io/controller-instance-id"
+STALE = "rollouts.dev/stale-pod-metadata"
 STEPS = [{"setWeight": 50}, {"pause": {"duration": 1}}, {"setWeight": 100}]
 IN_PARALLEL = 6
-MOST_WRITES = 40
+MOST_WRITES = 60
+
+
+def canary(name: str) -> tuple[JSON, ...]:
+    """By pods alone."""
+    return (rollout(name, steps=STEPS, replicas=2, labels={LABEL: name}),)
+
+
+def behind_a_router(name: str) -> tuple[JSON, ...]:
+    """With Services, a router, and pods that stay for a second."""
+    strategy = {
+        "canaryService": f"{name}-canary",
+        "stableService": f"{name}-stable",
+        "scaleDownDelaySeconds": 1,
+        "trafficRouting": {"plugins": {"test/router": {"configMap": name}}},
+        "canaryMetadata": {"labels": {"role": "canary"}},
+        "stableMetadata": {"labels": {"role": "stable"}},
+    }
+    made = rollout(name, steps=STEPS, replicas=2, labels={LABEL: name})
+    made["spec"]["strategy"]["canary"] = {"steps": STEPS, **strategy}
+    routes = {"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": name}}
+    return (service(f"{name}-canary", name), service(f"{name}-stable", name), routes, made)
+
+
+def blue_green(name: str) -> tuple[JSON, ...]:
+    """With a small preview, a pause, and pods that stay for a second."""
+    strategy = {
+        "activeService": f"{name}-active",
+        "previewService": f"{name}-preview",
+        "previewReplicaCount": 1,
+        "autoPromotionSeconds": 1,
+        "scaleDownDelaySeconds": 1,
+    }
+    made = rollout(name, replicas=2, labels={LABEL: name})
+    made["spec"]["strategy"] = {"blueGreen": strategy}
+    return (service(f"{name}-active", name), service(f"{name}-preview", name), made)
+
+
+Sort = Callable[[str], tuple[JSON, ...]]
 
 
 class Victim:
     """A Rollout whose controller dies after so many writes, events among them."""
 
-    def __init__(self, space: Space, start: Callable[..., OwnController], *, die_after: int | None) -> None:
+    def __init__(self, space: Space, start: Callable[..., OwnController], sort: Sort, *, die_after: int | None) -> None:
         self.space = space
         self.name = f"app-{die_after or 'lives'}"
+        self._sort = sort
         self._start = start
-        self.first = start(instance_id=self.name, die_after=die_after)
+        self.first = start(instance_id=self.name, die_after=die_after, routers=ROUTER)
         self.died = False
 
     def released(self) -> JSON:
         """Create, update, wait for the end; the world it leaves."""
-        body = rollout(self.name, steps=STEPS, replicas=2, labels={LABEL: self.name})
-        self.space.create(body)
+        self.space.create(*self._sort(self.name))
         self._until(lambda: self._at_rest("Initial"))
         self.space.set_image("example/app:2", self.name)
         self._until(lambda: self._at_rest("Updated"))
@@ -46,7 +88,7 @@ class Victim:
             if self.first.dead.is_set() and not self.died:
                 self.died = True
                 self.first.kill()
-                self._start(instance_id=self.name)
+                self._start(instance_id=self.name, routers=ROUTER)
             return there()
 
         self.space.until(f"{self.name} is released", look, seconds=50)
@@ -56,51 +98,65 @@ class Victim:
         assert status.get("phase") == "Healthy", status
         generation = self.space.rollout(self.name)["metadata"]["generation"]
         assert status["observedGeneration"] == str(generation)
-        return moment == "Initial" or self.space.sizes(self.name) == {"1": 0, "2": 2}
+        if moment == "Initial":
+            return True
+        healthy = self.space.condition("Healthy", self.name).get("status")
+        stale = any(STALE in rs["metadata"]["annotations"] for rs in self.space.sets(self.name).values())
+        return self.space.sizes(self.name) == {"1": 0, "2": 2} and (status["replicas"], healthy, stale) == (
+            2,
+            "True",
+            False,
+        )
 
     def _world(self) -> JSON:
         """All that should be the same whoever died, without names and times."""
         status = told_status(self.space.status(self.name))
         sets = self.space.sets(self.name)
         assert len(self.space.list(kinds.REPLICA_SET, f"app={self.name}")) == len(sets)
-        annotations = {revision: rs["metadata"]["annotations"] for revision, rs in sets.items()}
+        annotations = {revision: timeless(rs["metadata"]["annotations"]) for revision, rs in sets.items()}
+        hashes = [_hash(rs) for rs in sets.values()]
         revision = self.space.rollout(self.name)["metadata"]["annotations"]
         return {
-            "status": {key: _without(value, self.name) for key, value in status.items() if key not in HASHES},
+            "status": {key: _without(value, (self.name, *hashes)) for key, value in status.items()},
+            "services": [
+                _without(service["spec"]["selector"], (self.name, *hashes))
+                for service in self.space.list(kinds.SERVICE)
+                if service["metadata"]["name"].startswith(f"{self.name}-")
+            ],
+            "roles": sorted(pod["metadata"]["labels"].get("role", "") for pod in self.space.pods(self.name)),
             "promoted": status["stableRS"] == status["currentPodHash"] == _hash(sets["2"]),
             "annotations": annotations,
             "revision": revision,
         }
 
 
-HASHES = {"stableRS", "currentPodHash", "selector"}
-
-
 def _hash(rs: JSON) -> str:
     return str(rs["metadata"]["labels"]["rollouts-pod-template-hash"])
 
 
-def _without(value: Any, name: str) -> Any:
-    """Messages without the hash: it depends on the name."""
+def _without(value: Any, words: tuple[str, ...]) -> Any:
+    """Texts without name and hashes, which depend on the name."""
     if isinstance(value, dict):
-        return {key: _without(inner, name) for key, inner in value.items()}
+        return {key: _without(inner, words) for key, inner in value.items()}
     if isinstance(value, tuple | list):
-        return [_without(inner, name) for inner in value]
-    return "…" if isinstance(value, str) and name in value else value
+        return [_without(inner, words) for inner in value]
+    return "…" if isinstance(value, str) and any(word in value for word in words) else value
 
 
+@pytest.mark.timeout(300)  # a dozen controllers, one after the other
+@pytest.mark.parametrize("sort", [canary, behind_a_router, blue_green], ids=lambda sort: sort.__name__)
 def test_it_ends_in_the_same_place_whenever_the_controller_dies(
-    space: Space, own_controller: Callable[..., OwnController]
+    space: Space, own_controller: Callable[..., OwnController], sort: Sort
 ) -> None:
-    wanted = Victim(space, own_controller, die_after=None).released()
+    wanted = Victim(space, own_controller, sort, die_after=None).released()
     assert wanted["promoted"]
     survived = False
     with ThreadPoolExecutor(IN_PARALLEL) as pool:
         for batch in range(1, MOST_WRITES, IN_PARALLEL):
-            victims = [Victim(space, own_controller, die_after=n) for n in range(batch, batch + IN_PARALLEL)]
+            victims = [Victim(space, own_controller, sort, die_after=n) for n in range(batch, batch + IN_PARALLEL)]
             for victim, world in zip(victims, pool.map(Victim.released, victims), strict=True):
                 assert world == wanted, victim.name
                 survived = survived or not victim.died
             if survived:
                 return
-    raise AssertionError(f"a canary takes more than {MOST_WRITES} writes")
+    raise AssertionError(f"it takes more than {MOST_WRITES} writes")

@@ -9,12 +9,11 @@ import json
 from collections.abc import Mapping
 from typing import Any
 
-from rollouts.api.kinds import Kind
+from rollouts.api.kinds import CONFIG_MAP
 from rollouts.plan import Patch
 from rollouts.traffic import Reference, Routing, Split
 
 JSON = Mapping[str, Any]
-CONFIG_MAP = Kind(group="", version="v1", kind="ConfigMap", plural="configmaps")
 
 
 class ConfigMapRouter:

@@ -8,12 +8,12 @@ from collections.abc import Iterable
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
+from rollouts.api.kinds import CONFIG_MAP
 from rollouts.plan import Create, Delete, Evict, Patch, Plan
 from rollouts.strategy import Snapshot, decide
 from rollouts.strategy.keys import POD_HASH
 from rollouts.strategy.times import text
 from rollouts.traffic import ROUTERS, Reference, Routers
-from tests.strategy.router import CONFIG_MAP
 
 START = datetime(2026, 1, 1, tzinfo=UTC)
 

@@ -1,0 +1,143 @@
+"""Blue/green on a real API server: the Services are real, so EndpointSlices say whom users would reach."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from rollouts.api import kinds
+from rollouts.api.kinds import Kind
+from tests.cluster.space import JSON, Space, blue_green, rollout, service
+
+pytestmark = pytest.mark.usefixtures("controller")
+WAIT: JSON = {"autoPromotionEnabled": False}
+SLICE = Kind(group="discovery.k8s.io", version="v1", kind="EndpointSlice", plural="endpointslices")
+
+
+def deployed(space: Space, **options: Any) -> None:
+    """A first revision, healthy, its Services taken over."""
+    space.create(service("active"), service("preview"), blue_green(**{"replicas": 2, **options}))
+    space.until_phase("Healthy")
+
+
+def paused(space: Space, strategy: JSON | None = None, **options: Any) -> None:
+    """A second revision at its pause."""
+    deployed(space, strategy={**WAIT, **(strategy or {})}, **options)
+    space.set_image("example/app:2")
+    space.until_phase("Paused", message="BlueGreenPause")
+
+
+def reached(space: Space, name: str) -> set[str]:
+    """Names of the pods behind a Service that are ready."""
+    slices = space.list(SLICE, f"kubernetes.io/service-name={name}")
+    return {
+        endpoint["targetRef"]["name"]
+        for part in slices
+        for endpoint in part.get("endpoints") or ()
+        if endpoint["conditions"].get("ready")
+    }
+
+
+def test_users_reach_one_version_before_and_the_other_after(space: Space) -> None:
+    paused(space)
+    old, new = (space.sets()[revision]["metadata"]["name"] for revision in ("1", "2"))
+    space.until("only old pods", lambda: len(reached(space, "active")) == 2)
+    assert all(pod.startswith(old) for pod in reached(space, "active"))
+    space.until(
+        "the preview", lambda: reached(space, "preview") and all(p.startswith(new) for p in reached(space, "preview"))
+    )
+    space.promote()
+    space.until_phase("Healthy")
+    assert space.selected("active") == "2"
+    space.until(
+        "only new pods", lambda: reached(space, "active") and all(p.startswith(new) for p in reached(space, "active"))
+    )
+
+
+def test_kubectl_scale_and_the_autoscaler_see_the_active_pods(space: Space) -> None:
+    paused(space, {"previewReplicaCount": 1})
+    scale = space.background.call(space.background.api.get(kinds.ROLLOUT, space.namespace, "app/scale"))
+    assert scale["status"]["replicas"] == 2
+    assert scale["status"]["selector"].endswith(space.status()["stableRS"])
+    space.edit(replicas=3)
+    space.until("both follow", lambda: space.sizes() == {"1": 3, "2": 1})
+    space.until_phase("Paused", message="BlueGreenPause")
+
+
+def test_fast_rollback(space: Space) -> None:
+    deployed(space, strategy={"scaleDownDelaySeconds": 60})
+    space.set_image("example/app:2")
+    space.until_phase("Healthy")
+    assert space.sizes() == {"1": 2, "2": 2}
+    space.edit(strategy={"blueGreen": {**WAIT, "activeService": "active"}})
+    space.set_image("example/app:1")
+    space.until_phase("Healthy")
+    assert space.selected("active") == "3"
+    assert space.sizes() == {"2": 2, "3": 2}
+    assert space.status()["duration"]["completionStatus"] == "FastRolledBack"
+
+
+def test_abort_and_retry(space: Space) -> None:
+    paused(space, {"abortScaleDownDelaySeconds": 1})
+    space.abort()
+    space.until_phase("Degraded", message="RolloutAborted: Rollout aborted update to revision 2")
+    space.until("the preview is gone", lambda: space.sizes() == {"1": 2, "2": 0})
+    assert (space.selected("active"), space.selected("preview")) == ("1", "2")
+    space.retry()
+    space.until_phase("Paused", message="BlueGreenPause")
+    assert space.sizes() == {"1": 2, "2": 2}
+
+
+def test_auto_promotion_after_a_while(space: Space) -> None:
+    deployed(space, strategy={"autoPromotionSeconds": 2})
+    space.set_image("example/app:2")
+    space.until_phase("Paused", message="BlueGreenPause")
+    space.until_phase("Healthy")
+    assert space.selected("active") == "2"
+
+
+def test_pods_that_never_come_never_get_the_service(space: Space) -> None:
+    deployed(space, progressDeadlineSeconds=2)
+    space.set_image("example/app:does-not-exist")
+    space.until_phase("Degraded")
+    assert (space.selected("active"), space.sizes()["1"]) == ("1", 2)
+    space.set_image("example/app:1")
+    space.until_phase("Healthy")
+
+
+def test_a_service_that_comes_later(space: Space) -> None:
+    space.create(service("preview"), blue_green())
+    wanted = 'spec.strategy.blueGreen.activeService: Invalid value: "active": service "active" not found'
+    space.until("invalid", lambda: wanted in space.status().get("message", ""))
+    space.create(service("active"))
+    space.until_phase("Healthy", seconds=10)
+
+
+def test_from_canary_to_blue_green_and_back(space: Space) -> None:
+    space.create(service("active"), service("preview"), rollout(replicas=2, steps=[{"setWeight": 50}, {"pause": {}}]))
+    space.until_phase("Healthy")
+    space.set_image("example/app:2")
+    space.until_paused(at=1)
+    space.edit(strategy={"canary": None, "blueGreen": {"activeService": "active", "previewService": "preview"}})
+    space.until_phase("Healthy")
+    assert space.selected("active") == "2"
+    space.edit(strategy={"blueGreen": None, "canary": {"steps": [{"pause": {}}]}})
+    space.until("let go", lambda: space.selected("active") is None and space.selected("preview") is None)
+    space.set_image("example/app:3")
+    space.until_phase("Paused")
+    space.promote()
+    space.until_phase("Healthy")
+
+
+def test_nobody_else_takes_a_service_that_is_managed(space: Space) -> None:
+    deployed(space)
+    other = blue_green("other")
+    other["spec"]["template"]["metadata"]["labels"]["app"] = "other"
+    space.create(other)
+    space.until_phase("Degraded", "other")
+    assert (
+        "managed by another Rollout" in space.status("other")["message"]
+        or "selects" in space.status("other")["message"]
+    )
+    assert space.selected("active") == "1"

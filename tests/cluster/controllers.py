@@ -122,9 +122,7 @@ class OwnController:
         async with connect(kubeconfig=str(self._kubeconfig)) as api:
             self.api = api
             self._gate(api)
-            self.app = App(
-                api=api, settings=self._settings, additions=self._additions, routers=self._routers
-            )
+            self.app = App(api=api, settings=self._settings, additions=self._additions, routers=self._routers)
             running = asyncio.create_task(operator.run(self.app, stop=self._stop))
             killed = asyncio.create_task(self._killed.wait())
             working = asyncio.create_task(self._working())

@@ -100,13 +100,13 @@ class Victim:
         assert status["observedGeneration"] == str(generation)
         if moment == "Initial":
             return True
+        sets = self.space.sets(self.name)
+        seen = {revision: (rs["spec"]["replicas"], rs["metadata"]["annotations"]) for revision, rs in sets.items()}
         healthy = self.space.condition("Healthy", self.name).get("status")
-        stale = any(STALE in rs["metadata"]["annotations"] for rs in self.space.sets(self.name).values())
-        return self.space.sizes(self.name) == {"1": 0, "2": 2} and (status["replicas"], healthy, stale) == (
-            2,
-            "True",
-            False,
-        )
+        assert [seen[revision][0] for revision in ("1", "2")] == [0, 2], seen
+        assert not any(STALE in annotations for _, annotations in seen.values()), seen
+        assert (status["replicas"], healthy) == (2, "True"), status
+        return True
 
     def _world(self) -> JSON:
         """All that should be the same whoever died, without names and times."""

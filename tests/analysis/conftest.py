@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import threading
 from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -9,8 +10,10 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 import pytest
 import requests
 
+from deploy.local.errors import LocalError
 from deploy.local.prometheus import Prometheus
 from deploy.local.tools import ensure_tools
+from tests.analysis.graphite import SUPPORTED, ensure_graphite
 
 SERIES = b"""\
 # TYPE error_ratio gauge
@@ -26,11 +29,16 @@ weight{pod="c"} 3
 
 
 def pytest_collection_finish(session: pytest.Session) -> None:
-    """Make Prometheus before the first test, whose time limit a first build would break."""
-    wanted = any("prometheus_url" in getattr(item, "fixturenames", ()) for item in session.items)
-    if wanted and not session.config.option.collectonly:
-        with session.config.pluginmanager.getplugin("capturemanager").global_and_fixture_disabled():
+    """Make Prometheus and Graphite before the first test, whose time limit a first build would break."""
+    wanted = {name for item in session.items for name in getattr(item, "fixturenames", ())}
+    if session.config.option.collectonly:
+        return
+    with session.config.pluginmanager.getplugin("capturemanager").global_and_fixture_disabled():
+        if "prometheus_url" in wanted:
             ensure_tools(["prometheus"])
+        if "graphite_url" in wanted and SUPPORTED:
+            with contextlib.suppress(LocalError):  # its own tests will say so
+                ensure_graphite()
 
 
 class _Exposition(BaseHTTPRequestHandler):

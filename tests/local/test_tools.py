@@ -113,9 +113,9 @@ def test_go_from_path_is_used_if_it_is_new_enough(
 def test_without_pip_the_wheels_are_installed_by_uv(go: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(wheels, "_has_pip", lambda: False)
     with pytest.raises(LocalError, match="neither pip nor uv"):
-        wheels._installer()
+        wheels.installer()
     uv = _script(go.with_name("uv"), "")
-    assert wheels._installer()[:3] == [str(uv), "pip", "install"]
+    assert wheels.installer()[:3] == [str(uv), "pip", "install"]
 
 
 def test_what_was_interrupted_is_made_again(cache: Path) -> None:

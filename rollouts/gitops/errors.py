@@ -95,6 +95,18 @@ class ClusterError(SyncError):
     retriable = True
 
 
+class ImageError(SyncError):
+    """An image, a policy or a marker is not as it must be. A person must mend it."""
+
+    step = "images"
+
+
+class RegistryError(ImageError):
+    """A registry did not answer, or not in full. Nothing is decided on half an answer."""
+
+    retriable = True
+
+
 class InventoryError(SyncError):
     """The record of what this sync has applied is unreadable. Nothing is applied or deleted on a guess."""
 

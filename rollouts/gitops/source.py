@@ -77,6 +77,10 @@ class Repository:
         text = (await self.git.run("show", "-s", "--no-show-signature", "--format=%s", commit)).decode(errors="replace")
         return "".join(letter if letter.isprintable() else " " for letter in text.strip())[:72]
 
+    async def prepare(self) -> None:
+        """Make the store if it is not there, for whoever asks the repository something else."""
+        await self._prepare()
+
     async def _has(self, commit: str) -> bool:
         # The ref is written last, after every object arrived: an interrupted fetch leaves none.
         return await self.git.succeeds("rev-parse", "-q", "--verify", f"refs/sync/{commit}")

@@ -63,7 +63,7 @@ def parse(text: str, *, allow_local: bool = False) -> RepositoryURL:
         return _local(text, allowed=allow_local)
     for transport, patterns in _GRAMMAR.items():
         if found := next((found for pattern in patterns if (found := pattern.fullmatch(text))), None):
-            _refuse_places(found["host"])
+            refuse_reserved(found["host"])
             return RepositoryURL(text=text, transport=transport)
     raise SourceError(f"the repository address {redact(text)!r} is not taken: {_complaint(text)}")
 
@@ -73,7 +73,8 @@ def _refuse_tricks(text: str) -> None:
         raise SourceError(f"the repository address {redact(text)!r} is not taken: use {_REMOTE}")
 
 
-def _refuse_places(host: str) -> None:
+def refuse_reserved(host: str) -> None:
+    """SourceError when a host (a name or number, no port) is a metadata service, or no host at all."""
     address = _address(host)
     if host.lower().rstrip(".") in _METADATA or (address and (address.is_link_local or not _usable(address))):
         raise SourceError(f"the host {host!r} is no place for a repository: it is reserved, or a metadata service")

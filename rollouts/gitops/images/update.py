@@ -1,0 +1,287 @@
+"""One look at the images of a sync: what Git marks, what the registries have, what follows, one commit with all of it.
+
+Images are looked at one by one, and a registry that fails stops its own image only. The registries are asked once per
+look; the Git side is done anew, up to five times, when somebody else pushes in between. Nothing to change: no commit.
+
+A branch of its own (`git.push.branch`, or a pull request's) is rebuilt on the followed branch when either has changed,
+and only while its newest commit is one of ours, which its message says in a trailer.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field, replace
+from datetime import datetime
+from pathlib import PurePosixPath
+
+import aiohttp
+
+from rollouts.api.gitsync_images import FollowedImage, ImageUpdate
+from rollouts.gitops.errors import ImageError, SourceUnavailableError, SyncError
+from rollouts.gitops.images import plan, policy, reference
+from rollouts.gitops.images.commit import Author, Draft, PushBeatenError, branch_of, head_of, push, write
+from rollouts.gitops.images.credentials import Login
+from rollouts.gitops.images.markers import SUFFIXES, Marker, edited, find
+from rollouts.gitops.images.message import message
+from rollouts.gitops.images.plan import Candidate, Change, Decision, Followed, Held, Memory
+from rollouts.gitops.images.registry import Registry
+from rollouts.gitops.images.signing import SigningKey
+from rollouts.gitops.materialise import materialise
+from rollouts.gitops.source import Repository
+
+ATTEMPTS = 5
+CANDIDATES = 10
+"""So many of the best tags are tried when the best ones were rejected."""
+TRAILER = "Image-Update"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Work:
+    """What is to be looked at. `namespace` and `name` are the sync's, `path` is its folder.
+
+    `logins` by name of the image; `rejected`: digests (`image@sha256:…`) whose release was aborted.
+    """
+
+    namespace: str
+    name: str
+    spec: ImageUpdate
+    repository: Repository
+    path: str = "."
+    memory: Memory = field(default_factory=Memory)
+    logins: Mapping[str, Mapping[str, Login]] = field(default_factory=dict)
+    rejected: frozenset[str] = frozenset()
+    key: SigningKey | None = None
+
+    @property
+    def sync(self) -> str:
+        """`namespace/name`."""
+        return f"{self.namespace}/{self.name}"
+
+    @property
+    def folder(self) -> str:
+        """Where markers are looked for."""
+        return (self.spec.update and self.spec.update.path) or self.path
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Outcome:
+    """What came of a look. `commit` is empty when nothing was pushed; `errors` by name of the image.
+
+    `latest`: what each policy yields now, as `image:tag@digest`.
+    """
+
+    memory: Memory
+    commit: str = ""
+    branch: str = ""
+    changes: tuple[Change, ...] = ()
+    held: tuple[Held, ...] = ()
+    errors: Mapping[str, SyncError] = field(default_factory=dict)
+    latest: Mapping[str, str] = field(default_factory=dict)
+    written: Mapping[str, str] = field(default_factory=dict, repr=False)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Scan:
+    """What the registry has of one image."""
+
+    image: Followed
+    tags: frozenset[str]
+    candidate: Candidate
+
+
+async def update(
+    work: Work, *, session: aiohttp.ClientSession, now: datetime, insecure: frozenset[str] = frozenset()
+) -> Outcome:
+    """Look, and commit what is due. SyncError when the repository itself can't be worked with.
+
+    `insecure`: hosts of registries that are asked without TLS.
+    """
+    scans: dict[str, _Scan | SyncError] = {}
+    for _ in range(ATTEMPTS):
+        try:
+            return await _attempt(work, scans, session=session, now=now, insecure=insecure)
+        except PushBeatenError:
+            continue
+    raise SourceUnavailableError(f"others pushed to the branch {ATTEMPTS} times in a row; the next look tries again")
+
+
+async def _attempt(
+    work: Work, scans: dict[str, _Scan | SyncError], *, session: aiohttp.ClientSession, now: datetime,
+    insecure: frozenset[str],
+) -> Outcome:  # fmt: skip
+    await work.repository.prepare()
+    branch = await branch_of(work.repository)
+    base = await head_of(work.repository, branch)
+    if not base:
+        raise ImageError(f"the repository has no branch {branch!r}: image updates need one, not a tag or a commit")
+    await work.repository.fetch(base)
+    files, markers = await _marked(work, base)
+    for item in work.spec.images:
+        if item.name in markers and item.name not in scans:
+            scans[item.name] = await _scanned(work, item, markers[item.name], session=session, insecure=insecure)
+    outcome = _decided(work, scans, markers)
+    if not outcome.changes:
+        return outcome
+    contents = await asyncio.to_thread(_contents, files, outcome.changes)
+    draft = Draft(
+        parent=base,
+        files=contents,
+        author=_author(work),
+        message=_message(work, outcome.changes),
+        when=now,
+        key=work.key,
+    )
+    return await _pushed(work, outcome, draft, branch)
+
+
+async def _marked(work: Work, commit: str) -> tuple[Mapping[str, bytes], dict[str, list[Marker]]]:
+    """The files below the folder, and the markers of this sync in them by name of the image."""
+    tree = await materialise(work.repository.git, commit=commit, path=work.folder)
+    found: dict[str, list[Marker]] = {}
+    for file, data in tree.files.items():
+        for marker in await asyncio.to_thread(find, data, file=file) if _may_be_marked(file) else ():
+            if marker.namespace == work.namespace:
+                found.setdefault(marker.policy, []).append(marker)
+    return tree.files, found
+
+
+def _may_be_marked(file: str) -> bool:
+    return file.endswith(SUFFIXES) or PurePosixPath(file).name == "Kustomization"
+
+
+async def _scanned(
+    work: Work, item: FollowedImage, markers: list[Marker], *, session: aiohttp.ClientSession, insecure: frozenset[str]
+) -> _Scan | SyncError:
+    registry = Registry(session=session, logins=work.logins.get(item.name, {}), insecure=insecure)
+    try:
+        image = Followed.of(item)
+        repository = reference.repository(image.image)
+        tags = await registry.tags(repository)
+        unlisted = plan.present_tags(markers) - tags
+        present = [tag for tag in sorted(unlisted) if await registry.digest(repository, tag)]
+        if doubts := plan.doubt(tags, present=present, before=work.memory.tags.get(item.name, 0)):
+            raise doubts
+        candidate = await _candidate(work, image, repository, tags, registry)
+        return _Scan(image=image, tags=tags, candidate=candidate)
+    except SyncError as error:
+        return error
+
+
+async def _candidate(
+    work: Work, image: Followed, repository: reference.Repository, tags: frozenset[str], registry: Registry
+) -> Candidate:
+    ranked = policy.ranked(tags, image.rule)
+    if not ranked:
+        raise ImageError(f"none of the {len(tags)} tags of {image.image} fits the policy")
+    for tag in ranked[:CANDIDATES]:
+        digest = await registry.digest(repository, tag)
+        if digest is None:
+            raise ImageError(f"{image.image} lists the tag {tag}, and does not have it")
+        if not plan.rejected(digest, work.rejected):
+            return Candidate(tag=tag, digest=digest)
+    raise ImageError(f"the {min(len(ranked), CANDIDATES)} best tags of {image.image} were all rejected by a release")
+
+
+def _decided(work: Work, scans: Mapping[str, _Scan | SyncError], markers: Mapping[str, list[Marker]]) -> Outcome:
+    errors: dict[str, SyncError] = {}
+    decisions: list[Decision] = []
+    latest: dict[str, str] = {}
+    tags = dict(work.memory.tags)
+    for name, scan in scans.items():
+        try:
+            if isinstance(scan, SyncError):
+                raise scan
+            decisions.append(plan.decide(scan.image, markers.get(name, ()), scan.candidate, work.memory))
+            tags[name] = plan.remembered(len(scan.tags), tags.get(name, 0))
+            latest[name] = reference.written(scan.image.image, scan.candidate.tag, scan.candidate.digest)
+        except SyncError as error:
+            errors[name] = error
+            decisions.append(Decision(seen=_still_seen(markers.get(name, ()), work.memory)))
+            tags[name] = plan.remembered(0, tags.get(name, 0))
+    seen = {place: value for decision in decisions for place, value in decision.seen.items()}
+    return Outcome(
+        memory=Memory(tags=tags, seen=seen),
+        changes=tuple(change for decision in decisions for change in decision.changes),
+        held=tuple(held for decision in decisions for held in decision.held),
+        errors=errors,
+        latest=latest,
+        written={place: value for decision in decisions for place, value in decision.written.items()},
+    )
+
+
+def _still_seen(markers: Iterable[Marker], memory: Memory) -> dict[str, str]:
+    """What is remembered of places whose image could not be looked at."""
+    by_file: dict[str, list[Marker]] = {}
+    for marker in markers:
+        by_file.setdefault(marker.file, []).append(marker)
+    places = [place for here in by_file.values() for place in plan.places_of(here).values()]
+    return {place: memory.seen[place] for place in places if place in memory.seen}
+
+
+def _contents(files: Mapping[str, bytes], changes: Iterable[Change]) -> dict[str, bytes]:
+    by_file: dict[str, dict[Marker, str]] = {}
+    for change in changes:
+        by_file.setdefault(change.marker.file, {})[change.marker] = change.new
+    return {file: edited(files[file], wanted, file=file) for file, wanted in by_file.items()}
+
+
+def _author(work: Work) -> Author:
+    author = work.spec.git.commit.author
+    return Author(name=author.name or author.email, email=author.email)
+
+
+def _message(work: Work, changes: tuple[Change, ...]) -> str:
+    commit = work.spec.git.commit
+    text = message(commit.message_template, changes, sync=work.sync, values=commit.message_template_values or {})
+    return f"{text}\n{TRAILER}: {work.sync}\n"
+
+
+async def _pushed(work: Work, outcome: Outcome, draft: Draft, branch: str) -> Outcome:
+    own = _own_branch(work)
+    target = f"refs/heads/{own}" if own else branch
+    there = await _ours(work, target) if target != branch else draft.parent
+    commit = await write(work.repository.git, draft)
+    if there and target != branch and await _same(work, there, commit):
+        commit = there
+    else:
+        options = work.spec.git.push.options if work.spec.git.push else None
+        await push(work.repository, commit, target=target, expected=there, options=options)
+    seen = outcome.written if target == branch else {}
+    return replace(
+        outcome, commit=commit, branch=target.removeprefix("refs/heads/"),
+        memory=replace(outcome.memory, seen={**outcome.memory.seen, **seen}),
+    )  # fmt: skip
+
+
+def _own_branch(work: Work) -> str:
+    spec = work.spec
+    if spec.git.push and spec.git.push.refspec:
+        raise ImageError("git.push.refspec is not supported: set git.push.branch")
+    if spec.git.push and spec.git.push.branch:
+        return spec.git.push.branch
+    asked = spec.pull_request and spec.pull_request.enabled
+    return f"image-updates/{work.namespace}-{work.name}" if asked else ""
+
+
+async def _ours(work: Work, target: str) -> str:
+    """What a branch of our own is now, empty when it is not there. ImageError when the newest commit is not ours."""
+    there = await head_of(work.repository, target)
+    if not there:
+        return ""
+    await work.repository.fetch(there)
+    raw = (await work.repository.git.run("cat-file", "commit", there)).decode(errors="replace")
+    if f"\n{TRAILER}: {work.sync}\n" not in f"{raw}\n":
+        raise ImageError(f"the branch {target!r} has commits of somebody else: choose another git.push.branch")
+    return there
+
+
+async def _same(work: Work, *commits: str) -> bool:
+    """Whether commits have the same files on the same parents. Read raw: a shallow store hides parents otherwise."""
+    shapes = set()
+    for commit in commits:
+        raw = await work.repository.git.run("cat-file", "commit", commit)
+        shapes.add(
+            tuple(line for line in raw.partition(b"\n\n")[0].split(b"\n") if line.startswith((b"tree ", b"parent ")))
+        )
+    return len(shapes) == 1

@@ -10,6 +10,7 @@ How an answer is judged:
     failureCondition only  Failed where it holds, else Successful
     both                   Failed where failureCondition holds, else Successful where successCondition does,
                            else Inconclusive
+    compare                as its judge says (`analysis.compare`)
     a condition fails      Error
 """
 
@@ -22,6 +23,7 @@ from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 
 from analysis.assess import METRIC_TERMINATED, Measured, Task, assess, record, result_of
+from analysis.compare.measuring import compare
 from analysis.language import ConditionError, judge_condition
 from analysis.providers import Answer, Context, Provider, ProviderError, Resumable, default_providers, provider_of
 from analysis.providers.base import Collecting, TimedOut, seconds_allowed
@@ -39,6 +41,7 @@ from analysis.spec import (
     RunStatus,
     SecretKeyRef,
 )
+from analysis.spec.compare import STATE
 from analysis.templating import (
     NO_SECRETS,
     Secrets,
@@ -77,6 +80,9 @@ class _Job:
     providers: Mapping[str, Provider]
     clock: Clock
     keep: int
+    kept: str | None = None
+    rivals: int = 1
+    notes: dict[str, str] = field(default_factory=dict)
     hidden: list[str] = field(default_factory=list)
 
     @property
@@ -118,10 +124,18 @@ async def measure(
             providers=providers,
             clock=clock,
             keep=retention_of(spec, task.name),
+            kept=_kept(task, status),
+            rivals=sum(metric.compare is not None for metric in spec.metrics),
         )
         for task in tasks
     ]
     return tuple(await asyncio.gather(*map(_measured, jobs)))
+
+
+def _kept(task: Task, status: RunStatus) -> str | None:
+    """What the metric's comparison has learnt so far."""
+    result = result_of(status, task.name)
+    return None if result is None else (result.metadata or {}).get(STATE)
 
 
 def _number(task: Task, status: RunStatus) -> int:
@@ -144,7 +158,7 @@ async def _measured(job: _Job) -> Measured:
     else:
         await _collected(job, metric, provider)
         shown = redact_measurement(measurement, job.known)
-        return Measured(metric=job.task.name, measurement=shown, metadata=metadata or None)
+        return Measured(metric=job.task.name, measurement=shown, metadata={**metadata, **job.notes} or None)
     failed = _failed(job.task, job.known.redact(message), job.clock(), job.context.now)
     return replace(failed, metadata=metadata or None)
 
@@ -168,6 +182,8 @@ async def _within(limit: float, job: _Job, metric: Metric, provider: Provider) -
 
 async def _carried_out(job: _Job, metric: Metric, provider: Provider) -> Measurement:
     earlier = job.task.measurement
+    if metric.compare is not None:
+        return await _compared(job, metric, provider)
     if earlier is None:
         found = await provider.run(metric, context=job.context)
     elif not isinstance(provider, Resumable):
@@ -177,6 +193,20 @@ async def _carried_out(job: _Job, metric: Metric, provider: Provider) -> Measure
     else:
         found = await provider.resume(metric, earlier, context=job.context)
     return found if isinstance(found, Measurement) else _answered(job, metric, found)
+
+
+async def _compared(job: _Job, metric: Metric, provider: Provider) -> Measurement:
+    found = await compare(metric, provider, context=job.context, kept=job.kept, rivals=job.rivals)
+    job.notes.update(found.metadata)
+    judgement = found.judgement
+    return Measurement(
+        phase=judgement.phase,
+        message=judgement.message,
+        started_at=job.context.now,
+        finished_at=job.clock(),
+        value=judgement.value or None,
+        metadata=judgement.metadata,
+    )
 
 
 def _terminated(measurement: Measurement, now: datetime) -> Measurement:

@@ -1,6 +1,7 @@
 """Records measurements in the status of a run: counters, history, which metrics are in dry run. Pure.
 
 Counters count all measurements ever taken, the history keeps the newest. A zero is left out, as everywhere in this API.
+A comparison that waits for more data is counted, but not as inconclusive: it breaks no limit.
 """
 
 from __future__ import annotations
@@ -12,6 +13,7 @@ from typing import Any
 
 from analysis.rules import RuleError
 from analysis.spec import FAILED, INCONCLUSIVE, RUNNING, SUCCESSFUL, Measurement, MetricResult, RunSpec, RunStatus
+from analysis.spec.compare import waits
 from analysis.spec.metric import DEFAULT_MEASUREMENT_RETENTION
 
 
@@ -60,6 +62,8 @@ def _counters(result: MetricResult, measurement: Measurement) -> dict[str, Any]:
             "consecutive_error": (result.consecutive_error or 0) + 1,
             "consecutive_success": None,
         }
+    if waits(measurement.phase, measurement.metadata):
+        return {"count": (result.count or 0) + 1, "consecutive_error": None, "consecutive_success": None}
     name = _COUNTED[measurement.phase]
     return {
         "count": (result.count or 0) + 1,

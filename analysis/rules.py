@@ -12,6 +12,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 
+from analysis.compare.faults import faults as comparison_faults
 from analysis.language import ConditionError, compile_condition
 from analysis.spec import Metric, RunSpec, parse_duration
 from analysis.spec.metric import (
@@ -83,6 +84,8 @@ def _unreadable(metric: Metric, values: dict[str, str], secrets: frozenset[str])
     except TemplatingError as error:
         yield f": {error}"
         return
+    if not secrets:
+        yield from (f".compare{'.' * bool(field)}{field} {text}" for field, text in comparison_faults(filled))
     for field, text in (
         ("successCondition", filled.success_condition),
         ("failureCondition", filled.failure_condition),

@@ -7,6 +7,8 @@ How a metric is judged, in this order (the later overrides the earlier):
     inconclusive > inconclusiveLimit            Inconclusive
     consecutiveError > consecutiveErrorLimit    Error
     consecutiveSuccess >= its limit (not 0)     Successful
+    ending or count reached, and a comparison   Inconclusive
+      waited for more data to the last
     count reached                               Successful; Failed if only a success limit was set and not
                                                 reached; Inconclusive if a success and a failure limit were set
     the run is ending                           Successful
@@ -18,6 +20,7 @@ from __future__ import annotations
 from analysis.record import last_measurement
 from analysis.rules import Limits
 from analysis.spec import ERROR, FAILED, INCONCLUSIVE, PENDING, RUNNING, SUCCESSFUL, MetricResult, Phase
+from analysis.spec.compare import TOO_LITTLE, waits
 
 WORSE: tuple[Phase, ...] = (SUCCESSFUL, RUNNING, PENDING, INCONCLUSIVE, ERROR, FAILED)
 """Phases from best to worst, as a run takes the worst of its metrics."""
@@ -33,7 +36,10 @@ def metric_phase(result: MetricResult, limits: Limits, *, ending: bool) -> tuple
         return broken
     if limits.successes and (result.consecutive_success or 0) >= limits.successes:
         return SUCCESSFUL, ""
-    if is_counted_out(result, limits):
+    over = is_counted_out(result, limits)
+    if (over or ending) and last is not None and waits(last.phase, last.metadata):
+        return INCONCLUSIVE, f"{TOO_LITTLE} at the end"
+    if over:
         return _at_the_end(limits)
     return (SUCCESSFUL if ending else RUNNING), ""
 

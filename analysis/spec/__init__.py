@@ -5,6 +5,7 @@ These are the parts of the API that belong to analysis alone; `rollouts.api` wra
 
 from analysis.spec.arguments import Argument, DryRun, FieldRef, MeasurementRetention, SecretKeyRef, ValueFrom
 from analysis.spec.base import Model, StatusModel
+from analysis.spec.compare import Compare
 from analysis.spec.durations import parse_duration
 from analysis.spec.metric import Metric
 from analysis.spec.providers import Provider
@@ -37,6 +38,7 @@ __all__ = [
     "RUNNING",
     "SUCCESSFUL",
     "Argument",
+    "Compare",
     "DryRun",
     "FieldRef",
     "Measurement",

@@ -7,6 +7,7 @@ arguments are substituted they are whole numbers. Defaults are not stored: the `
 from __future__ import annotations
 
 from analysis.spec.base import IntOrString, Model
+from analysis.spec.compare import Compare
 from analysis.spec.providers import Provider
 
 DEFAULT_FAILURE_LIMIT = 0
@@ -31,6 +32,8 @@ class Metric(Model):
     """Expression on `result` that makes a measurement Successful. Unset with no failureCondition: always successful."""
     failure_condition: str | None = None
     """Expression on `result` that makes a measurement Failed. With both set and neither true: Inconclusive."""
+    compare: Compare | None = None
+    """Compares the canary with stable by a statistical judge, instead of the conditions."""
     failure_limit: IntOrString | None = None
     """Failed measurements tolerated before the metric is Failed. Default 0; -1 tolerates any number."""
     inconclusive_limit: IntOrString | None = None

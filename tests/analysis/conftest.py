@@ -14,6 +14,7 @@ from deploy.local.errors import LocalError
 from deploy.local.prometheus import Prometheus
 from deploy.local.tools import ensure_tools
 from tests.analysis.graphite import SUPPORTED, ensure_graphite
+from tests.analysis.moving import exposition
 
 SERIES = b"""\
 # TYPE error_ratio gauge
@@ -45,11 +46,12 @@ class _Exposition(BaseHTTPRequestHandler):
     wbufsize = -1
 
     def do_GET(self) -> None:
+        body = SERIES + exposition()
         self.send_response(200)
         self.send_header("Content-Type", "text/plain; version=0.0.4")
-        self.send_header("Content-Length", str(len(SERIES)))
+        self.send_header("Content-Length", str(len(body)))
         self.end_headers()
-        self.wfile.write(SERIES)
+        self.wfile.write(body)
 
     def log_message(self, *_: object) -> None:
         """Say nothing."""
@@ -57,7 +59,7 @@ class _Exposition(BaseHTTPRequestHandler):
 
 @pytest.fixture(scope="session")
 def prometheus_url() -> Iterator[str]:
-    """Address of a Prometheus that has scraped the series above."""
+    """Address of a Prometheus that has scraped the series above, and goes on scraping those of `moving`."""
     server = ThreadingHTTPServer(("127.0.0.1", 0), _Exposition)
     threading.Thread(target=server.serve_forever, daemon=True).start()
     job = {"job_name": "series", "static_configs": [{"targets": [f"127.0.0.1:{server.server_port}"]}]}

@@ -9,6 +9,7 @@ import re
 from collections.abc import Iterator, Sequence
 from typing import Any
 
+from analysis.compare.faults import faults as comparison_faults
 from analysis.spec.arguments import Argument
 from analysis.spec.metric import Metric
 from analysis.spec.providers import Provider
@@ -66,6 +67,7 @@ def metric_errors(metric: Metric, path: Path) -> Iterator[FieldError]:
         yield from _limit_errors(getattr(metric, name), least, path / str(Metric.model_fields[name].alias))
     yield from _count_errors(metric, path)
     yield from provider_errors(metric.provider, path / "provider")
+    yield from _comparison_errors(metric, path / "compare")
 
 
 def _limit_errors(value: int | str | None, least: int, path: Path) -> Iterator[FieldError]:
@@ -102,6 +104,14 @@ def _count_errors(metric: Metric, path: Path) -> Iterator[FieldError]:
         yield (path / "consecutiveSuccessLimit").error(
             f"with failureLimit must not be more than count ({count}): it could never be reached"
         )
+
+
+def _comparison_errors(metric: Metric, path: Path) -> Iterator[FieldError]:
+    for field, text in comparison_faults(metric):
+        place = path
+        for part in field.split(".") if field else ():
+            place = place / part
+        yield place.error(text)
 
 
 def provider_errors(provider: Provider, path: Path) -> Iterator[FieldError]:

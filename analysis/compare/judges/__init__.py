@@ -1,0 +1,17 @@
+"""The judges, by the name people write under `compare.judge`. One file each, one row here."""
+
+from __future__ import annotations
+
+from analysis.compare.judgement import Judge
+from analysis.compare.judges.sequential import Sequential
+from analysis.spec.compare import Compare
+
+JUDGES: dict[str, Judge] = {"Sequential": Sequential()}
+
+
+def judge_of(compare: Compare) -> Judge:
+    """The judge a comparison names, or the default."""
+    return JUDGES[compare.effective_judge]
+
+
+__all__ = ["JUDGES", "judge_of"]

@@ -1,0 +1,53 @@
+"""A `compare` block as numbers: percentages read, defaults applied, the promise divided.
+
+falseAlarms 5, two comparisons in the run      alpha 0.025 each (Bonferroni: no comparison knows of the other)
+allowedIncrease 10                             ratios up to 1.1 are fine
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from analysis.compare.faults import NUMBERS, faults, number
+from analysis.providers.base import Misconfigured
+from analysis.spec import Metric, parse_duration
+from analysis.spec.compare import DEFAULT_ALLOWED_INCREASE, DEFAULT_FALSE_ALARMS
+
+MINIMUM = {"Sequential": 100.0}
+"""Data on each side, by judge, before anything is judged."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Settings:
+    """The numbers of a comparison. Ratios and shares as fractions of 1; `interval` in seconds, None: a single look."""
+
+    allowed: float
+    alpha: float
+    minimum: float
+    proven: float | None = None
+    weight: float | None = None
+    count: int | None = None
+    interval: float | None = None
+
+
+def settings_of(metric: Metric, *, rivals: int = 1) -> Settings:
+    """The numbers of a metric whose arguments are filled in. Raises Misconfigured with all faults."""
+    compare = metric.compare
+    wrong = list(faults(metric))
+    if compare is None or wrong:
+        raise Misconfigured("; ".join(f"compare{'.' * bool(field)}{field} {text}" for field, text in wrong))
+    given = {name: number(getattr(compare, name)) for name in NUMBERS}
+    allowed, alarms = given["allowed_increase"], given["false_alarms"]
+    return Settings(
+        allowed=1 + (DEFAULT_ALLOWED_INCREASE if allowed is None else allowed) / 100,
+        alpha=(DEFAULT_FALSE_ALARMS if alarms is None else alarms) / 100 / max(1, rivals),
+        minimum=given["minimum"] or MINIMUM[compare.effective_judge],
+        proven=_share(given["proven_increase"], plus=1.0),
+        weight=_share(given["weight"]),
+        count=None if metric.effective_count is None else int(metric.effective_count),
+        interval=parse_duration(metric.interval) if metric.interval else None,
+    )
+
+
+def _share(percent: float | None, *, plus: float = 0.0) -> float | None:
+    return None if percent is None else plus + percent / 100

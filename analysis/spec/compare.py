@@ -1,0 +1,85 @@
+"""A comparison: the canary beside stable, by a statistical judge instead of a fixed condition.
+
+    compare:
+      canary:
+        errors: sum(increase(http_requests_total{pod_hash="{{args.canary}}", code=~"5.."}[$window]))
+        total: sum(increase(http_requests_total{pod_hash="{{args.canary}}"}[$window]))
+      stable:
+        errors: sum(increase(http_requests_total{pod_hash="{{args.stable}}", code=~"5.."}[$window]))
+        total: sum(increase(http_requests_total{pod_hash="{{args.stable}}"}[$window]))
+
+The queries are sent through the metric's provider, whose own `query` is left out. `$window` is the time since the last
+measurement that counted (`75s`), so that nothing is counted twice or missed.
+
+What a measurement of a comparison is called, and how it is marked when it had too little to judge, stands here because
+the deciders of a run (`analysis.record`, `analysis.verdict`) need to know it.
+"""
+
+from __future__ import annotations
+
+from typing import Final, Literal
+
+from analysis.spec.base import IntOrString, Model
+
+Judge = Literal["Sequential"]
+
+DEFAULT_JUDGE: Final = "Sequential"
+DEFAULT_ALLOWED_INCREASE = 10.0
+DEFAULT_FALSE_ALARMS = 5.0
+
+STATE: Final = "compare"
+"""Key in a metric result's metadata under which a judge keeps what it has learnt."""
+VERDICT: Final = "verdict"
+"""Key in a measurement's metadata that says in words how the judge decided."""
+TOO_LITTLE: Final = "too little data"
+"""The verdict of a measurement that is Inconclusive because there is not enough to judge yet."""
+NOT_PROVEN: Final = "not proven yet"
+"""The verdict of a measurement that is Inconclusive because what provenIncrease asks for is not shown yet."""
+
+
+class Side(Model):
+    """The queries of one side."""
+
+    errors: str | None = None
+    """Number of requests that failed within `$window`; no data means none. For Sequential."""
+    total: str | None = None
+    """Number of requests within `$window`. For Sequential."""
+
+    @property
+    def queries(self) -> dict[str, str]:
+        """The queries that are set, by field."""
+        fields = {str(info.alias): getattr(self, name) for name, info in type(self).model_fields.items()}
+        return {name: text for name, text in fields.items() if text is not None}
+
+
+class Compare(Model):
+    """Compares the canary with stable, or with a fresh baseline, and judges by evidence."""
+
+    judge: Judge | None = None
+    """Sequential (default): counts of errors, may be looked at as often as wanted."""
+    canary: Side | None = None
+    """Queries of the canary."""
+    stable: Side | None = None
+    """Queries of stable, or of a baseline of the same size and age as the canary, which is better."""
+    allowed_increase: IntOrString | None = None
+    """Percent by which the canary may be worse than stable. Default 10."""
+    proven_increase: IntOrString | None = None
+    """Percent. Set: a measurement is Successful only once the canary is shown to be worse by less than this, and
+    Inconclusive before. Unset: Successful when there is enough data and no alarm."""
+    false_alarms: IntOrString | None = None
+    """Percent of good releases that may be failed by this run; divided among its comparisons. Default 5."""
+    minimum: IntOrString | None = None
+    """Least amount of data on each side before anything is judged. Default: 100 requests."""
+    weight: IntOrString | None = None
+    """Percent of the requests that the router should give to the canary. Set: when the canary is shown to get another
+    share, the measurement is Inconclusive and says so."""
+
+    @property
+    def effective_judge(self) -> str:
+        """The judge with its default."""
+        return self.judge or DEFAULT_JUDGE
+
+
+def waits(phase: str | None, metadata: dict[str, str] | None) -> bool:
+    """Whether a measurement is Inconclusive only because a comparison waits for more data."""
+    return phase == "Inconclusive" and (metadata or {}).get(VERDICT) in (TOO_LITTLE, NOT_PROVEN)

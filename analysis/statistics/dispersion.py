@@ -1,0 +1,114 @@
+"""How much more counts scatter than independent requests would, and what evidence is worth then.
+
+Requests do not fail independently: a restart, a slow neighbour, one broken client make errors come in bursts, and a
+burst lasts longer than one look. Counts then scatter more than the binomial says, and a judge that does not know it
+calls bursts regressions; with much traffic it calls every one. Two things are done about it.
+
+**Saturation.** Two sides whose error rates are the same over hours differ by tens of percent within one look. So one
+look says no more about the ratio than a spread of 0.5 (in its logarithm) lets it: counts are divided by 1 + 0.25 m p (1
+- p), m errors in all, p the canary's share of requests. Few errors are left alone, many count as no more than 16 at
+half share:
+
+    m = 4,   p = 0.5:  divided by 1.25         m = 1000, p = 0.5:  by 63.5 (16 errors left)
+
+**Discount.** The looks are kept as at most 32 consecutive batches; when there are more, neighbours are merged, so a
+batch grows with the release and bursts end up inside one. A batch with fewer than 5 errors is filled first: below that
+a deviation cannot be told from chance. What batch i deviates from the one ratio that fits the whole release best is
+
+    z_i = (x_i - m_i p_i) / sqrt(m_i p_i (1 - p_i))        x errors of the canary, p the share expected of it
+
+A steady regression moves all batches alike and leaves z small; only what comes and goes is counted. The mean square of
+z is 1 for independent requests. Its long-run variance (with covariances of neighbours up to a third of the batches
+away, Bartlett weights, as Newey and West) is the design effect: so many requests count as one. Few batches know little:
+it is drawn to a prior of 2 that has the weight of 8 batches, and is never below 1. `docs/statistics.md` measures what
+this is good for.
+
+    sum of squares 9.2 in 8 batches, no covariance     (8*2 + 9.2) / (8 + 7) = 1.68
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from analysis.statistics.evidence import NOTHING, Counts, Discount, canary_odds
+
+MOST_BATCHES = 32
+FULL_BATCH = 5.0
+"""Errors that a batch holds before the next one begins."""
+SPREAD = 0.5
+"""Standard deviation of the log of the ratio within one look that is taken for normal."""
+PRIOR = 2.0
+PRIOR_BATCHES = 8
+LAGS_PER_BATCH = 1 / 3
+
+
+def saturated(found: Counts) -> Counts:
+    """A look as the number of independent requests it is worth."""
+    if not found.tells:
+        return found
+    share = canary_odds(found, 1)
+    return found / (1 + SPREAD**2 * found.errors * share * (1 - share))
+
+
+@dataclass(frozen=True, slots=True)
+class Batches:
+    """Consecutive looks, added up to batches. The oldest first."""
+
+    items: tuple[Counts, ...] = ()
+
+    def after(self, found: Counts) -> Batches:
+        """With one more look."""
+        if self.items and self.items[-1].errors < FULL_BATCH:
+            return Batches((*self.items[:-1], self.items[-1] + found))
+        items = (*self.items, found)
+        return Batches(_halved(items) if len(items) > MOST_BATCHES else items)
+
+    def discount(self) -> Discount:
+        """What evidence from these looks is to be discounted by."""
+        deviations = _deviations([item for item in self.items if item.tells])
+        freedom = PRIOR_BATCHES + max(0, len(deviations) - 1)
+        return Discount(effect=design_effect(deviations), freedom=freedom)
+
+
+def _halved(items: Sequence[Counts]) -> tuple[Counts, ...]:
+    pairs = [items[start : start + 2] for start in range(0, len(items), 2)]
+    return tuple(sum(pair, start=NOTHING) for pair in pairs)
+
+
+def _deviations(items: Sequence[Counts]) -> list[float]:
+    if not items:
+        return []
+    ratio = common_ratio(items)
+    return [_deviation(item, ratio) for item in items]
+
+
+def common_ratio(items: Sequence[Counts], *, spare: float = 0.5) -> float:
+    """The one ratio of error rates that fits all items (Mantel-Haenszel), `spare` errors added to each side.
+
+    The items must have requests of both sides in all, and errors of stable if nothing is to spare.
+    """
+    canary = sum(item.canary_errors * item.stable_total / item.total for item in items if item.total > 0)
+    stable = sum(item.stable_errors * item.canary_total / item.total for item in items if item.total > 0)
+    whole = sum(items, start=NOTHING)
+    share = whole.canary_total / whole.total
+    return (canary + spare * (1 - share)) / (stable + spare * share)
+
+
+def _deviation(item: Counts, ratio: float) -> float:
+    odds = canary_odds(item, ratio)
+    return (item.canary_errors - item.errors * odds) / math.sqrt(item.errors * odds * (1 - odds))
+
+
+def design_effect(deviations: Sequence[float]) -> float:
+    """Of deviations with a variance of 1 when requests are independent; drawn to the prior, at least 1."""
+    lags = max(1, int(len(deviations) * LAGS_PER_BATCH))
+    own = sum(value * value for value in deviations)
+    shared = 2 * sum((1 - lag / (lags + 1)) * _products(deviations, lag) for lag in range(1, lags + 1))
+    freedom = max(0, len(deviations) - 1)
+    return max(1.0, (PRIOR * PRIOR_BATCHES + max(own, own + shared)) / (PRIOR_BATCHES + freedom))
+
+
+def _products(deviations: Sequence[float], lag: int) -> float:
+    return sum(a * b for a, b in zip(deviations, deviations[lag:], strict=False))

@@ -113,7 +113,7 @@ def _started(each: Analysis, snapshot: Snapshot, values: Mapping[str, str], posi
 def _run_spec(snapshot: Snapshot, values: Mapping[str, str], position: int) -> dict[str, Any]:
     written = snapshot.experiment["spec"]
     analysis, path = written["analyses"][position], f"spec.analyses[{position}]"
-    args = [_filled(arg, values, f"{path}.args[{number}]") for number, arg in enumerate(analysis.get("args") or ())]
+    args = [_filled(arg, values) for arg in analysis.get("args") or ()]
     library = rollout.Snapshot(
         rollout=snapshot.experiment, templates=snapshot.templates, cluster_templates=snapshot.cluster_templates
     )
@@ -126,15 +126,12 @@ def _run_spec(snapshot: Snapshot, values: Mapping[str, str], position: int) -> d
     )
 
 
-def _filled(arg: JSON, values: Mapping[str, str], path: str) -> JSON:
+def _filled(arg: JSON, values: Mapping[str, str]) -> JSON:
+    """With what it says of the experiment filled in; the validation has seen to it that all of that is known."""
     value = arg.get("value")
     if not isinstance(value, str):
         return arg
-    unknown = [tag for tag in _TAG.findall(value) if tag not in values]
-    if unknown:
-        message = f'Invalid value: "{value}": {unknown[0]} is not known; known are {", ".join(values)}'
-        raise templates.UnusableAnalysisError([templates.Problem(path=f"{path}.value", message=message)])
-    return {**arg, "value": _TAG.sub(lambda tag: values[tag.group(1)], value)}
+    return {**arg, "value": _TAG.sub(lambda tag: values.get(tag.group(1), tag.group(0)), value)}
 
 
 def _values(model: Experiment, looks: Sequence[Look], available_at: datetime) -> dict[str, str]:

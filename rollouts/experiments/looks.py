@@ -112,7 +112,7 @@ def _stands(each: Look, snapshot: Snapshot, *, deadline: timedelta, now: datetim
     before = each.before
     if before.final:
         return replace(each, status=before.status, message=before.message, since=before.since)
-    fault = services.fault(each.service, each.spec.name, each.pods, snapshot)
+    fault = services.fault(each.service, each.spec.name, snapshot)
     if fault:
         return replace(each, status=ERROR, message=fault, since=now)
     status = RUNNING if each.available else PROGRESSING

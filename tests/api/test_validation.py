@@ -379,6 +379,59 @@ def test_numbers_to_be_filled_in_are_not_judged() -> None:
     ).ok
 
 
+def experiment_step(*, analyses: list[Any] | None = None, **template: Any) -> dict[str, Any]:
+    """An `experiment` step with one template `a`."""
+    step = {"templates": [{"name": "a", "specRef": "canary", **template}]}
+    return {"experiment": {**step, **({"analyses": analyses} if analyses else {})}}
+
+
+def tagged(value: str) -> list[Any]:
+    return [{"name": "r", "templateName": "t", "args": [{"name": "x", "value": value}]}]
+
+
+HIDDEN = "analyses[0].args[0].value"
+
+
+@pytest.mark.parametrize(
+    ("step", "path", "words"),
+    [
+        (experiment_step(analyses=tagged("{{templates.b.podTemplateHash}}")), HIDDEN, "is not known; known are"),
+        (experiment_step(analyses=tagged("{{experiment.finishedAt}}")), HIDDEN, "it needs a duration"),
+        (experiment_step(metadata={"labels": {"app": "b"}}), "templates[0].metadata", "the selector must match"),
+        (experiment_step(selector={"matchLabels": {"tier": "b"}}), "templates[0].selector", "the selector must match"),
+    ],
+)
+def test_an_experiment_step_is_held_against_its_rollout(step: Any, path: str, words: str) -> None:
+    (error,) = check("Rollout", with_step(step)).errors
+    assert error.path == f"{STEP}.experiment.{path}"
+    assert words in error.message
+
+
+def test_a_service_for_pods_without_ports_is_refused_before_they_are_made() -> None:
+    raw = with_step(experiment_step(service={}))
+    assert check("Rollout", raw).ok
+    del raw["spec"]["template"]["spec"]["containers"][0]["ports"]
+    assert [error.path for error in check("Rollout", raw).errors] == [f"{STEP}.experiment.templates[0].service"]
+
+
+@pytest.mark.parametrize(
+    "step",
+    [
+        experiment_step(analyses=tagged("{{ templates.a.podTemplateHash }}-{{templates.a.replicaset.name}}")),
+        experiment_step(metadata={"labels": {"tier": "b"}}, selector={"matchLabels": {"tier": "b"}}),
+    ],
+)
+def test_what_an_experiment_step_may_say(step: Any) -> None:
+    assert check("Rollout", with_step(step)).ok
+
+
+def test_tags_and_ports_of_an_experiment() -> None:
+    bare = {"metadata": TEMPLATE["metadata"], "spec": {"containers": [{"name": "app", "image": "a"}]}}
+    good = {"name": "a", "selector": {"matchLabels": {"app": "app"}}, "template": bare}
+    raw = {"spec": {"templates": [{**good, "service": {}}], "analyses": tagged("{{templates.b.podTemplateHash}}")}}
+    assert [error.path for error in check("Experiment", raw).errors] == ["spec.templates[0].service", f"spec.{HIDDEN}"]
+
+
 def test_a_broken_rule_of_an_experiment() -> None:
     good = {"name": "a", "selector": {"matchLabels": {"app": "app"}}, "template": TEMPLATE}
     raw = {

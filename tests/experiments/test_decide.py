@@ -366,7 +366,6 @@ def test_arguments_speak_of_the_experiment() -> None:
     [
         ({"templateName": "nowhere"}, "AnalysisTemplate 'nowhere' not found"),
         ({"templateName": "nowhere", "clusterScope": True}, "ClusterAnalysisTemplate 'nowhere' not found"),
-        ({"args": [{"name": "x", "value": "{{experiment.finishedAt}}"}]}, "experiment.finishedAt is not known"),
     ],
 )
 def test_an_analysis_that_cannot_start_is_an_error(changes: Any, words: str) -> None:
@@ -432,7 +431,6 @@ def test_the_service_goes_with_the_pods() -> None:
 @pytest.mark.parametrize(
     ("asked", "taken", "words"),
     [
-        (template(service={}), [], "none of its containers names a containerPort"),
         (template(ports=PORTS, service={"name": "web"}), ["web"], "'web', which belongs to somebody else"),
         (template("candidate", ports=PORTS, service={"name": "x" * 64}), [], "longer than 63 characters"),
     ],

@@ -14,9 +14,16 @@ BOTH = [{"name": "baseline", "specRef": "stable"}, {"name": "candidate", "specRe
 STEP = {"experiment": {"duration": "1m", "templates": BOTH}}
 
 
+def serving(**options: Any) -> dict[str, Any]:
+    """A Rollout whose container names a port."""
+    found = rollout(**options)
+    found["spec"]["template"]["spec"]["containers"][0]["ports"] = [{"containerPort": 8080}]
+    return found
+
+
 def updating(*steps: Any, world: World | None = None, **spec: Any) -> World:
     """A second revision on its way, the first being stable."""
-    found = world or World(rollout(replicas=2, steps=list(steps or (STEP, {"setWeight": 50}, {"pause": {}})), **spec))
+    found = world or World(serving(replicas=2, steps=list(steps or (STEP, {"setWeight": 50}, {"pause": {}})), **spec))
     found.settle()
     found.image("app:2")
     found.settle()
@@ -288,7 +295,7 @@ def routed() -> World:
         "stableService": "stable",
     }
     world = World(
-        rollout(replicas=2, steps=[step, {"setWeight": 50}, {"pause": {}}], canary=canary),
+        serving(replicas=2, steps=[step, {"setWeight": 50}, {"pause": {}}], canary=canary),
         services=["canary", "stable"],
         routers=ROUTER,
     )

@@ -8,7 +8,7 @@ from rollouts.api.canary import CanaryStrategy, ReplicaProgressThreshold
 from rollouts.api.errors import FieldError, Path
 from rollouts.api.percentages import percentage
 from rollouts.api.rollout import RolloutSpec
-from rollouts.api.validation import analysis, common, steps, traffic
+from rollouts.api.validation import analysis, common, steps, traffic, tried
 from rollouts.api.validation.bluegreen import anti_affinity_errors
 
 _NON_NEGATIVE = (
@@ -31,6 +31,7 @@ def errors(spec: RolloutSpec, strategy: CanaryStrategy, path: Path) -> Iterator[
     yield from _background_errors(strategy, path / "analysis")
     for index, step in enumerate(strategy.steps or ()):
         yield from steps.errors(step, strategy, path / "steps" / index)
+    yield from tried.errors(spec, strategy, path / "steps")
 
 
 def _limit_errors(strategy: CanaryStrategy, path: Path) -> Iterator[FieldError]:

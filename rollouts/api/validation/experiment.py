@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 from rollouts.api.errors import FieldError, Path
 from rollouts.api.experiment import Experiment, ExperimentSpec, ExperimentTemplate
-from rollouts.api.validation import common, pods
+from rollouts.api.validation import common, pods, tried
 
 SPEC = Path.of("spec")
 
@@ -20,9 +20,7 @@ def errors(experiment: Experiment) -> Iterator[FieldError]:
     yield from common.no_duplicates([template.name for template in spec.templates], path, "name")
     for index, template in enumerate(spec.templates):
         yield from _template_errors(template, spec, path / index)
-    yield from common.duration(spec.duration, SPEC / "duration")
-    if common.TEMPLATED.search(spec.duration or ""):
-        yield (SPEC / "duration").error("arguments are not known here: write a duration such as 30s or 1h")
+    yield from tried.duration_errors(spec.duration, SPEC / "duration")
     yield from common.at_least(0, spec.scale_down_delay_seconds, SPEC / "scaleDownDelaySeconds")
     yield from _analysis_errors(spec)
 
@@ -38,14 +36,16 @@ def _template_errors(template: ExperimentTemplate, spec: ExperimentSpec, path: P
         selector=template.selector, template=template.template, at=path / "selector", template_at=path / "template"
     )
     yield from pods.template_errors(template.template, path / "template")
+    if template.service is not None:
+        yield from tried.port_errors(template.template, path / "service")
 
 
 def _analysis_errors(spec: ExperimentSpec) -> Iterator[FieldError]:
-    runs = spec.analyses or []
+    runs, names = spec.analyses or [], [template.name for template in spec.templates]
     yield from common.no_duplicates([run.name for run in runs], SPEC / "analyses", "name")
     for index, run in enumerate(runs):
         if not run.template_name:
             yield (SPEC / "analyses" / index / "templateName").error("is required")
-        yield from common.no_duplicates(
-            [arg.name for arg in run.args or ()], SPEC / "analyses" / index / "args", "name"
-        )
+        args = SPEC / "analyses" / index / "args"
+        yield from common.no_duplicates([arg.name for arg in run.args or ()], args, "name")
+        yield from tried.tag_errors(run.args or (), templates=names, timed=spec.duration is not None, path=args)

@@ -19,7 +19,7 @@ from rollouts.api.steps import (
     SetMirrorRoute,
     StringMatch,
 )
-from rollouts.api.validation import analysis, common
+from rollouts.api.validation import analysis, common, tried
 
 WEIGHT_ROUTERS = frozenset(("smi", "alb", "istio", "plugins"))
 HEADER_ROUTERS = frozenset(("istio", "alb", "apisix", "plugins"))
@@ -105,7 +105,7 @@ def _match_errors(match: StringMatch, path: Path) -> Iterator[FieldError]:
 def _experiment(value: RolloutExperimentStep, strategy: CanaryStrategy, path: Path) -> Iterator[FieldError]:
     if not value.templates:
         yield (path / "templates").error("at least one template is required")
-    yield from common.duration(value.duration, path / "duration")
+    yield from tried.duration_errors(value.duration, path / "duration")
     yield from common.at_least(0, value.scale_down_delay_seconds, path / "scaleDownDelaySeconds")
     yield from common.no_duplicates([template.name for template in value.templates], path / "templates", "name")
     for index, template in enumerate(value.templates):

@@ -32,6 +32,7 @@ STEP = st.one_of(
     st.builds(lambda seconds: {"pause": {"duration": seconds}}, st.integers(0, 60)),
     st.just({"pause": {}}),
     st.just({"analysis": {"templates": [{"templateName": "smoke"}]}}),
+    st.just({"experiment": {"duration": "1m", "templates": [{"name": "a", "specRef": "stable"}]}}),
 )
 SCALE = st.one_of(
     st.builds(lambda weight: {"setCanaryScale": {"weight": weight}}, st.integers(0, 100)),
@@ -82,6 +83,9 @@ class Storm(RuleBasedStateMachine):
         else:
             if plan.requeue_after != 0:
                 assert self.world.plan().empty, (plan, self.world.last)
+            wanted = [one for one in self.unfinished() if not one["spec"].get("terminate")]
+            named = self.world.status.get("canary", {}).get("currentExperiment")
+            assert [one["metadata"]["name"] for one in wanted] in ([], [named])
         self.safe(before)
 
     def before(self) -> Any:
@@ -106,6 +110,15 @@ class Storm(RuleBasedStateMachine):
         running = sorted(name for name, run in self.world.runs.items() if not run.get("status"))
         if running:
             self.world.finish(data.draw(st.sampled_from(running)), phase)
+
+    @rule(phase=st.sampled_from(["Running", *RUN_PHASES]))
+    def experiments_move(self, phase: str) -> None:
+        for experiment in self.unfinished():
+            experiment["status"] = {"phase": phase}
+
+    def unfinished(self) -> list[Any]:
+        every = self.world.experiments.values()
+        return [one for one in every if one.get("status", {}).get("phase") in (None, "Running")]
 
     @rule(version=st.integers(1, 4))
     def change_image(self, version: int) -> None:
@@ -157,6 +170,7 @@ class Storm(RuleBasedStateMachine):
             for name, run in self.world.runs.items():
                 if not run.get("status"):
                     self.world.finish(name)
+            self.experiments_move("Successful")
             self.world.advance(130)
         self.world.advance(700)
         self.world.settle()

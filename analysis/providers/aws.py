@@ -37,13 +37,22 @@ _SESSION = "rollouts"
 _ENDPOINT = re.compile(
     r"(?:^|\.)([a-z][a-z0-9-]*)\.[a-z]{2}(?:-[a-z]+)+-\d\.(?:amazonaws\.com(?:\.cn)?|api\.aws|on\.aws)$"
 )
-_SIGNING_NAMES = {"aps-workspaces": "aps", "monitoring": "monitoring", "lambda-url": "lambda"}
+_SIGNING_NAMES = {
+    "aps-workspaces": "aps",
+    "execute-api": "execute-api",
+    "lambda-url": "lambda",
+    "vpc-lattice-svcs": "vpc-lattice-svcs",
+    "es": "es",
+    "aoss": "aoss",
+}
+"""Services that answer questions, by how their addresses name them. Nothing is signed for others (STS, IAM, …): whoever
+may write an AnalysisTemplate must not be able to act as the controller there."""
 
 
 def service_of(url: str, *, default: str) -> str:
     """The name AWS signs requests to this address by: `aps` for Managed Prometheus, `execute-api` for API Gateway."""
     found = _ENDPOINT.search(urlsplit(url).hostname or "")
-    return _SIGNING_NAMES.get(found[1], found[1]) if found else default
+    return _SIGNING_NAMES.get(found[1], default) if found else default
 
 
 def region_of(given: str | None, environment: Mapping[str, str], *, where: str) -> str:

@@ -33,7 +33,16 @@ from analysis.language import ConditionError, evaluate_time, plain_float
 from analysis.providers.authentication import authenticator
 from analysis.providers.aws import Accounts
 from analysis.providers.base import Answer, Context, Misconfigured, Refused, seconds_allowed
-from analysis.providers.http import CONNECT_SECONDS, DESTINATIONS, Destination, Pools, bounded, refusal, transport_error
+from analysis.providers.http import (
+    CONNECT_SECONDS,
+    DESTINATIONS,
+    Destination,
+    Pools,
+    bounded,
+    credentials_sent,
+    refusal,
+    transport_error,
+)
 from analysis.providers.retries import retrying
 from analysis.spec import Metric, parse_duration
 from analysis.spec.providers import Prometheus as Config
@@ -60,11 +69,15 @@ class Reply:
 class Connection(PrometheusConnect):  # type: ignore[misc]  # the library has no types
     """The library's connection, asking by POST and keeping the whole reply."""
 
-    def ask(self, path: str, form: Mapping[str, str], *, timeout: float) -> Reply:
-        """Send a query. Raises ProviderError."""
+    def ask(
+        self, path: str, form: Mapping[str, str], *, timeout: float, hide: Callable[[str], None] = lambda text: None
+    ) -> Reply:
+        """Send a query. `hide` is given what must not be seen in anything made of the answer. Raises ProviderError."""
         reply = self._send("POST", path, form, timeout)
         if reply.status_code in _FALL_BACK:
             reply = self._send("GET", path, form, timeout)
+        for text in credentials_sent(reply):
+            hide(text)
         if reply.status_code // 100 != 2:
             raise self._refused(reply, form["query"])
         return self._read(reply)
@@ -151,7 +164,7 @@ class PrometheusProvider:
         path, form = _request(config, context.now, timeout)
 
         def work() -> Reply:
-            return self._connection(destination, config, timeout).ask(path, form, timeout=timeout)
+            return self._connection(destination, config, timeout).ask(path, form, timeout=timeout, hide=context.hide)
 
         reply: Reply = await retrying(timeout)(self._pools.call, destination, work)
         return answer(reply)

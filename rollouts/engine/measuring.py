@@ -6,28 +6,23 @@ metrics stays until its Rollout's history drops it, or until its own `ttlStrateg
 
 from __future__ import annotations
 
-import base64
-import contextlib
 import os
 from collections.abc import Iterator, Mapping
 from datetime import UTC, datetime, timedelta
-from pathlib import Path
 from typing import Any
 
 from analysis.assess import Assessment, assess, record
 from analysis.measure import measure
 from analysis.providers import Context, Provider
-from analysis.providers.base import Missing, Refused
-from analysis.spec import COMPLETED, ERROR, FAILED, SUCCESSFUL, RunStatus, SecretKeyRef
+from analysis.spec import COMPLETED, ERROR, FAILED, SUCCESSFUL, RunStatus
 from rollouts.api import kinds, parse
 from rollouts.api.analysis import AnalysisRun
 from rollouts.engine.client import Api
-from rollouts.engine.errors import ApiError, NotFoundError
+from rollouts.engine.secrets import Secrets, home_namespace
 from rollouts.plan import Delete, Event, Plan
 from rollouts.strategy import patching, times
 
 JSON = Mapping[str, Any]
-SERVICE_ACCOUNT_NAMESPACE = Path("/var/run/secrets/kubernetes.io/serviceaccount/namespace")
 
 
 class Measuring:
@@ -35,9 +30,8 @@ class Measuring:
 
     def __init__(self, *, api: Api, providers: Mapping[str, Provider], home: str | None = None) -> None:
         """`home` is the controller's namespace, where accounts of providers are read; default: this pod's."""
-        self._api = api
         self._providers = providers
-        self._home = home or home_namespace(os.environ)
+        self._secrets = Secrets(api=api, home=home or home_namespace(os.environ))
 
     async def decide(self, obj: JSON, now: datetime) -> Plan:
         """The plan for a run; measures on the way what is due."""
@@ -68,46 +62,18 @@ class Measuring:
             spec=run.spec,
             status=look.status,
             providers=self._providers,
-            read_secret=lambda ref: self._secret(namespace, ref),
+            read_secret=lambda ref: self._secrets.argument(namespace, ref),
             run=Context(
                 now=now,
                 run_name=metadata["name"],
                 run_namespace=namespace,
                 run_uid=metadata["uid"],
-                read_account=lambda name, namespaced: self._account(namespace if namespaced else self._home, name),
+                read_account=lambda name, namespaced: self._secrets.account(
+                    namespace if namespaced else self._secrets.home, name
+                ),
             ),
         )
         return record(spec=run.spec, status=look.status, measured=measured)
-
-    async def _secret(self, namespace: str, ref: SecretKeyRef) -> str:
-        values = await self._account(namespace, ref.name)
-        if ref.key not in values:
-            raise Missing(f"secret {ref.name} has no key {ref.key}")
-        return values[ref.key]
-
-    async def _account(self, namespace: str, name: str) -> dict[str, str]:
-        """The values of a Secret that are text. Raises Missing, or Refused where it can't be read."""
-        try:
-            secret = await self._api.get(kinds.SECRET, namespace, name)
-        except NotFoundError as error:
-            raise Missing(f"secret {name} does not exist in namespace {namespace}") from error
-        except ApiError as error:
-            raise Refused(f"secret {name} in namespace {namespace} cannot be read: {error}") from error
-        return dict(_texts(secret.get("data") or {}))
-
-
-def _texts(data: Mapping[str, str]) -> Iterator[tuple[str, str]]:
-    """The values by key; binary ones, which may stand beside those that are asked for, are left out."""
-    for key, text in data.items():
-        with contextlib.suppress(ValueError):
-            yield key, base64.b64decode(text).decode()
-
-
-def home_namespace(environment: Mapping[str, str], *, file: Path = SERVICE_ACCOUNT_NAMESPACE) -> str:
-    """The controller's own namespace: POD_NAMESPACE, else its service account's, else the peer's usual one."""
-    if own := environment.get("POD_NAMESPACE"):
-        return own
-    return file.read_text().strip() if file.exists() else "argo-rollouts"
 
 
 def _unreadable(obj: JSON, message: str, now: datetime) -> Plan:

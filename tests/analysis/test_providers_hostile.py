@@ -151,11 +151,13 @@ async def test_refusals(name: str, what: str, monkeypatch: pytest.MonkeyPatch) -
 
 
 def echo(code: int) -> Callable[[Request], Reply]:
-    """All that was sent, as the answer: headers one by one, the body, the path."""
+    """All that was sent, as the answer, credentials first, in every place where a reason may stand."""
 
     def serve(request: Request) -> Reply:
-        sent = [f"{name}: {text}" for name, text in request.headers.items()] + [request.body, request.path]
-        return Reply(code=code, body=json.dumps({"ok": " ".join(sent), "message": " ".join(reversed(sent))}))
+        headers = sorted(request.headers.items(), key=lambda item: item[0] in ("Host", "User-Agent", "Accept"))
+        sent = " ".join([*(f"{name}: {text}" for name, text in headers), request.body, request.target])
+        shown = dict.fromkeys(("ok", "message", "error", "detail", "errorMessage", "Message"), sent)
+        return Reply(code=code, body=json.dumps({**shown, "errors": [{"message": sent}], "warnings": [sent]}))
 
     return serve
 
@@ -170,6 +172,7 @@ async def test_secrets_are_nowhere(
     monkeypatch.setattr("analysis.providers.retries.ATTEMPTS", 1)
     found = await asked(SERVICES[name], echo(code), monkeypatch)
     assert found.server.seen
+    assert "failed unexpectedly" not in found.message
     kept = f"{found.measured!r} {found.measured.measurement.to_api()} {caplog.text}"
     assert [trace for trace in TRACES if trace in kept] == []
 

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import pytest
 
 from rollouts.api import kinds
+from rollouts.engine.jobs import KUBECONFIG_VARIABLE, NAMESPACE_VARIABLE
 from tests.cluster.controllers import OwnController
+from tests.cluster.harness import Kubectl
 from tests.cluster.space import JSON, Space
 
 GOOD, BAD, SLOW, MISSING = "example/check:1", "example/fails:1", "example/slow:1", "example/does-not-exist:1"
@@ -84,6 +87,26 @@ def test_a_run_that_is_terminated_takes_its_job_along(space: Space) -> None:
     status = ended(space)
     assert status["metricResults"][0]["measurements"][0]["message"] == "Metric Terminated"
     space.until("the Job is gone", lambda: not jobs(space))
+
+
+def test_jobs_of_another_cluster(
+    space: Space, own_controller: Any, kubeconfig: Path, kubectl: Kubectl, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """By a kubeconfig of their own (which leads here again) and in a namespace of their own."""
+    elsewhere = f"{space.namespace}-jobs"
+    kubectl.apply({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": elsewhere}})
+    monkeypatch.setenv(KUBECONFIG_VARIABLE, str(kubeconfig))
+    monkeypatch.setenv(NAMESPACE_VARIABLE, elsewhere)
+    controller: OwnController = own_controller()
+    space.create(run(GOOD))
+    status = ended(space)
+    assert status["phase"] == "Successful"
+    assert status["metricResults"][0]["measurements"][0]["metadata"]["job-namespace"] == elsewhere
+    assert jobs(space) == {}
+    (job,) = kubectl.json("get", "jobs", "--namespace", elsewhere)["items"]
+    assert "ownerReferences" not in job["metadata"]
+    assert controller.counts()["POST jobs"] == 0
+    kubectl("delete", "namespace", elsewhere, "--wait=false")
 
 
 def test_a_controller_that_dies_after_creating_it_goes_on_with_it(space: Space, own_controller: Any) -> None:

@@ -6,7 +6,6 @@ import base64
 import json
 from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -15,7 +14,7 @@ from analysis.providers import Answer, Context
 from analysis.spec import Measurement, Metric
 from rollouts.api import kinds
 from rollouts.engine.client import Request
-from rollouts.engine.measuring import Measuring, home_namespace
+from rollouts.engine.measuring import Measuring
 from rollouts.plan import Delete, Plan
 from tests.engine.memory import MemoryApi, merge, refusal
 
@@ -256,11 +255,3 @@ async def test_a_missing_account_is_named_with_its_namespace(monkeypatch: pytest
     monkeypatch.setenv("POD_NAMESPACE", "controllers-home")
     bench = Bench(WithAccount(namespaced=False), metric(consecutiveErrorLimit=0))
     assert "secret acme does not exist in namespace controllers-home" in (await bench.through())["message"]
-
-
-def test_home(tmp_path: Path) -> None:
-    mounted = tmp_path / "namespace"
-    assert home_namespace({}, file=mounted) == "argo-rollouts"
-    mounted.write_text("team\n")
-    assert home_namespace({}, file=mounted) == "team"
-    assert home_namespace({"POD_NAMESPACE": "own"}, file=mounted) == "own"

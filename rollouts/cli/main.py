@@ -79,6 +79,24 @@ TERMINATE = (
 )
 SET = (Verb(name="image", help="Set images of containers.", module=f"{_VERBS}.set_image"),)
 
+
+def _sync(name: str, help: str, module: str = "", function: str = "run") -> Verb:
+    return Verb(name=name, help=help, module=f"{_VERBS}.sync_{module or name}", function=function)
+
+
+GIT_SYNC_VERBS = (
+    _sync("list", "List GitSyncs."),
+    _sync("get", "Show a GitSync and its objects."),
+    _sync("diff", "Show what a sync would change, object by object."),
+    _sync("now", "Sync now."),
+    _sync("history", "List what was applied."),
+    _sync("rollback", "Apply an earlier commit, and hold the present one."),
+    _sync("suspend", "Stop syncing.", function="suspend"),
+    _sync("resume", "Go on syncing, and end a hold.", module="suspend", function="resume"),
+    _sync("confirm", "Allow deletions that wait for a person."),
+    _sync("import", "Make a GitSync of an Argo CD Application or a Flux Kustomization."),
+)
+
 PLUGIN_VERBS = (
     _verb(
         "get", "Show a Rollout: state, why it waits, tree of revisions and pods.", LOOK, verbs=GET, default="rollout"
@@ -94,6 +112,7 @@ PLUGIN_VERBS = (
     _verb("set", "Set the image of a Rollout: `set image app app=example/app:2`.", STEER, verbs=SET),
     _verb("undo", "Go back to an earlier revision.", STEER),
     _verb("terminate", "End an AnalysisRun or Experiment now.", STEER, verbs=TERMINATE),
+    _verb("sync", "Look at and steer GitSyncs: what is in Git, and what of it is applied.", MORE, verbs=GIT_SYNC_VERBS),
     _verb("create", "Create objects from manifests.", MORE),
     LINT,
     _verb("completion", "Print a completion script for a shell.", MORE, globals=False),

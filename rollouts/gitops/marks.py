@@ -46,8 +46,9 @@ def tracked_by(body: JSON, ref: Ref) -> str | None:
 def foreign_owner(body: JSON, ref: Ref, *, sync: str) -> str | None:
     """Who else manages the live object, for people; None when nobody does."""
     other = tracked_by(body, ref)
-    if other is not None and other != sync:
-        return f"the sync {other!r}"
+    if other is not None:
+        # What was adopted once is ours, even if the other tool's mark is still there.
+        return None if other == sync else f"the sync {other!r}"
     metadata = body.get("metadata", {})
     for key, label in _FOREIGN_LABELS.items():
         if value := (metadata.get("labels") or {}).get(key):

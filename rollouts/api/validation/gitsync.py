@@ -16,6 +16,7 @@ SOURCE = SPEC / "source"
 POLICY = SPEC / "syncPolicy"
 
 ALWAYS_ON = ("ServerSideApply", "ApplyOutOfSyncOnly", "RespectIgnoreDifferences", "FailOnSharedResource", "PruneLast")
+NOT_YET = ("image_update", "forge")
 PER_OBJECT = ("Replace", "Force")
 PROPAGATION = ("background", "foreground", "orphan")
 
@@ -32,6 +33,9 @@ def errors(sync: GitSync) -> Iterator[FieldError]:
     yield from _policy_errors(spec.sync_policy or SyncPolicy())
     for index, row in enumerate(spec.ignore_differences or ()):
         yield from _ignore_errors(row, SPEC / "ignoreDifferences" / index)
+    for field in NOT_YET:
+        if getattr(spec, field) is not None:
+            yield (SPEC / str(GitSyncSpec.model_fields[field].alias)).error("is not supported yet: take it out")
     for index, note in enumerate(spec.info or ()):
         if not note.name:
             yield (SPEC / "info" / index / "name").error("is required")

@@ -131,10 +131,13 @@ class _Pass:
         keys = Keys.of(decoded(await self._secret(wanted.secret_ref.name, "spec.source.verify.secretRef")))
         return Verification(keys=keys, mode=Mode(wanted.mode or "HEAD"))
 
-    def pipeline(self, repository: Repository, verification: Verification | None = None) -> Pipeline:
+    def pipeline(
+        self, repository: Repository, verification: Verification | None = None, *, own_rights: bool = False
+    ) -> Pipeline:
         """As the ServiceAccount, but for the record and for what only the controller may see."""
+        api = self.means.api if own_rights else self.means.api.acting_as(account(self.sync, self.means.account))
         return Pipeline(
-            cluster=Cluster(self.means.api.acting_as(account(self.sync, self.means.account))),
+            cluster=Cluster(api),
             observer=Cluster(self.means.api),
             repository=repository,
             records=StatusRecords(api=self.means.api, owner=self.obj, absorbed=self.around.absorbed),
@@ -193,6 +196,28 @@ async def _sync(this: _Pass) -> Finding:
         except SyncError as error:
             error.commit, error.resolved = commit, resolved  # type: ignore[attr-defined]
             raise
+
+
+async def preview(obj: JSON, means: Means, *, revision: str = "") -> Comparison:
+    """What a sync would do now, seen with the caller's own rights. SyncError when it can't be told."""
+    parsed = parse(kinds.GIT_SYNC, obj)
+    if parsed.model is None:
+        raise SourceError("; ".join(map(str, parsed.errors)))
+    now = datetime.now(UTC)
+    mandate = Mandate(operation={"sync": {"revision": revision}} if revision else {}, explicit=True)
+    nobody = Surroundings(
+        current=lambda: obj,
+        blockers=tuple,
+        heals=lambda: (0, None),
+        news=lambda: False,
+        absorbed=lambda kind, answer: None,
+    )
+    this = _Pass(obj, parsed.model, Finding(mandate=mandate, began=now, at=now), means, nobody)
+    verification = await this.verification()
+    async with this.opened() as access:
+        repository = this.repository(access)
+        commit = await _target(this, access, await repository.resolve())
+        return await this.pipeline(repository, verification, own_rights=True).compare(commit)
 
 
 async def _target(this: _Pass, access: Access, resolved: str) -> str:

@@ -1,0 +1,92 @@
+"""`sync get NAME`: what is in Git, what is applied, what it waits for, and each object."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Annotated
+
+import typer
+
+from rollouts.api.kinds import GIT_SYNC
+from rollouts.cli.output import Format, printed
+from rollouts.cli.render import Cell, table
+from rollouts.cli.session import Session
+from rollouts.cli.syncs import JSON, last_state, ready, status, sync_names, word
+from rollouts.cli.text import BAD, BOLD, FAINT, WARN, Line, Span
+
+
+def run(
+    ctx: typer.Context,
+    name: Annotated[str, typer.Argument(metavar="GITSYNC", autocompletion=sync_names)],
+    output: Annotated[Format | None, typer.Option("--output", "-o", help="Print the object instead.")] = None,
+) -> None:
+    """Show a GitSync: revision, health, what it waits for, what is held or contested, and its objects."""
+    session = Session.of(ctx)
+    found = {**session.find(GIT_SYNC, name), "kind": GIT_SYNC.kind}
+    if output not in (None, Format.wide):
+        session.terminal.say(printed(found, form=output, kind=GIT_SYNC))
+        return
+    session.terminal.show([*_head(found), *_notes(found), *_objects(found)])
+
+
+def _head(sync: JSON) -> Iterator[Line]:
+    state, source = status(sync), sync["spec"]["source"]
+    reason, message = ready(sync)
+    yield _row("Name", Span(sync["metadata"]["name"]))
+    yield _row("Namespace", Span(sync["metadata"]["namespace"]))
+    yield _row("Source", Span(f"{source['repoURL']} {source.get('path') or '.'}"))
+    yield _row("Revision", Span(str((state.get("summary") or {}).get("shortRevision") or "-")))
+    yield _row("Sync", word((state.get("sync") or {}).get("status")))
+    health = state.get("health") or {}
+    yield _row("Health", word(health.get("status")), Span(f"  {health.get('message') or ''}"))
+    yield _row("Ready", Span(reason or "-"), Span(f"  {message}"))
+    last = last_state(sync)
+    if last:
+        who = (last.get("operation") or {}).get("initiatedBy") or {}
+        by = f"  by {who['username']}" if who.get("username") else ""
+        yield _row("Last sync", word(last.get("phase")), Span(f"  {last.get('message') or ''}{by}"))
+
+
+def _row(title: str, *spans: Span) -> Line:
+    return (Span(f"{title + ':':<16} ", BOLD), *spans)
+
+
+def _notes(sync: JSON) -> Iterator[Line]:
+    """What a person may have to do something about."""
+    state = status(sync)
+    plan, hold = state.get("plan") or {}, state.get("hold") or {}
+    if plan.get("waitingFor"):
+        counts = ", ".join(f"{plan.get(key) or 0} to {key}" for key in ("create", "update", "prune"))
+        yield _row("Waiting", Span(str(plan["waitingFor"]), WARN), Span(f"  ({counts})", FAINT))
+    if hold:
+        yield _row("Held", Span(f"{str(hold.get('revision'))[:8]} ({hold.get('reason')})", WARN))
+    for text in plan.get("protected") or ():
+        yield _row("Kept", Span(str(text)))
+    if plan.get("protected"):
+        yield _row("", Span(f"delete them with: sync confirm {sync['metadata']['name']}", FAINT))
+    for row in state.get("contested") or ():
+        yield _row("Contested", Span(f"{row['resource']} {row['path']}, also written by {row.get('manager')}", WARN))
+    for row in state.get("rejected") or ():
+        what = row.get("image") or str(row.get("revision"))[:8]
+        yield _row("Rejected", Span(f"{what} by Rollout {row.get('rollout')}: {row.get('reason')}", BAD))
+
+
+def _objects(sync: JSON) -> list[Line]:
+    rows = status(sync).get("resources") or ()
+    if not rows:
+        return []
+    header: list[Cell] = [(Span(title, BOLD),) for title in ("KIND", "NAME", "SYNC", "HEALTH", "MESSAGE")]
+    return [(), *table([header, *map(_cells, rows)])]
+
+
+def _cells(row: JSON) -> list[Cell]:
+    health = row.get("health") or {}
+    where = f"{row['namespace']}/{row['name']}" if row.get("namespace") else str(row["name"])
+    extra = "to be pruned; " if row.get("requiresPruning") else ""
+    return [
+        (Span(str(row["kind"])),),
+        (Span(where),),
+        (word(row.get("status")),),
+        (word(health.get("status")),),
+        (Span(extra + str(row.get("message") or health.get("message") or "")),),
+    ]

@@ -1,0 +1,106 @@
+"""`kubectl rollouts sync …` as people use it, with the real API server, a real Git server and our controller."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+from typer.testing import CliRunner
+
+from rollouts.cli.main import plugin_app
+from tests.cluster.gitsyncs import AUTOMATED, Synced, config
+
+Run = Callable[..., Any]
+SECRET = "apiVersion: v1\nkind: Secret\nmetadata: {name: s}\nstringData: {token: VALUE}\n"
+
+
+@pytest.fixture
+def run(kubeconfig: Path, namespace: str) -> Run:
+    """`run("list")`: what `sync list` says; it must be a success unless `code` says."""
+
+    def invoke(line: str, *, code: int = 0) -> str:
+        words = ["sync", *line.split(), "--kubeconfig", str(kubeconfig), "--namespace", namespace]
+        result = CliRunner().invoke(plugin_app, words, prog_name="kubectl rollouts")
+        assert result.exit_code == code, result.stdout + result.stderr
+        return result.stdout + result.stderr
+
+    return invoke
+
+
+def test_a_commit_from_diff_to_history(syncing: Synced, run: Run) -> None:
+    first = syncing.bare.commit({"a.yaml": config("a"), "s.yaml": SECRET.replace("VALUE", "hunter22")})
+    syncing.create()
+    syncing.until("it is compared", lambda: syncing.state()[0] == "OutOfSync")
+    assert "a person applies it" in run("list")
+    shown = run("diff shop --exit-code", code=1)
+    assert "=== ConfigMap" in shown
+    assert "+  value: '1'" in shown
+    assert "(hidden " in shown
+    assert "hunter22" not in shown
+    assert f"{first[:8]}: applied" in run("now shop")
+    assert "no differences" in run("diff shop")
+    listed = run("get shop")
+    assert "Synced" in listed
+    assert "ConfigMap" in listed
+    assert "there is no GitSync" in run("get shoop", code=1)
+    assert first[:12] in run("history shop")
+
+
+def test_back_held_and_on_again(syncing: Synced, run: Run) -> None:
+    """R30 in one verb."""
+    first = syncing.bare.commit({"a.yaml": config("a", "1")})
+    syncing.create(automated=AUTOMATED)
+    syncing.until_synced(first)
+    second = syncing.bare.commit({"a.yaml": config("a", "2")})
+    run("now shop")
+    syncing.until_synced(second)
+    assert f"{second[:8]} is held" in run("rollback shop")
+    assert syncing.values() == {"a": "1"}
+    assert "held" in run("history shop")
+    assert "Held:" in run("get shop")
+    assert "has applied no other commit" not in run("resume shop")
+    syncing.until("the hold is over", lambda: "hold" not in syncing.status)
+    syncing.ask("1")
+    syncing.until_synced(second)
+    run("suspend shop")
+    syncing.until("it says so", lambda: syncing.condition("Ready").get("reason") == "Suspended")
+    run("resume shop")
+    syncing.until_synced(second)
+
+
+def test_deletions_are_confirmed_as_they_were_shown(syncing: Synced, run: Run) -> None:
+    """R13."""
+    files: dict[str, str | None] = {f"{name}.yaml": config(name) for name in "abcdefgh"}
+    syncing.create(automated=AUTOMATED)
+    syncing.bare.commit(files)
+    run("now shop")
+    syncing.bare.commit({name: None for name in files if name != "a.yaml"})
+    run("now shop")
+    assert len(syncing.values()) == 8
+    assert "Kept:" in run("get shop")
+    assert run("confirm shop --yes").count("  delete  ConfigMap") == 7
+    assert syncing.values() == {"a": "1"}
+    assert "has no deletions that wait" in run("confirm shop --yes", code=1)
+
+
+def test_a_failed_sync_is_a_failed_command(syncing: Synced, run: Run) -> None:
+    syncing.bare.commit({"a.yaml": "kind: ["})
+    syncing.create()
+    assert "a.yaml" in run("now shop", code=1)
+
+
+def test_an_application_becomes_a_suspended_gitsync(syncing: Synced, run: Run, tmp_path: Path) -> None:
+    file = tmp_path / "application.yaml"
+    file.write_text(
+        "apiVersion: argoproj.io/v1alpha1\nkind: Application\nmetadata: {name: moved, namespace: argocd}\n"
+        f"spec: {{source: {{repoURL: '{syncing.server.url()}', path: .}}, "
+        f"destination: {{namespace: {syncing.space.namespace}}}, syncPolicy: {{automated: {{prune: true}}}}}}\n"
+    )
+    said = run(f"import -f {file} --service-account deployer --apply")
+    assert "gitsync 'moved' created, suspended" in said
+    assert "then: kubectl rollouts sync resume moved" in said
+    assert syncing.kubectl.json("get", "gitsync", "moved")["spec"]["suspend"] is True
+    file.write_text(file.read_text().replace("path: .", "chart: redis"))
+    assert "refused: spec.source.chart" in run(f"import -f {file}", code=2)

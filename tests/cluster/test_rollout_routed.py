@@ -1,0 +1,152 @@
+"""A canary behind a router on a real API server. The router is the tests' own: what it is told is in a ConfigMap."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import pytest
+
+from rollouts.api import kinds
+from tests.cluster.controllers import OwnController
+from tests.cluster.space import JSON, Space, rollout, service
+from tests.strategy.router import ROUTER
+
+STEPS = [{"setWeight": 25}, {"pause": {}}]
+
+
+@pytest.fixture(autouse=True)
+def controller(own_controller: Any) -> OwnController:
+    started: OwnController = own_controller(routers=ROUTER)
+    return started
+
+
+def routed(steps: list[JSON] | None = None, *, verify: bool = False, **canary: Any) -> JSON:
+    """A canary of four pods; `canary` are fields of the strategy."""
+    made = rollout(replicas=4)
+    made["spec"]["strategy"]["canary"] = {
+        "canaryService": "canary",
+        "stableService": "stable",
+        "steps": STEPS if steps is None else steps,
+        "trafficRouting": {"plugins": {"test/router": {"configMap": "routes", "verify": verify}}},
+        **canary,
+    }
+    return made
+
+
+def deployed(space: Space, made: JSON) -> None:
+    space.create(*(service(name) for name in ("canary", "stable", "ping", "pong")))
+    space.create({"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "routes"}}, made)
+    space.until_phase("Healthy")
+
+
+def updated(space: Space, made: JSON | None = None, *, at: int = 1) -> None:
+    """The second revision at a pause."""
+    deployed(space, made or routed())
+    space.set_image("example/app:2")
+    space.until_paused(at=at)
+
+
+def weights(space: Space) -> dict[str, int]:
+    """What the router was told, by Service."""
+    text = (space.get(kinds.CONFIG_MAP, "routes").get("data") or {}).get("split")
+    return {part["service"]: part["weight"] for part in json.loads(text)["destinations"]} if text else {}
+
+
+def test_abort_keeps_the_canary_for_its_delay(space: Space) -> None:
+    updated(space, routed(abortScaleDownDelaySeconds=2))
+    assert (space.sizes(), weights(space)) == ({"1": 4, "2": 1}, {"canary": 25, "stable": 75})
+    space.abort()
+    space.until("no traffic", lambda: weights(space) == {"canary": 0, "stable": 100})
+    space.until_phase("Degraded")
+    assert space.selected("canary") == "1"
+    space.until("no canary", lambda: space.sizes() == {"1": 4, "2": 0})
+
+
+def test_dynamic_stable_scale_there_and_back(space: Space) -> None:
+    steps = [{"setWeight": 25}, {"pause": {}}, {"setWeight": 50}, {"pause": {}}]
+    updated(space, routed(steps, dynamicStableScale=True))
+    space.until("pods went after the traffic", lambda: space.sizes() == {"1": 3, "2": 1})
+    space.promote()
+    space.until_paused(at=3)
+    space.until("half and half", lambda: space.sizes() == {"1": 2, "2": 2})
+    space.abort()
+    space.until("all back", lambda: space.sizes() == {"1": 4, "2": 0}, seconds=20)
+    assert weights(space) == {"canary": 0, "stable": 100}
+
+
+def test_a_newer_version_arrives_in_the_middle(space: Space) -> None:
+    updated(space)
+    space.set_image("example/app:3")
+    space.until(
+        "the newest has the traffic", lambda: space.selected("canary") == "3" and weights(space)["canary"] == 25
+    )
+    space.until_paused(at=1)
+    assert space.sizes() == {"1": 4, "2": 0, "3": 1}
+
+
+def test_scaling_in_the_middle(space: Space) -> None:
+    updated(space)
+    space.edit(replicas=8)
+    space.until("both follow", lambda: space.sizes() == {"1": 8, "2": 2})
+    space.until_paused(at=1)
+
+
+def test_set_canary_scale_and_min_pods(space: Space) -> None:
+    steps = [
+        {"setCanaryScale": {"replicas": 3}},
+        {"setWeight": 25},
+        {"pause": {}},
+        {"setCanaryScale": {"matchTrafficWeight": True}},
+        {"pause": {}},
+    ]
+    updated(space, routed(steps, minPodsPerReplicaSet=2), at=2)
+    assert space.sizes() == {"1": 4, "2": 3}
+    space.promote()
+    space.until_paused(at=4)
+    assert space.sizes() == {"1": 4, "2": 2}
+
+
+def test_a_router_that_verifies(space: Space) -> None:
+    deployed(space, routed(verify=True))
+    space.set_image("example/app:2")
+    space.until("told", lambda: weights(space).get("canary") == 25)
+    space.until_status(phase="Progressing", currentStepIndex=0, message="waiting for the router to serve weight 25")
+    split = space.get(kinds.CONFIG_MAP, "routes")["data"]["split"]
+    space.patch(kinds.CONFIG_MAP, "routes", {"data": {"serves": split}})
+    space.until_paused(at=1)
+    assert space.status()["canary"]["weights"]["verified"] is True
+
+
+def test_ping_pong(space: Space) -> None:
+    turns = {"pingPong": {"pingService": "ping", "pongService": "pong"}, "canaryService": None, "stableService": None}
+    updated(space, routed(**turns))
+    assert (space.selected("ping"), space.selected("pong")) == ("1", "2")
+    space.promote()
+    space.until_phase("Healthy")
+    assert space.status()["canary"]["stablePingPong"] == "pong"
+    assert weights(space) == {"ping": 0, "pong": 100}
+
+
+def test_a_route_that_is_gone_is_told_and_healed(space: Space) -> None:
+    deployed(space, routed())
+    space.delete(kinds.CONFIG_MAP, "routes")
+    space.set_image("example/app:2")
+    space.until_phase("Progressing", message="ConfigMap routes not found")
+    space.create({"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "routes"}})
+    space.until_paused(at=1)
+    assert weights(space)["canary"] == 25
+
+
+def test_a_route_somebody_changed_is_put_right(space: Space) -> None:
+    updated(space)
+    space.patch(kinds.CONFIG_MAP, "routes", {"data": {"split": "nonsense"}})
+    space.until("put right", lambda: weights(space) == {"canary": 25, "stable": 75})
+
+
+def test_an_unknown_router_is_refused(space: Space) -> None:
+    made = routed()
+    made["spec"]["strategy"]["canary"]["trafficRouting"] = {"traefik": {"weightedTraefikServiceName": "x"}}
+    space.create(service("canary"), service("stable"), made)
+    wanted = "spec.strategy.canary.trafficRouting.traefik: Forbidden: not supported by this version of the controller"
+    space.until("said so", lambda: wanted in space.status().get("message", ""))

@@ -7,7 +7,7 @@ from typing import Annotated, Literal
 from analysis.spec.base import Bool, Int32, IntOrString, MaxItems, Model
 from rollouts.api.meta import PodMetadata
 from rollouts.api.steps import CanaryStep, RolloutAnalysisBackground
-from rollouts.api.traffic import TrafficRouting
+from rollouts.api.traffic import FULL_WEIGHT, TrafficRouting
 
 MOST_STEPS = 1000
 DEFAULT_MAX_SURGE = "25%"
@@ -121,7 +121,7 @@ class CanaryStrategy(Model):
     @property
     def effective_max_traffic_weight(self) -> int:
         """The weight that means all traffic."""
-        return 100 if self.traffic_routing is None else self.traffic_routing.effective_max_traffic_weight
+        return FULL_WEIGHT if self.traffic_routing is None else self.traffic_routing.effective_max_traffic_weight
 
 
 __all__ = ["AntiAffinity", "CanaryStrategy", "PingPong", "ReplicaProgressThreshold"]

@@ -192,26 +192,8 @@ class PluginStep(Model):
     """The plugin's own configuration."""
 
 
-STEP_KINDS = (
-    "setWeight",
-    "pause",
-    "analysis",
-    "experiment",
-    "setCanaryScale",
-    "setHeaderRoute",
-    "setMirrorRoute",
-    "plugin",
-)
-EXACTLY_ONE_KEY = Rule(
-    rule=" + ".join(f"(has(self.{kind}) ? 1 : 0)" for kind in STEP_KINDS) + " == 1",
-    message=f"a step has exactly one of {', '.join(STEP_KINDS)}",
-)
-
-
 class CanaryStep(Model):
     """One step: exactly one key."""
-
-    RULES = (EXACTLY_ONE_KEY,)
 
     set_weight: Int32 | None = None
     """Percent of traffic for the canary, 0 to 100 (or maxTrafficWeight); without a router, of the pods."""
@@ -240,3 +222,14 @@ class CanaryStep(Model):
     def kind(self) -> str:
         """The key of a valid step, such as `setWeight`; empty for a step without any."""
         return next(iter(self.kinds), "")
+
+
+def _exactly_one_key() -> Rule:
+    kinds = [str(field.alias) for field in CanaryStep.model_fields.values()]
+    return Rule(
+        rule=" + ".join(f"(has(self.{kind}) ? 1 : 0)" for kind in kinds) + " == 1",
+        message=f"a step has exactly one of {', '.join(kinds)}",
+    )
+
+
+CanaryStep.RULES = (_exactly_one_key(),)

@@ -9,6 +9,9 @@ from typing import Annotated, Any
 
 from analysis.spec.base import Bool, Int32, Int64, ListMap, Model, Opaque, StringMap
 
+FULL_WEIGHT = 100
+"""The weight that means all traffic, unless maxTrafficWeight says otherwise."""
+
 
 class TLSRoute(Model):
     """TLS routes of a VirtualService, picked by port or SNI host."""
@@ -213,7 +216,7 @@ class TrafficRouting(Model):
     @property
     def effective_max_traffic_weight(self) -> int:
         """The weight that means all traffic."""
-        return 100 if self.max_traffic_weight is None else self.max_traffic_weight
+        return FULL_WEIGHT if self.max_traffic_weight is None else self.max_traffic_weight
 
     @property
     def routers(self) -> tuple[str, ...]:

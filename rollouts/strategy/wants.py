@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from rollouts.api.loose import listed, mapping
+from rollouts.api.traffic import FULL_WEIGHT
 from rollouts.strategy.replicas import Limits, max_surge, max_unavailable
 
 JSON = Mapping[str, Any]
@@ -152,7 +153,7 @@ def _canary(block: JSON) -> Canary:
         stable_service=block.get("stableService"),
         ping_pong=(turns["pingService"], turns["pongService"]) if turns else None,
         routing=routing,
-        full=_or((routing or {}).get("maxTrafficWeight"), 100),
+        full=_or((routing or {}).get("maxTrafficWeight"), FULL_WEIGHT),
         dynamic_stable=bool(block.get("dynamicStableScale")) and routing is not None,
         min_pods=_or(block.get("minPodsPerReplicaSet"), 1) if routing is not None else 1,
         threshold=(threshold["type"], threshold["value"]) if threshold else None,

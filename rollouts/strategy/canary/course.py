@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from rollouts.strategy import measure, trials
 from rollouts.strategy import traffic as traffic_
-from rollouts.strategy.canary.counts import at_desired, enough
+from rollouts.strategy.canary.counts import FULL, at_desired, enough
 from rollouts.strategy.canary.pointing import roles
 from rollouts.strategy.course import Course, follow
 from rollouts.strategy.situation import Situation
@@ -41,7 +41,7 @@ def _obstacle(at: Situation, weight: int) -> str | None:
 
 def _all_traffic(at: Situation) -> bool:
     told = at.recorded.weights
-    full = at.wants.routed.full if at.wants.routed else 100
+    full = at.wants.routed.full if at.wants.routed else FULL
     return told is not None and told.hash == at.revisions.hash and told.canary == full and told.verified is not False
 
 

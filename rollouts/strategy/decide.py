@@ -23,6 +23,7 @@ from rollouts.strategy import (
     report,
     restart,
     runs,
+    standing,
     trials,
     trouble,
     workload,
@@ -119,7 +120,7 @@ def _strategy(want: Wants) -> ModuleType:
 
 
 def _heed_deadline(course: Course, at: Situation) -> Course:
-    if not at.wants.deadline_aborts or course.abort or report.waits(course):
+    if not at.wants.deadline_aborts or course.abort or standing.waits(course):
         return course
     if hopeless := trouble.fatal(ailing.troubles(at)):
         return replace(course, abort=hopeless)

@@ -16,22 +16,14 @@ from rollouts.strategy import (
     conditions,
     duration,
     ephemeral,
-    keys,
     kstatus,
     patching,
-    phase,
     progressing,
-    runs,
-    services,
+    standing,
     times,
-    trouble,
 )
-from rollouts.strategy.canary import pointing
-from rollouts.strategy.course import Course
 from rollouts.strategy.decision import Decision
-from rollouts.strategy.snapshot import ReplicaSet
-from rollouts.strategy.wants import selector_text
-from rollouts.traffic import Destination
+from rollouts.strategy.sections import Pods, blue_green, canary, counts, pods_of, selector
 
 JSON = Mapping[str, Any]
 
@@ -50,37 +42,20 @@ class Status:
     look_again: float | None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Pods:
-    """Pod counts: `total` of all ReplicaSets, `updated` of the new one. The rest is what serves users: of all
-    ReplicaSets of a canary, of the active one of a blue/green Rollout."""
-
-    total: int
-    updated: int
-    ready: int
-    available: int
-    scalable: int
-
-
-def waits(course: Course) -> bool:
-    """Whether something that may take its time holds us, so that the progress deadline does not count."""
-    return course.hold is not None and course.hold.patient
-
-
 def status(decision: Decision) -> Status:
     """The status to write now."""
     before = decision.recorded.raw
-    pods = _pods(decision)
-    facts = _facts(decision, pods)
+    pods = pods_of(decision)
+    facts = standing.facts(decision, pods)
     story = progressing.condition(facts)
-    name, message = _phase(decision, pods, facts, story)
+    name, message = standing.phase_of(decision, pods, facts, story)
     message = ailing.message(name, message, facts.trouble)
     after: dict[str, Any] = {
         **_identity(decision),
-        **_counts(pods),
+        **counts(pods),
         **_commands(decision),
-        "canary": _canary(decision),
-        "blueGreen": _blue_green(decision),
+        "canary": canary(decision),
+        "blueGreen": blue_green(decision),
         "conditions": kstatus.added(
             _conditions(decision, pods, story, name, complete=facts.complete),
             phase=name,
@@ -110,167 +85,6 @@ def _says_something(section: JSON) -> bool:
     return any(value is not None for value in section.values())
 
 
-def _canary(decision: Decision) -> dict[str, Any]:
-    section: dict[str, Any] = {
-        kind.status_key: _run_status(decision, kind) for kind in runs.KINDS if kind.section == "canary"
-    }
-    canary = decision.wants.canary
-    turns = canary is not None and canary.ping_pong is not None
-    pong = turns and pointing.pong_is_stable(decision.at, promote=decision.promote is not None)
-    return {
-        **section,
-        "currentExperiment": decision.trial.name if decision.trial else None,
-        "weights": _weights(decision),
-        "stablePingPong": ("pong" if pong else "ping") if turns else None,
-    }
-
-
-def _weights(decision: Decision) -> dict[str, Any] | None:
-    """What the routers were told: now, or last time when they can't be told anything now."""
-    before = (decision.recorded.raw.get("canary") or {}).get("weights") or {}
-    if decision.wants.routed is None:
-        return None
-    traffic = decision.target.traffic
-    if traffic is None:
-        return before or None
-    split = traffic.split
-    told = {
-        "canary": _destination(split.canary),
-        "stable": _destination(split.stable),
-        "additional": [_destination(part) for part in split.additional] or None,
-        "verified": traffic.verified,
-    }
-    return patching.replaced(before, {key: value for key, value in told.items() if value is not None})
-
-
-def _destination(part: Destination) -> dict[str, Any]:
-    service = {"serviceName": part.service} if part.service else {}
-    return {"weight": part.weight, **service, "podTemplateHash": part.hash}
-
-
-def _blue_green(decision: Decision) -> dict[str, Any]:
-    section: dict[str, Any] = {
-        kind.status_key: _run_status(decision, kind) for kind in runs.KINDS if kind.section == "blueGreen"
-    }
-    wanted = decision.wants.blue_green
-    if wanted is None:
-        return {**section, "activeSelector": None, "previewSelector": None, "scaleUpPreviewCheckPoint": None}
-    return {
-        **section,
-        "activeSelector": _selects(decision, wanted.active_service) or None,
-        "previewSelector": _selects(decision, wanted.preview_service) or None,
-        "scaleUpPreviewCheckPoint": True if decision.course.checkpoint and decision.in_progress else None,
-    }
-
-
-def _selects(decision: Decision, service: str | None) -> str:
-    return services.after(decision.at.snapshot.services, decision.target.switches, service)
-
-
-def _active(decision: Decision) -> ReplicaSet | None:
-    """Blue/green: the ReplicaSet that serves users."""
-    wanted = decision.wants.blue_green
-    return decision.at.labelled(_selects(decision, wanted.active_service)) if wanted else None
-
-
-def _pods(decision: Decision) -> Pods:
-    every, active = decision.revisions.all, _active(decision)
-    serving = every if active is None else (active,)
-    return Pods(
-        total=sum(rs.current for rs in every),
-        updated=decision.revisions.new.current if decision.revisions.new else 0,
-        ready=sum(rs.ready for rs in serving),
-        available=sum(rs.available for rs in serving),
-        scalable=sum(rs.current for rs in serving),
-    )
-
-
-def _facts(decision: Decision, pods: Pods) -> progressing.Facts:
-    wanted = decision.wants.limits.replicas
-    promoted = decision.stable_hash == decision.revisions.hash
-    alone = pods.updated == pods.total if decision.wants.blue_green is None else _cut_over(decision)
-    complete = promoted and alone and pods.updated == wanted and pods.available >= wanted
-    return progressing.Facts(
-        recorded=decision.recorded,
-        replica_set=decision.revisions.name if not decision.revisions.new else decision.revisions.new.name,
-        abort=decision.abort.message if decision.abort else None,
-        paused=bool(decision.course.pauses) or decision.wants.paused,
-        retry=decision.intent.retry,
-        complete=complete,
-        progressed=_progressed(decision, pods),
-        short_of_pods=pods.available < decision.wants.limits.replicas,
-        waiting=waits(decision.course),
-        deadline=decision.wants.deadline,
-        now=decision.now,
-        trouble="" if decision.abort else ailing.words(decision.at),
-        trouble_before=ailing.said_before(decision.recorded.raw.get("conditions") or ()),
-    )
-
-
-def _cut_over(decision: Decision) -> bool:
-    active = _active(decision)
-    return active is not None and active.hash == decision.revisions.hash
-
-
-def _progressed(decision: Decision, pods: Pods) -> bool:
-    before = decision.recorded.raw
-    old_pods_before = before.get("replicas", 0) - before.get("updatedReplicas", 0)
-    loops = trouble.crashing(ailing.troubles(decision.at))
-    return (
-        pods.updated > before.get("updatedReplicas", 0)
-        or (pods.ready > before.get("readyReplicas", 0) and not loops)
-        or (pods.available > before.get("availableReplicas", 0) and not loops)
-        or pods.total - pods.updated < old_pods_before
-        or bool(decision.course.completed)
-        or decision.revisions.hash != decision.recorded.current_hash
-        or decision.stable_hash != decision.recorded.stable_hash
-        or decision.revisions.restepped
-    )
-
-
-def _phase(
-    decision: Decision, pods: Pods, facts: progressing.Facts, story: conditions.Condition | None
-) -> tuple[str, str]:
-    if story is None:
-        kept = decision.recorded.condition(conditions.PROGRESSING) or {}
-        story = conditions.Condition(
-            type=conditions.PROGRESSING,
-            status=kept.get("status", ""),
-            reason=kept.get("reason", ""),
-            message=kept.get("message", ""),
-        )
-    return phase.phase(
-        phase.Standing(
-            progressing=story,
-            paused=decision.wants.paused,
-            pauses=decision.course.pauses,
-            restarting=decision.restart.pending,
-            wanted=decision.wants.limits.replicas,
-            updated=pods.updated,
-            available=pods.available,
-            unfinished=_unfinished(decision, pods),
-            obstacle=_obstacle(decision.course),
-        )
-    )
-
-
-def _obstacle(course: Course) -> str:
-    return course.hold.reason if course.hold is not None and course.hold.kind == "Traffic" else ""
-
-
-def _unfinished(decision: Decision, pods: Pods) -> str:
-    """What is still to do once the new pods are there, in the peer's words; empty when nothing is."""
-    wants, promoted = decision.wants, decision.stable_hash == decision.revisions.hash
-    if wants.blue_green is not None:
-        if not _cut_over(decision):
-            return "active service cutover pending"
-        waits_for = "post-promotion verification" if wants.blue_green.post is None else "analysis"
-        return "" if promoted else f"waiting for {waits_for} to complete"
-    if wants.routed is None and pods.total > pods.updated:
-        return "old replicas are pending termination"
-    return "" if promoted else "waiting for all steps to complete"
-
-
 def _identity(decision: Decision) -> dict[str, Any]:
     revisions = decision.revisions
     return {
@@ -281,24 +95,7 @@ def _identity(decision: Decision) -> dict[str, Any]:
         "currentStepIndex": decision.course.index if decision.wants.steps else None,
         "collisionCount": revisions.collision_count,
         "restartedAt": decision.restart.done,
-        "selector": _selector(decision),
-    }
-
-
-def _selector(decision: Decision) -> str:
-    """What a HorizontalPodAutoscaler counts: of a blue/green Rollout only the pods that serve users."""
-    active = _active(decision)
-    text = selector_text(decision.wants.selector)
-    return f"{text},{keys.POD_HASH}={active.hash}" if active else text
-
-
-def _counts(pods: Pods) -> dict[str, Any]:
-    return {
-        "HPAReplicas": pods.scalable or None,
-        "replicas": pods.total or None,
-        "updatedReplicas": pods.updated or None,
-        "readyReplicas": pods.ready or None,
-        "availableReplicas": pods.available or None,
+        "selector": selector(decision),
     }
 
 
@@ -314,15 +111,6 @@ def _commands(decision: Decision) -> dict[str, Any]:
         "pauseConditions": waiting or None,
         "controllerPause": True if course.controller_pause and waiting else None,
     }
-
-
-def _run_status(decision: Decision, kind: runs.RunKind) -> dict[str, Any] | None:
-    current = next((run for run in decision.current_runs if run.kind is kind), None)
-    if current is None:
-        return None
-    phase_now = current.run.phase if current.run else ""
-    message = current.run.message if current.run else ""
-    return {"name": current.name, "status": phase_now, "message": message or None}
 
 
 def _conditions(
@@ -399,7 +187,7 @@ def _gist(conditions_: Any) -> list[tuple[str, str, str]]:
 
 def _look_again(decision: Decision, after: list[JSON]) -> float | None:
     moments = [decision.course.hold.until] if decision.course.hold and decision.course.hold.until else []
-    if not waits(decision.course) and decision.abort is None:
+    if not standing.waits(decision.course) and decision.abort is None:
         expires = progressing.expiry_of(after, deadline=decision.wants.deadline)
         moments += [expires + timedelta(seconds=1)] if expires else []
     moments += [decision.restart.at] if decision.restart.at else []

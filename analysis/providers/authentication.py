@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import threading
 import time
+from collections import OrderedDict
+from collections.abc import Mapping
 
 import requests
 from requests.auth import AuthBase, HTTPBasicAuth
 
 from analysis.providers.aws import Accounts, SigV4Auth
 from analysis.providers.base import Misconfigured, Refused
-from analysis.providers.http import refusal, transport_error
+from analysis.providers.http import DESTINATIONS, refusal, transport_error
 from analysis.spec.providers.authentication import Authentication, OAuth2
 
 _EARLY_SECONDS = 10.0
@@ -69,26 +71,42 @@ def _oauth_reason(reply: requests.Response) -> str:
         return ""
 
 
-def authenticator(
-    given: Authentication | None, *, verify: bool, timeout: float, service: str, accounts: Accounts
-) -> AuthBase | None:
-    """How to authenticate, for requests. Raises Misconfigured.
+class Authenticators:
+    """Authenticators by configuration, so that tokens, roles and credentials are fetched once for all threads.
 
-    `service` is the name AWS signs by where the address does not tell; `accounts` are those of AWS in use.
+    `service` is the name AWS signs by where the address does not tell; `environment` may hold AWS's region.
     """
-    if given is None:
+
+    def __init__(self, *, service: str, environment: Mapping[str, str]) -> None:
+        self._service = service
+        self._accounts = Accounts(environment=environment)
+        self._known: OrderedDict[tuple[str, bool, float], AuthBase | None] = OrderedDict()
+        self._lock = threading.Lock()
+
+    def of(self, given: Authentication | None, *, verify: bool, timeout: float) -> AuthBase | None:
+        """How to authenticate, for requests; None: not at all. Raises Misconfigured."""
+        if given is None:
+            return None
+        key = (given.model_dump_json(exclude_none=True), verify, timeout)
+        with self._lock:
+            found = self._known.pop(key) if key in self._known else self._made(given, verify=verify, timeout=timeout)
+            self._known[key] = found
+            if len(self._known) > DESTINATIONS:
+                self._known.popitem(last=False)
+        return found
+
+    def _made(self, given: Authentication, *, verify: bool, timeout: float) -> AuthBase | None:
+        chosen = [name for name in ("sigv4", "oauth2", "basic_auth") if _is_set(getattr(given, name))]
+        if len(chosen) > 1:
+            raise Misconfigured(f"authentication: choose one of sigv4, oauth2 and basicAuth, not {len(chosen)}")
+        if given.sigv4 is not None and "sigv4" in chosen:
+            return SigV4Auth(sigv4=given.sigv4, accounts=self._accounts, default_service=self._service, verify=verify)
+        if given.oauth2 is not None and "oauth2" in chosen:
+            _complete(given.oauth2)
+            return ClientCredentials(oauth2=given.oauth2, verify=verify, timeout=timeout)
+        if given.basic_auth is not None and "basic_auth" in chosen:
+            return HTTPBasicAuth(given.basic_auth.username or "", given.basic_auth.password or "")
         return None
-    chosen = [name for name in ("sigv4", "oauth2", "basic_auth") if _is_set(getattr(given, name))]
-    if len(chosen) > 1:
-        raise Misconfigured(f"authentication: choose one of sigv4, oauth2 and basicAuth, not {len(chosen)}")
-    if given.sigv4 is not None and "sigv4" in chosen:
-        return SigV4Auth(sigv4=given.sigv4, accounts=accounts, default_service=service, verify=verify)
-    if given.oauth2 is not None and "oauth2" in chosen:
-        _complete(given.oauth2)
-        return ClientCredentials(oauth2=given.oauth2, verify=verify, timeout=timeout)
-    if given.basic_auth is not None and "basic_auth" in chosen:
-        return HTTPBasicAuth(given.basic_auth.username or "", given.basic_auth.password or "")
-    return None
 
 
 def _is_set(part: object) -> bool:

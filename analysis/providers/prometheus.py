@@ -30,8 +30,7 @@ from prometheus_api_client import PrometheusConnect
 from urllib3.util import Retry
 
 from analysis.language import ConditionError, evaluate_time, plain_float
-from analysis.providers.authentication import authenticator
-from analysis.providers.aws import Accounts
+from analysis.providers.authentication import Authenticators
 from analysis.providers.base import Answer, Context, Misconfigured, Refused, seconds_allowed
 from analysis.providers.http import (
     CONNECT_SECONDS,
@@ -151,10 +150,10 @@ class PrometheusProvider:
     environment: Mapping[str, str] = field(default_factory=lambda: os.environ)
     _pools: Pools = field(default_factory=Pools)
     _local: threading.local = field(default_factory=threading.local)
-    _accounts: Accounts = field(init=False)
+    _authenticators: Authenticators = field(init=False)
 
     def __post_init__(self) -> None:
-        self._accounts = Accounts(environment=self.environment)
+        self._authenticators = Authenticators(service="aps", environment=self.environment)
 
     async def run(self, metric: Metric, *, context: Context) -> Answer:
         """Ask once, with retries. Raises ProviderError."""
@@ -180,21 +179,15 @@ class PrometheusProvider:
 
     def _connection(self, destination: Destination, config: Config, timeout: float) -> Connection:
         kept: OrderedDict[Destination, Connection] = self._local.__dict__.setdefault("kept", OrderedDict())
-        connection = kept.pop(destination, None) or _connect(destination, config, timeout, self._accounts)
+        connection = kept.pop(destination, None) or _connect(destination, config, timeout, self._authenticators)
         kept[destination] = connection
         if len(kept) > DESTINATIONS:
             kept.popitem(last=False)[1].close()
         return connection
 
 
-def _connect(destination: Destination, config: Config, timeout: float, accounts: Accounts) -> Connection:
-    auth = authenticator(
-        config.authentication,
-        verify=not destination.insecure,
-        timeout=timeout,
-        service="aps",
-        accounts=accounts,
-    )
+def _connect(destination: Destination, config: Config, timeout: float, authenticators: Authenticators) -> Connection:
+    auth = authenticators.of(config.authentication, verify=not destination.insecure, timeout=timeout)
     return Connection(
         url=destination.address,
         headers=dict(destination.headers),

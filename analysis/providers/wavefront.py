@@ -76,7 +76,7 @@ def _ask(config: Config, tokens: Mapping[str, str], now: float, timeout: float) 
     return Ask(
         who=_WHO,
         url=f"{url}/api/v2/chart/api",
-        params={"q": config.query or "", "s": moment, "e": moment, "g": "s", "p": "1", "strict": "false"},
+        params={"q": config.query or "", "s": moment, "e": moment, "g": "s", "p": "1", "i": "true", "strict": "false"},
         headers={"Authorization": f"Bearer {token}"},
         timeout=timeout,
     )

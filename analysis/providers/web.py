@@ -21,9 +21,9 @@ from urllib.parse import urlsplit
 import jsonpath
 import requests
 import urllib3
+from requests.auth import AuthBase
 
-from analysis.providers.authentication import authenticator
-from analysis.providers.aws import Accounts
+from analysis.providers.authentication import Authenticators
 from analysis.providers.base import Answer, Context, Misconfigured, Refused, seconds_allowed
 from analysis.providers.client import LARGEST_ANSWER
 from analysis.providers.http import (
@@ -48,7 +48,9 @@ class WebProvider:
     """Asks HTTP services. One object serves any number of metrics; `close` it in the end."""
 
     _pools: Pools = field(default_factory=Pools)
-    _accounts: Accounts = field(default_factory=lambda: Accounts(environment=os.environ))
+    _authenticators: Authenticators = field(
+        default_factory=lambda: Authenticators(service="execute-api", environment=os.environ)
+    )
 
     async def run(self, metric: Metric, *, context: Context) -> Answer:
         """Send the request and pick the value. Raises ProviderError."""
@@ -58,8 +60,10 @@ class WebProvider:
         parts = urlsplit(config.url)
         destination = Destination(address=f"{parts.scheme}://{parts.netloc}", insecure=bool(config.insecure))
 
+        auth = self._authenticators.of(config.authentication, verify=not config.insecure, timeout=timeout)
+
         def work() -> tuple[str, bytes]:
-            return _send(config, timeout, self._accounts, context.hide)
+            return _send(config, timeout, auth, context.hide)
 
         found: tuple[str, bytes]
         if (config.method or "GET") == "GET":
@@ -93,15 +97,8 @@ def _check(config: Config) -> None:
         raise Misconfigured("web: a body can be sent with method POST or PUT only")
 
 
-def _send(config: Config, timeout: float, accounts: Accounts, hide: Callable[[str], None]) -> tuple[str, bytes]:
+def _send(config: Config, timeout: float, auth: AuthBase | None, hide: Callable[[str], None]) -> tuple[str, bytes]:
     """Encoding and body of the answer. A session for each request: measurements of one service are far apart."""
-    auth = authenticator(
-        config.authentication,
-        verify=not config.insecure,
-        timeout=timeout,
-        service="execute-api",
-        accounts=accounts,
-    )
     headers = {header.key: header.value for header in config.headers or ()}
     deadline = time.monotonic() + timeout
     try:

@@ -246,3 +246,79 @@ async def test_running_out_of_a_metric_with_arguments_in_its_limits() -> None:
     look = assess(spec=run, status=RunStatus(), now=START)
     found = await measure(look.due, spec=run, status=look.status, providers={"prometheus": Fake([1])})
     assert found[0].measurement.phase == "Successful"
+
+
+class Littering(Slow):
+    """A provider whose measurements leave something behind; `fails` when that is to be cleared away."""
+
+    fails = False
+
+    def __init__(self, answers: list[Any]) -> None:
+        super().__init__(answers)
+        self.kept: list[tuple[int, int]] = []
+
+    async def collect(self, metric: Metric, *, keep: int, context: Context) -> None:
+        self.kept.append((context.number, keep))
+        if self.fails:
+            raise ProviderError("not now")
+
+
+@pytest.mark.parametrize("fails", [False, True])
+async def test_what_measurements_leave_is_cleared_away_beyond_the_retention(fails: bool) -> None:
+    provider = Littering([1])
+    provider.fails = fails
+    run = spec(metric(), measurementRetention=[{"metricName": "m", "limit": 2}])
+    for taken in range(4):
+        status = RunStatus.model_validate({"metricResults": [{"name": "m", "count": taken}]})
+        (found,) = await measure(
+            [Task(metric=run.metrics[0])], spec=run, status=status, providers={"prometheus": provider}, clock=clock
+        )
+        assert found.measurement.phase == "Successful"
+    assert provider.kept == [(3, 2), (4, 2)]
+
+
+async def test_nothing_is_cleared_away_while_a_measurement_goes_on() -> None:
+    provider = Littering([1])
+    run = spec(metric(), measurementRetention=[{"metricName": "m", "limit": 2}])
+    status = RunStatus.model_validate({"metricResults": [{"name": "m", "count": 9}]})
+    going_on = Measurement(phase="Running", started_at=START)
+    task = Task(metric=run.metrics[0], measurement=going_on)
+    await measure([task], spec=run, status=status, providers={"prometheus": provider}, clock=clock)
+    assert provider.kept == []
+
+
+class Reading(Fake):
+    """A provider that reads an account, hides more of its own, and tells everything."""
+
+    async def run(self, metric: Metric, *, context: Context) -> Answer | Measurement:
+        account = await context.account("acme", shown=("address",))
+        context.hide("derived-from-it")
+        told = f"{account['address']} {account['token']} derived-from-it"
+        if self.answers[0] == "raise":
+            raise RuntimeError(told)
+        return Answer(result=told, value=told, metadata={"told": told})
+
+
+@pytest.mark.parametrize("answer", ["give", "raise"])
+async def test_what_a_provider_reads_is_hidden(answer: str) -> None:
+    async def read(name: str, namespaced: bool) -> Mapping[str, str]:
+        return {"address": "https://acme.example", "token": " t0ken-of-acme\n"}
+
+    run = spec(metric(successCondition="result contains 't0ken-of-acme derived'"))
+    (found,) = await measure(
+        [Task(metric=run.metrics[0])],
+        spec=run,
+        status=RunStatus(),
+        providers={"prometheus": Reading([answer])},
+        run=Context(now=START, read_account=read),
+        clock=clock,
+    )
+    assert "t0ken-of-acme" not in repr(found)
+    assert "derived-from-it" not in repr(found)
+    assert "https://acme.example ***** *****" in repr(found)
+    assert found.measurement.phase == ("Error" if answer == "raise" else "Successful")
+
+
+async def test_without_secrets_there_are_no_accounts() -> None:
+    found = await once(Reading(["give"]), metric())
+    assert (found.phase, found.message) == ("Error", "secret acme cannot be read here")

@@ -126,12 +126,13 @@ async def test_oauth2_fetches_a_token_once(provider: PrometheusProvider) -> None
         account = oauth(server.url)
         await asked(provider, server.url, authentication=account)
         await asked(provider, server.url, authentication=account)
+        await asked(provider, f"{server.url}/other", authentication=account)
         queries = [request for request in server.seen if request.path != "/token"]
         tokens = [request for request in server.seen if request.path == "/token"]
         assert {request.headers["Authorization"] for request in queries} == {"Bearer t0ken"}
         assert tokens[0].form == {"grant_type": "client_credentials", "scope": "a b"}
         assert tokens[0].headers["Authorization"] == "Basic " + base64.b64encode(b"id:hush").decode()
-        assert len(queries) == 2
+        assert (len(tokens), len(queries)) == (1, 3)
 
 
 async def test_oauth2_that_is_refused(provider: PrometheusProvider) -> None:

@@ -43,7 +43,15 @@ async def test_one_series_is_a_number(provider: WavefrontProvider) -> None:
     assert found.measurement.metadata == {"timestamps": str(AT - 30), "drift": "-30"}
     assert (request.path, request.headers["Authorization"]) == ("/api/v2/chart/api", "Bearer t0ken-of-wavefront")
     moment = str(AT * 1000)
-    assert request.form == {"q": 'sum(ts("errors"))', "s": moment, "e": moment, "g": "s", "p": "1", "strict": "false"}
+    assert request.form == {
+        "q": 'sum(ts("errors"))',
+        "s": moment,
+        "e": moment,
+        "g": "s",
+        "p": "1",
+        "i": "true",
+        "strict": "false",
+    }
 
 
 async def test_several_series_are_a_list(provider: WavefrontProvider) -> None:

@@ -89,10 +89,11 @@ async def test_bodies(provider: WebProvider, method: str) -> None:
 
 
 async def test_authentication(provider: WebProvider) -> None:
-    with wire(lambda request: Reply(body='{"access_token":"t0ken","expires_in":60}')) as server:
+    with wire(lambda request: Reply(body='{"access_token":"t0ken","expires_in":3600}')) as server:
         oauth2 = {"tokenUrl": f"{server.url}/token", "clientId": "i", "clientSecret": "s"}
-        await asked(provider, f"{server.url}/ask", authentication={"oauth2": oauth2})
-        assert [request.path for request in server.seen] == ["/token", "/ask"]
+        for _ in range(2):
+            await asked(provider, f"{server.url}/ask", authentication={"oauth2": oauth2})
+        assert [request.path for request in server.seen] == ["/token", "/ask", "/ask"]
         assert server.seen[1].headers["Authorization"] == "Bearer t0ken"
 
 

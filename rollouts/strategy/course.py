@@ -133,6 +133,11 @@ def inconclusive(pauses: Sequence[Pause]) -> bool:
     return any(pause.reason in _JUDGED for pause in pauses)
 
 
+def stands_still(at: Situation, course: Course) -> bool:
+    """A person's pause, or an inconclusive analysis, holds all pods where they are."""
+    return at.intent.paused or inconclusive(course.pauses)
+
+
 def frozen(at: Situation, course: Course) -> bool:
-    """A person's pause, or an inconclusive analysis, holds all pods where they are, unless N itself changed."""
-    return (at.intent.paused or inconclusive(course.pauses)) and not at.rescaled
+    """All pods are held where they are, and N itself has not changed."""
+    return stands_still(at, course) and not at.rescaled

@@ -91,11 +91,13 @@ def replica_set_patch(
     active: bool = True,
     deadline: datetime | None = None,
     template: JSON | None = None,
+    sized: bool = True,
 ) -> Patch | None:
     """One patch with all that must change on a ReplicaSet; None when nothing must. `revision`: the number it takes
     over when an older ReplicaSet is used again. `active`: it is new or stable, so it is kept in step with the spec.
     `deadline`: its scale-down deadline. `template`: a merge patch of metadata and pod template (see ephemeral.py).
-    Shrinking rests on pods being available, so it is refused on a ReplicaSet that changed meanwhile; growing is not."""
+    `sized`: this is the size it should have for the replicas wanted. Shrinking rests on pods being available, so it
+    is refused on a ReplicaSet that changed meanwhile; growing is not."""
     annotations: dict[str, str | None] = {}
     if deadline != rs.deadline:
         annotations[keys.SCALE_DOWN_DEADLINE] = times.text(deadline) if deadline else None
@@ -104,7 +106,7 @@ def replica_set_patch(
         annotations[keys.REVISION] = str(revision)
         annotations[keys.REVISION_HISTORY] = f"{history},{rs.revision}" if history else str(rs.revision)
     kept_in_step = active and bool(replicas or rs.replicas)
-    if (kept_in_step or replicas != rs.replicas) and rs.desired != wants.limits.replicas:
+    if sized and (kept_in_step or replicas != rs.replicas) and rs.desired != wants.limits.replicas:
         annotations[keys.DESIRED_REPLICAS] = str(wants.limits.replicas)
     metadata: dict[str, Any] = {"annotations": annotations} if annotations else {}
     if not any(ref.get("controller") for ref in rs.raw["metadata"].get("ownerReferences") or ()):

@@ -68,9 +68,11 @@ class Situation:
 
     @property
     def rescaled(self) -> bool:
-        """`spec.replicas` is another than the ReplicaSets were last sized for."""
-        active = [rs for rs in (self.revisions.new, self.revisions.distinct_stable) if rs and rs.replicas]
-        return any(rs.desired is not None and rs.desired != self.wants.limits.replicas for rs in active)
+        """`spec.replicas` is another than the ReplicaSets were last sized for. One without pods has nothing to say,
+        unless none has any: then they were scaled to 0, and come back even while somebody holds the Rollout."""
+        known = [rs for rs in (self.revisions.new, self.revisions.distinct_stable) if rs and rs.desired is not None]
+        sized = [rs for rs in known if rs.replicas] or ([] if self.first else known)
+        return any(rs.desired != self.wants.limits.replicas for rs in sized)
 
     def labelled(self, hash_: str) -> ReplicaSet | None:
         """The ReplicaSet with this hash."""

@@ -49,6 +49,7 @@ def _replica_sets(decision: Decision) -> list[Write]:
             active=rs not in revisions.others,
             deadline=decision.target.deadlines.get(rs.name, rs.deadline),
             template=_template(decision, rs, in_flight=is_new and decision.in_progress),
+            sized=not decision.target.resizing,
         )
         if patch is not None:
             (shrink if target < rs.replicas else grow).append(patch)

@@ -8,7 +8,7 @@ from rollouts.strategy import moves, services
 from rollouts.strategy.canary import routed, weights
 from rollouts.strategy.canary.counts import FULL, weight_at
 from rollouts.strategy.canary.pointing import names, switches
-from rollouts.strategy.course import Course, frozen
+from rollouts.strategy.course import Course, frozen, stands_still
 from rollouts.strategy.moves import Counts
 from rollouts.strategy.replicas import split
 from rollouts.strategy.services import Switch
@@ -25,7 +25,9 @@ def target(at: Situation, course: Course, *, aborted: bool, promote: bool) -> Ta
     canary = at.wants.routed
     if canary is None:
         in_use = {rs.name: None for rs in (at.revisions.new, at.revisions.distinct_stable) if rs}
-        return Target(counts=_paced(at, course, moved, aborted=aborted), deadlines=in_use, switches=moved)
+        counts, desired = _paced(at, course, moved, aborted=aborted)
+        resizing = stands_still(at, course) and at.rescaled and (counts.new, counts.stable) != desired
+        return Target(counts=counts, deadlines=in_use, switches=moved, resizing=resizing)
     traffic = weights.traffic(at, canary, course, aborted=aborted, promote=promote)
     stays = routed.stays(at, canary, course, moved, traffic, aborted=aborted, promote=promote)
     revisions = at.revisions
@@ -42,14 +44,14 @@ def target(at: Situation, course: Course, *, aborted: bool, promote: bool) -> Ta
     )
 
 
-def _paced(at: Situation, course: Course, switches: Sequence[Switch], *, aborted: bool) -> Counts:
+def _paced(
+    at: Situation, course: Course, switches: Sequence[Switch], *, aborted: bool
+) -> tuple[Counts, tuple[int, int]]:
+    """Pods for now, and those of new and stable wanted in the end."""
     new, stable, others = at.revisions.new, at.revisions.distinct_stable, at.revisions.others
     if frozen(at, course):
-        return Counts(
-            new=new.replicas if new else 0,
-            stable=stable.replicas if stable else 0,
-            others=tuple(rs.replicas for rs in others),
-        )
+        standing = (new.replicas if new else 0, stable.replicas if stable else 0)
+        return Counts(new=standing[0], stable=standing[1], others=tuple(rs.replicas for rs in others)), standing
     steps, limits = at.wants.steps, at.wants.limits
     weight = FULL if at.first or at.promoted else 0 if aborted else weight_at(steps, course.index)
     desired = (
@@ -58,4 +60,4 @@ def _paced(at: Situation, course: Course, switches: Sequence[Switch], *, aborted
         else split(replicas=limits.replicas, weight=weight, surge=limits.surge, full=FULL)
     )
     kept = {services.after(at.snapshot.services, switches, name) for name in names(at)} - {""}
-    return moves.furthest(limits=limits, desired=desired, new=new, stable=stable, others=others, kept=kept)
+    return moves.furthest(limits=limits, desired=desired, new=new, stable=stable, others=others, kept=kept), desired

@@ -41,6 +41,10 @@ class Bare:
         self._git("reset", "-q", "--hard", commit)
         self._git("push", "-q", "--force", "origin", "main")
 
+    def pull(self) -> None:
+        """Take what others pushed."""
+        self._git("pull", "-q", "--ff-only", "origin", "main")
+
     def _git(self, *arguments: str, where: Path | None = None) -> str:
         who = {f"GIT_{role}_{what}": "t@example.com" for role in ("AUTHOR", "COMMITTER") for what in ("NAME", "EMAIL")}
         environment = {**os.environ, **who, "GIT_CONFIG_GLOBAL": os.devnull}

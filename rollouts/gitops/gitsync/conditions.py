@@ -13,7 +13,7 @@ from typing import Any
 
 from analysis.spec.base import write_time
 from rollouts.api.gitsync import GitSync
-from rollouts.gitops.gitsync import reading
+from rollouts.gitops.gitsync import images, reading
 from rollouts.gitops.gitsync.values import Finding, Task
 from rollouts.gitops.objects import JSON
 
@@ -85,8 +85,18 @@ def of_status(sync: GitSync, status: JSON, *, running: bool, failure: Aspect | N
         "Contested": Aspect(value="True", reason="Contested", message=_some(map(_fight, contested)))
         if contested
         else GONE,
+        "ImageUpdateReady": _images(sync, status),
         **_ready(sync, status, running=running, failure=failure),
     }
+
+
+def _images(sync: GitSync, status: JSON) -> Aspect:
+    state = status.get("imageUpdate")
+    if sync.spec.image_update is None or not state:
+        return GONE
+    if message := images.trouble(state):
+        return Aspect(value="False", reason="ImageUpdateFailed", message=message[:2000])
+    return Aspect(value="True", reason="UpToDate", message=images.summary(state)[:2000])
 
 
 def _health(status: JSON) -> tuple[str, str]:

@@ -42,6 +42,8 @@ class Memory:
     mandate: Mandate | None = None
     finding: Finding | None = None
     looked_at: datetime | None = None
+    compared_at: datetime | None = None
+    images_at: datetime | None = None
     hinted: bool = False
     stagger: float = 0.0
     heals: int = 0
@@ -62,25 +64,39 @@ class GitSyncs:
     """Decides for GitSyncs; an `engine.additions.Addition`.
 
     `account`: ServiceAccount for those that name none. `directory`: where object stores are kept while the process
-    lives. `allow_local`: permit repositories on the controller's own disk.
+    lives. `allow_local`: permit repositories on the controller's own disk. `insecure_registries`: hosts of registries
+    that are asked without TLS.
     """
 
     kind = kinds.GIT_SYNC
     workers = 8
     indexes: Mapping[Kind, Mapping[str, Index]] = {kinds.GIT_SYNC: {}, kinds.ROLLOUT: {"tracking": by_tracking}}
 
-    def __init__(self, *, directory: Path, account: str = "", allow_local: bool = False, passes: int = PASSES) -> None:
+    def __init__(
+        self,
+        *,
+        directory: Path,
+        account: str = "",
+        allow_local: bool = False,
+        passes: int = PASSES,
+        insecure_registries: Iterable[str] = (),
+    ) -> None:
         self._directory = directory
         self._account = account
         self._allow_local = allow_local
         self._memories: dict[str, Memory] = {}
+        self._insecure = frozenset(insecure_registries)
         self._gate = asyncio.Semaphore(passes)
 
     def bind(self, *, api: Api, store: Store, wake: Callable[[Key], None]) -> None:
         """Take the engine's parts."""
         self._store, self._wake = store, wake
         self._means = work.Means(
-            api=api, directory=self._directory, account=self._account, allow_local=self._allow_local
+            api=api,
+            directory=self._directory,
+            account=self._account,
+            allow_local=self._allow_local,
+            insecure=self._insecure,
         )
 
     async def decide(self, obj: JSON, now: datetime) -> Plan:
@@ -138,6 +154,8 @@ class GitSyncs:
             running=memory.mandate,
             finding=memory.finding,
             looked_at=memory.looked_at,
+            compared_at=memory.compared_at,
+            images_at=memory.images_at,
             hinted=memory.hinted,
             stagger=memory.stagger,
             rollouts=self._store.shelf(kinds.ROLLOUT).find("tracking", name),
@@ -180,8 +198,13 @@ class GitSyncs:
 
     def _ended(self, memory: Memory, finding: Finding) -> None:
         memory.task = memory.mandate = None
-        memory.finding, memory.looked_at = finding, finding.at
+        memory.finding = finding
+        if finding.mandate.task is Task.IMAGES:
+            memory.images_at, memory.hinted = finding.at, memory.hinted or finding.pushed
+        else:
+            memory.looked_at = finding.at
         if finding.mandate.task is Task.SYNC:
+            memory.compared_at = finding.at
             memory.again, memory.blocked = finding.again, finding.blocked
         memory.stagger = random.random()  # noqa: S311
         self._note_heals(memory, finding)

@@ -6,6 +6,7 @@ a webhook, a request, a new spec   at once
 a dependency became ready          at once
 a failed attempt, a self-heal      after its pause
 something is on its way            every 15 s, only to look
+newer images                       every `imageUpdate.interval`
 else                               every `interval`, plus up to half of it
 """
 
@@ -14,7 +15,7 @@ from __future__ import annotations
 from datetime import datetime, timedelta
 
 from rollouts.api.gitsync import GitSync
-from rollouts.gitops.gitsync import reading
+from rollouts.gitops.gitsync import images, reading
 from rollouts.gitops.gitsync.values import Facts, Mandate, Task
 from rollouts.gitops.objects import JSON
 
@@ -32,7 +33,7 @@ def next_pass(obj: JSON, sync: GitSync, facts: Facts, now: datetime) -> tuple[Ma
     freed = facts.blocked and not facts.blockers
     if facts.looked_at is None or facts.hinted or freed or _asked(obj, status):
         return Mandate(attempt=_attempt(sync, state, now)), None
-    moments = {Task.SYNC: _poll(sync, facts), Task.LOOK: _look(status, facts)}
+    moments = {Task.SYNC: _poll(sync, facts), Task.LOOK: _look(status, facts), Task.IMAGES: _images(sync, facts)}
     retry = _retry(sync, state)
     moments[Task.SYNC] = min(moment for moment in (moments[Task.SYNC], retry, facts.again) if moment is not None)
     task, moment = min(moments.items(), key=lambda item: item[1])
@@ -49,7 +50,7 @@ def _asked(obj: JSON, status: JSON) -> bool:
 
 def _poll(sync: GitSync, facts: Facts) -> datetime:
     interval = reading.seconds(sync.spec.interval, reading.INTERVAL)
-    last = facts.looked_at or datetime.min
+    last = facts.compared_at or facts.looked_at or datetime.min
     return last + timedelta(seconds=interval * (1 + facts.stagger / 2))
 
 
@@ -58,6 +59,19 @@ def _look(status: JSON, facts: Facts) -> datetime:
     moving = (status.get("health") or {}).get("status") in ("Progressing", "Missing")
     last = facts.looked_at or datetime.min
     return last + timedelta(seconds=LOOK_AGAIN) if moving else last + timedelta(days=1)
+
+
+def _images(sync: GitSync, facts: Facts) -> datetime:
+    """Never, unless images are followed; at once after the first comparison in this process."""
+    spec = sync.spec.image_update
+    start = facts.looked_at or datetime.min
+    if spec is None:
+        return start + timedelta(days=1)
+    if facts.images_at is None:
+        return start
+    return facts.images_at + timedelta(
+        seconds=reading.seconds(spec.interval, images.INTERVAL) * (1 + facts.stagger / 10)
+    )
 
 
 def _retry(sync: GitSync, state: JSON) -> datetime | None:

@@ -19,6 +19,8 @@ class Task(StrEnum):
     """Compare, and apply if the verdict allows it."""
     LOOK = "look"
     """Only see how healthy the objects are."""
+    IMAGES = "images"
+    """Look for newer images, and commit them."""
     TEARDOWN = "teardown"
     """The GitSync is being deleted: delete what it applied."""
 
@@ -78,7 +80,7 @@ class Finding:
     `compared`: the comparison was completed. `waiting`: why the plan was not carried out, empty when it was or when
     there was nothing to do. `attempted`: something was to be applied. `errors` and `step`: what went wrong, and where;
     `denied`: only a person can mend it. `again`: when the reason to wait may be over; `blocked`: when dependencies are
-    ready.
+    ready. `image_update`: the state of the image updates after a look at them; `pushed`: that look made a commit.
     """
 
     mandate: Mandate
@@ -106,6 +108,8 @@ class Finding:
     heals: tuple[Heal, ...] = ()
     again: datetime | None = None
     blocked: bool = False
+    image_update: Mapping[str, Any] | None = None
+    pushed: bool = False
 
     @property
     def failed(self) -> bool:
@@ -120,7 +124,8 @@ class Finding:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Facts:
-    """What a decision knows beside the GitSync itself.
+    """What a decision knows beside the GitSync itself. `compared_at` and `images_at`: when this process
+    last compared with Git, and last looked for images.
 
     `looked_at`: when this process last finished a pass. `hinted`: a webhook says there is something new. `stagger`:
     between 0 and 1, so that syncs don't poll together. `rollouts`: live Rollouts this sync has applied. `blockers`:
@@ -131,6 +136,8 @@ class Facts:
     running: Mandate | None = None
     finding: Finding | None = None
     looked_at: datetime | None = None
+    compared_at: datetime | None = None
+    images_at: datetime | None = None
     hinted: bool = False
     stagger: float = 0.0
     rollouts: tuple[JSON, ...] = ()

@@ -11,7 +11,7 @@ import asyncio
 import shutil
 import tempfile
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
@@ -31,7 +31,7 @@ from rollouts.gitops.cluster import Cluster
 from rollouts.gitops.diff import paths
 from rollouts.gitops.errors import RefusedError, SourceError, SyncError, redact
 from rollouts.gitops.git import Access
-from rollouts.gitops.gitsync import reading
+from rollouts.gitops.gitsync import images, reading
 from rollouts.gitops.gitsync.access import access_of, decoded
 from rollouts.gitops.gitsync.contest import manager_of
 from rollouts.gitops.gitsync.ignore import named
@@ -75,6 +75,7 @@ class Means:
     directory: Path
     account: str = ""
     allow_local: bool = False
+    insecure: frozenset[str] = frozenset()
     renderer: Renderer = field(default_factory=Renderer)
 
 
@@ -323,6 +324,24 @@ async def _look(this: _Pass) -> Finding:
     return replace(this.base, parts=await pipeline.healths(record.inventory))
 
 
+async def _images(this: _Pass) -> Finding:
+    """Look for newer images, and commit them."""
+
+    async def secrets(name: str, field: str) -> Mapping[str, bytes]:
+        return decoded(await this._secret(name, field))
+
+    async with this.opened() as access:
+        found = await images.look(
+            this.sync,
+            reading.status_of(this.around.current() or this.obj),
+            repository=this.repository(access),
+            secrets=secrets,
+            insecure=this.means.insecure,
+            now=datetime.now(UTC),
+        )
+    return replace(this.base, image_update=found.state, pushed=found.pushed)
+
+
 async def _teardown(this: _Pass) -> Finding:
     """R16: delete what the inventory lists, with the protections of every other deletion."""
     pipeline = this.pipeline(this.repository(Access()))
@@ -352,6 +371,7 @@ def _parting(stored: Inventory, leftovers: list[Leftover], *, identity: str) -> 
 _TASKS: dict[Task, Callable[[_Pass], Awaitable[Finding]]] = {
     Task.SYNC: _sync,
     Task.LOOK: _look,
+    Task.IMAGES: _images,
     Task.TEARDOWN: _teardown,
 }
 

@@ -1,0 +1,91 @@
+"""Images of a GitSync from end to end: a tag of a real registry, a commit to a real Git server, applied."""
+
+from __future__ import annotations
+
+import asyncio
+import subprocess
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import aiohttp
+import pytest
+
+from deploy.local.tools import ensure_tool
+from rollouts.gitops.gitsync.controller import GitSyncs
+from tests.cluster.controllers import OwnController
+from tests.cluster.gitsyncs import AUTOMATED, Synced
+from tests.cluster.harness import Kubectl
+from tests.cluster.space import Space
+from tests.gitops.bare import Bare
+from tests.gitops.images.registries import RealRegistry, serving
+from tests.gitops.server import GitServer
+
+
+@pytest.fixture
+def host() -> Iterator[str]:
+    """A registry in a process of its own."""
+    with serving(ensure_tool("registry")) as found:
+        yield found
+
+
+def push(host: str, *tags: str, content: str = "") -> str:
+    async def run() -> str:
+        async with aiohttp.ClientSession() as session:
+            return await RealRegistry(host, session).push("shop/web", tags, content=content)
+
+    return asyncio.run(run())
+
+
+@pytest.fixture
+def following(
+    git_server: GitServer,
+    tmp_path: Path,
+    space: Space,
+    kubectl: Kubectl,
+    own_controller: Callable[..., OwnController],
+    eventually: Callable[..., Any],
+    host: str,
+) -> Synced:
+    bare = Bare(tmp_path)
+    subprocess.run(["git", "config", "http.receivepack", "true"], cwd=bare.path, check=True)
+    made = Synced(bare=bare, server=git_server, space=space, kubectl=kubectl, eventually=eventually)
+    made.open()
+    (tmp_path / "stores").mkdir()
+    own_controller(additions=(GitSyncs(directory=tmp_path / "stores", insecure_registries=[host]),))
+    return made
+
+
+def test_a_new_tag_is_committed_and_applied(following: Synced, host: str) -> None:
+    namespace = following.space.namespace
+    push(host, "1.0.0")
+    marker = f'# {{"$imagepolicy": "{namespace}:web"}}'
+    config = (
+        f"apiVersion: v1\nkind: ConfigMap\nmetadata: {{name: web}}\ndata:\n  value: {host}/shop/web:1.0.0 {marker}\n"
+    )
+    first = following.bare.commit({"web.yaml": config})
+    following.create(
+        automated=AUTOMATED,
+        imageUpdate={
+            "interval": "1s",
+            "git": {"commit": {"author": {"name": "Bot", "email": "bot@example.com"}}},
+            "images": [{"name": "web", "image": f"{host}/shop/web", "policy": {"semver": {"range": "1.x"}}}],
+        },
+    )
+    following.until_synced(first)
+    ready = following.until("images were looked at", lambda: following.condition("ImageUpdateReady"))
+    assert (ready["status"], ready["reason"]) == ("True", "UpToDate")
+
+    digest = push(host, "1.1.0", content="new")
+    following.until("it is applied", lambda: following.values() == {"web": f"{host}/shop/web:1.1.0"})
+    state = following.until("it is told", lambda: (following.status.get("imageUpdate") or {}).get("lastCommit"))
+    following.until_synced(state["revision"])
+    assert state["branch"] == "main"
+    assert following.status["imageUpdate"]["images"] == [{"name": "web", "latest": f"{host}/shop/web:1.1.0@{digest}"}]
+
+    following.bare.pull()
+    following.bare.commit({"web.yaml": config}, "not that one")
+    following.ask("1")
+    following.until("it is held", lambda: (following.status.get("imageUpdate") or {}).get("held"))
+    assert following.values() == {"web": f"{host}/shop/web:1.0.0"}
+    assert "taken back" in following.condition("ImageUpdateReady")["message"]

@@ -98,6 +98,9 @@ class CanaryStatus(StatusModel):
     """Name of the current step's Experiment."""
     weights: TrafficWeights | None = None
     """How the router was last told to split the traffic."""
+    paused_step_index: Int32 | None = None
+    """Step the controller paused at, so that one that is skipped can be told from one that is resumed. Not part of Argo
+    Rollouts."""
     stable_ping_pong: str | None = None
     """Which of the two Services is stable: ping or pong."""
     step_plugin_statuses: list[StepPluginStatus] | None = None

@@ -63,14 +63,13 @@ def _analyses(rollout: JSON) -> Iterable[JSON]:
     canary, blue_green = _strategies(rollout)
     blocks = [canary.get("analysis"), *(mapping(step).get("analysis") for step in listed(canary.get("steps")))]
     blocks += [blue_green.get("prePromotionAnalysis"), blue_green.get("postPromotionAnalysis")]
-    blocks += [{"templates": _tried(step)} for step in canary.get("steps") or ()]
+    blocks += [{"templates": _tried(step)} for step in listed(canary.get("steps"))]
     return [block for block in blocks if isinstance(block, Mapping) and block.get("templates")]
 
 
-def _tried(step: JSON) -> list[Any]:
+def _tried(step: object) -> list[Any]:
     """Templates named by the analyses of an `experiment` step, as references."""
-    experiment = step.get("experiment")
-    return list((experiment.get("analyses") or ()) if isinstance(experiment, Mapping) else ())
+    return listed(mapping(mapping(step).get("experiment")).get("analyses"))
 
 
 def _strategies(rollout: JSON) -> tuple[JSON, JSON]:

@@ -106,10 +106,17 @@ def recall(rollout: JSON) -> Recorded:
         abort=bool(status.get("abort")),
         aborted_at=times.moment(status.get("abortedAt")),
         promote_full=bool(status.get("promoteFull")),
-        controller_pause=bool(status.get("controllerPause")),
+        controller_pause=bool(status.get("controllerPause")) and not _moved_on(status),
         pauses=tuple(_pauses(status.get("pauseConditions") or ())),
         started=times.moment((status.get("duration") or {}).get("rolloutStartedAt")),
     )
+
+
+def _moved_on(status: JSON) -> bool:
+    """Whether somebody moved the index away from the step the controller's pause belongs to (Argo CD's
+    `skip-current-step`): the pause is over, and was not ended at the step the Rollout is at now."""
+    paused_at = _integer(_mapping(status.get("canary")).get("pausedStepIndex"))
+    return paused_at is not None and not status.get("pauseConditions") and paused_at != status.get("currentStepIndex")
 
 
 def _pauses(entries: Any) -> list[Pause]:

@@ -68,8 +68,19 @@ def canary(decision: Decision) -> dict[str, Any]:
         **section,
         "currentExperiment": decision.trial.name if decision.trial else None,
         "weights": _weights(decision),
+        "pausedStepIndex": _paused_step(decision),
         "stablePingPong": ("pong" if pong else "ping") if turns else None,
     }
+
+
+def _paused_step(decision: Decision) -> int | None:
+    """The step a pause belongs to, remembered from its begin on (ours, the peer has no such field)."""
+    if decision.wants.canary is None or not decision.course.pauses or not decision.course.controller_pause:
+        return None
+    if decision.recorded.pauses and not decision.course.completed:
+        before: int | None = (decision.recorded.raw.get("canary") or {}).get("pausedStepIndex")
+        return before
+    return decision.course.index
 
 
 def _weights(decision: Decision) -> dict[str, Any] | None:

@@ -29,6 +29,7 @@ SHAPE: Final[Mapping[str, Any]] = {
         "currentBackgroundAnalysisRunStatus": _RUN,
         "currentExperiment": str,
         "stablePingPong": str,
+        "pausedStepIndex": int,
         "weights": {"canary": _WEIGHT, "stable": _WEIGHT, "additional": [_WEIGHT], "verified": bool},
     },
     "blueGreen": {

@@ -30,6 +30,7 @@ from typing import Any, Concatenate, Final, ParamSpec
 
 from rollouts.api import kinds
 from rollouts.api.kinds import Kind
+from rollouts.api.loose import mapping
 from rollouts.api.parsing import check
 from rollouts.plan import Patch, Plan, Write
 from rollouts.strategy import invalid, keys
@@ -72,8 +73,7 @@ class Progress:
 
 def reference(rollout: JSON) -> Reference | None:
     """What a Rollout refers to; None when nothing, or nothing that could be looked up."""
-    written = (rollout.get("spec") or {}).get("workloadRef")
-    written = written if isinstance(written, Mapping) else {}
+    written = mapping(mapping(rollout.get("spec")).get("workloadRef"))
     kind, name = KINDS.get(str(written.get("kind"))), written.get("name")
     if kind is None or not isinstance(name, str) or not name:
         return None

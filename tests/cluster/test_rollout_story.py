@@ -23,6 +23,7 @@ RECORDINGS = Path(__file__).parents[1] / "data" / "recordings"
 STEPS = [{"setWeight": 20}, {"pause": {}}, {"setWeight": 60}, {"pause": {"duration": 2}}]
 TIMES = re.compile(r"At$|Time$|^(re)?startedAt$")
 SPANS = "totalManualPauseDurationSeconds"
+OURS = {SPANS, "pausedStepIndex"}
 EMPTY = ({}, None, False)
 #: Conditions the peer leaves behind untrue: after an abort out of a pause nothing is paused any more.
 BETTER = {
@@ -36,7 +37,7 @@ BETTER = {
 def told(obj: Any) -> Any:
     """Without times, and without what says nothing."""
     if isinstance(obj, dict):
-        kept = {key: "some time" if TIMES.search(key) else told(value) for key, value in obj.items() if key != SPANS}
+        kept = {key: "some time" if TIMES.search(key) else told(value) for key, value in obj.items() if key not in OURS}
         return {key: value for key, value in kept.items() if value not in EMPTY}
     return [told(item) for item in obj] if isinstance(obj, list) else obj
 

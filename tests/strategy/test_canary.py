@@ -275,3 +275,20 @@ def test_a_template_kubernetes_can_not_read_is_invalid_and_stops_nothing() -> No
     assert world.status["phase"] == "Degraded"
     assert "spec.template.spec.terminationGracePeriodSeconds" in world.status["message"]
     assert not world.sets
+
+
+def test_skipping_a_pause_ends_that_pause_only() -> None:
+    """Argo CD's `skip-current-step` clears the pause and moves the index; the next step may be a pause as well."""
+    world = World(rollout(steps=[{"pause": {}}, {"pause": {}}, {"setWeight": 40}, {"pause": {}}]))
+    world.settle()
+    world.image("app:2")
+    world.settle()
+    for index in (0, 1):
+        assert (world.status["phase"], world.status["currentStepIndex"]) == ("Paused", index)
+        world.command(pauseConditions=None, currentStepIndex=index + 1)
+        world.settle()
+    assert (world.status["phase"], world.status["currentStepIndex"]) == ("Paused", 3)
+    world.command(pauseConditions=None)
+    world.settle()
+    assert world.status["phase"] == "Healthy"
+    assert "pausedStepIndex" not in world.status.get("canary", {})

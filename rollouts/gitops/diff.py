@@ -103,7 +103,9 @@ async def _dry_run(cluster: Cluster, kind: Kind, manifest: Manifest) -> JSON:
     try:
         return await cluster.apply(kind, manifest, dry_run=True)
     except UnavailableError as error:
-        raise ClusterError(f"the API server did not answer for {manifest.ref.label}: {redact(str(error))}") from error
+        # A 500 may quote the object too: "error decoding from json: …".
+        what = f"failed on {manifest.ref.label}" if error.status else f"did not answer for {manifest.ref.label}"
+        raise ClusterError(f"{manifest.place}: the API server {what}: {refusal(error, manifest)}") from error
     except ApiError as error:
         raise _RefusalError(f"{manifest.place}: {manifest.ref.label}: {refusal(error, manifest)}") from error
 

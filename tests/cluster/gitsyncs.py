@@ -60,7 +60,7 @@ class Synced:
     kubectl: Kubectl
     eventually: Callable[..., Any]
     name: str = "shop"
-    made: bool = field(default=False)
+    labels: dict[str, str] = field(default_factory=dict)
 
     def open(self) -> None:
         """The ServiceAccount, and the Secret that opens the repository."""
@@ -80,7 +80,7 @@ class Synced:
         body = {
             "apiVersion": kinds.GIT_SYNC.api_version,
             "kind": "GitSync",
-            "metadata": {"name": self.name},
+            "metadata": {"name": self.name, "labels": self.labels},
             "spec": {
                 "source": {
                     "repoURL": self.server.url(),

@@ -16,8 +16,10 @@ import yaml
 from deploy.local.plane import Plane
 from rollouts.api import kinds
 from tests.cluster.controllers import REPOSITORY, Process
+from tests.cluster.gitsyncs import AUTOMATED, Synced, config
 from tests.cluster.harness import Cluster, Kubectl
 from tests.cluster.space import Space, rollout
+from tests.gitops.bare import Bare
 
 INSTALL = REPOSITORY / "deploy" / "install.yaml"
 HOME = "argo-rollouts"
@@ -106,6 +108,26 @@ def _experiment_with_a_service(space: Space, eventually: Callable[..., Any]) -> 
         return phase == "Successful" and not space.list(kinds.SERVICE)
 
     eventually("the experiment is over, and its Service is gone", over)
+
+
+def test_its_rights_suffice_for_a_gitsync(
+    restricted: Process, space: Space, kubectl: Kubectl, eventually: Callable[..., Any], tmp_path: Path, git_server: Any
+) -> None:
+    """§2.5 D: few rights of its own; what Git asks for is done as the ServiceAccount, whose rights it may use."""
+    syncing = Synced(
+        bare=Bare(tmp_path), server=git_server, space=space, kubectl=kubectl, eventually=eventually, labels=INSTANCE
+    )
+    syncing.open()
+    first = syncing.bare.commit({"a.yaml": config("a"), "b.yaml": config("b")})
+    syncing.create(automated=AUTOMATED, deletionPolicy="Delete")
+    syncing.until_synced(first)
+    second = syncing.bare.commit({"a.yaml": config("a", "2"), "b.yaml": None})
+    syncing.ask("1")
+    syncing.until_synced(second)
+    assert syncing.values() == {"a": "2"}
+    kubectl("delete", "gitsync", "shop", "--timeout=30s")
+    assert syncing.values() == {}
+    assert "forbidden" not in restricted.log.read_text().lower()
 
 
 def _measure_with_a_secret(space: Space, eventually: Callable[..., Any]) -> None:

@@ -1,0 +1,270 @@
+"""Decisions about a GitSync, on plans: commands are not lost, nothing is said twice, history and holds are right."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+import pytest
+
+from rollouts.gitops.gitsync.decide import FINALIZER, decide
+from rollouts.gitops.gitsync.values import Facts, Mandate, Task
+from tests.gitops.gitsync.world import NOW, A, B, C, after, at, condition, finding, quiet, settled, stored, sync
+
+LOOKED = Facts(looked_at=NOW)
+
+
+def test_a_new_sync_is_looked_at_at_once() -> None:
+    _, decision = settled(sync())
+    assert decision.start is not None
+    assert (decision.start.task, decision.start.explicit) == (Task.SYNC, False)
+
+
+def test_what_a_pass_found_is_stored_and_then_it_rests() -> None:
+    obj, decision = settled(sync(), Facts(finding=finding(), looked_at=at(1)))
+    status = obj["status"]
+    assert (status["sync"]["status"], status["sync"]["revision"]) == ("Synced", A)
+    assert [row["revision"] for row in status["history"]] == [A]
+    assert status["operationState"]["phase"] == "Succeeded"
+    assert condition(obj, "Ready") == ("True", "Synced")
+    assert decision.start is None
+    assert 0 < decision.plan.requeue_after <= 120
+
+
+def test_a_pass_that_found_nothing_new_writes_nothing() -> None:
+    """R25."""
+    obj = after(finding())
+    decision = decide(obj, Facts(finding=quiet(), looked_at=at(60)), at(60))
+    assert (decision.plan.status, decision.plan.writes, decision.settled) == ({}, (), True)
+
+
+def test_planning_again_on_the_stored_status_gives_nothing_more() -> None:
+    obj = stored(sync(), decide(sync(), Facts(finding=finding(), looked_at=at(1)), at(1)))
+    again = decide(obj, Facts(finding=finding(), looked_at=at(1)), at(9))
+    assert again.plan.status == {}
+    assert len(obj["status"]["history"]) == 1
+
+
+def test_a_command_is_stored_before_it_is_cleared() -> None:
+    obj = after(finding())
+    obj["operation"] = {"sync": {"revision": "v1"}, "initiatedBy": {"username": "ann"}}
+    decision = decide(obj, LOOKED, at(5))
+    first, second = decision.plan.writes
+    assert first.body["status"]["operationState"]["operation"]["sync"] == {"revision": "v1"}  # type: ignore[union-attr]
+    assert second.body == {"operation": None}  # type: ignore[union-attr]
+    _, started = settled(stored(obj, decision), LOOKED)
+    assert started.start is not None
+    assert (started.start.explicit, started.start.by) == (True, "ann")
+
+
+def test_a_command_that_was_taken_up_begins_again_after_a_crash() -> None:
+    status = {"operationState": {"phase": "Running", "operation": {"sync": {"historyID": 1}}}}
+    _, decision = settled(sync(status=status), Facts())
+    assert decision.start is not None
+    assert decision.start.sync == {"historyID": 1}
+
+
+def test_a_pass_by_itself_does_not_end_a_command() -> None:
+    obj = after(finding())
+    obj["operation"] = {"sync": {}}
+    obj = stored(obj, decide(obj, replace(LOOKED, running=Mandate()), at(5)))
+    obj, _ = settled(obj, Facts(finding=quiet(at=at(6)), looked_at=at(6)), now=at(6))
+    assert obj["status"]["operationState"]["phase"] == "Running"
+
+
+def test_one_command_waits_for_the_other() -> None:
+    obj = after(finding())
+    obj["operation"] = {"sync": {}}
+    decision = decide(obj, replace(LOOKED, running=Mandate(explicit=True)), at(5))
+    assert decision.plan.writes == ()
+    assert decision.plan.requeue_after is not None
+
+
+def test_terminating_cancels_the_pass() -> None:
+    obj = after(finding())
+    obj["operation"] = {"terminate": True}
+    assert decide(obj, replace(LOOKED, running=Mandate()), at(5)).cancel
+
+
+def test_a_finding_is_heard_before_the_next_command_replaces_it() -> None:
+    obj = sync(operation={"sync": {}})
+    first = decide(obj, Facts(finding=finding(), looked_at=at(1)), at(1))
+    assert first.plan.writes == ()
+    assert first.plan.status["history"]
+
+
+def rolled_back(**values: Any) -> dict[str, Any]:
+    """A applied, then B, then rolled back to A by command."""
+    obj = after(finding(A), finding(B, at=at(2)))
+    mandate = Mandate(operation={"sync": {"historyID": 1}, "initiatedBy": {"username": "ann"}}, explicit=True)
+    return after(finding(A, resolved=B, mandate=replace(mandate, generation=1), at=at(3), **values), obj=obj)
+
+
+def test_a_rollback_holds_what_the_branch_means_now() -> None:
+    """R30."""
+    status = rolled_back()["status"]
+    assert (status["hold"]["revision"], status["hold"]["reason"], status["hold"]["by"]) == (B, "Rollback", "ann")
+    assert [row["revision"] for row in status["history"]] == [A, B, A]
+
+
+def test_a_rollback_that_failed_holds_nothing() -> None:
+    assert "hold" not in rolled_back(errors=("no",), step="apply")["status"]
+
+
+@pytest.mark.parametrize(("resolved", "held"), [(B, True), (C, False)])
+def test_a_hold_ends_with_a_different_commit(resolved: str, held: bool) -> None:
+    """R30."""
+    commit = A if held else C
+    obj = after(quiet(commit, resolved=resolved, at=at(9)), obj=rolled_back())
+    assert ("hold" in obj["status"]) is held
+
+
+def test_a_self_heal_writes_no_history() -> None:
+    obj = after(finding(A), finding(A, at=at(2)))
+    assert len(obj["status"]["history"]) == 1
+
+
+def test_the_history_is_bounded() -> None:
+    obj = sync(revisionHistoryLimit=2)
+    obj = after(*(finding(letter * 40, at=at(n)) for n, letter in enumerate("abcd")), obj=obj)
+    assert [row["id"] for row in obj["status"]["history"]] == [3, 4]
+
+
+def test_a_failed_comparison_is_unknown_and_keeps_what_was_known() -> None:
+    """R13: never OutOfSync with everything missing."""
+    obj = after(finding(), finding(B, compared=False, attempted=False, errors=("x:1: no",), step="render", at=at(2)))
+    status = obj["status"]
+    assert (status["sync"]["status"], status["sync"]["revision"]) == ("Unknown", A)
+    assert status["history"][-1]["revision"] == A
+    assert condition(obj, "Ready") == ("False", "RenderFailed")
+    assert obj["status"]["resources"]
+
+
+def test_failing_the_same_way_again_is_not_told_again() -> None:
+    """R6, R25."""
+    bad = finding(B, compared=False, attempted=False, errors=("no",), step="render", at=at(2))
+    obj = after(finding(), bad)
+    again = decide(obj, Facts(finding=replace(bad, at=at(500)), looked_at=at(500)), at(500))
+    assert again.plan.status == {}
+
+
+def test_access_denied_is_stalled_until_it_works() -> None:
+    denied = finding(commit="", resolved="", compared=False, attempted=False, errors=("no",), step="fetch", denied=True)
+    obj = after(denied)
+    assert condition(obj, "Stalled") == ("True", "AccessDenied")
+    obj = after(finding(at=at(9)), obj=obj)
+    assert condition(obj, "Stalled") == ("", "")
+    assert condition(obj, "Ready") == ("True", "Synced")
+
+
+def test_an_invalid_spec_is_stalled_and_stops_everything() -> None:
+    obj, decision = settled(sync(interval="soon"))
+    assert condition(obj, "Stalled") == ("True", "InvalidSpec")
+    assert (decision.start, decision.cancel) == (None, True)
+
+
+@pytest.mark.parametrize(
+    ("policy", "finalizers", "wanted"),
+    [
+        ("Delete", [], [FINALIZER]),
+        ("Orphan", [FINALIZER, "other"], ["other"]),
+        (None, [], None),
+        ("WaitForTermination", [FINALIZER], None),
+    ],
+)
+def test_the_finalizer_is_there_exactly_when_objects_go_too(policy: str | None, finalizers: Any, wanted: Any) -> None:
+    """R16."""
+    obj = sync(deletionPolicy=policy)
+    obj["metadata"]["finalizers"] = finalizers
+    writes = decide(obj, Facts(), NOW).plan.writes
+    assert ([write.body for write in writes] or [None])[0] == (  # type: ignore[union-attr]
+        None if wanted is None else {"metadata": {"finalizers": wanted}}
+    )
+
+
+def deleted(policy: str) -> dict[str, Any]:
+    obj = sync(deletionPolicy=policy)
+    obj["metadata"] |= {"finalizers": [FINALIZER], "deletionTimestamp": "2026-01-01T00:00:00Z"}
+    return obj
+
+
+def test_deleting_tears_down_before_it_lets_go() -> None:
+    """R16."""
+    begun = decide(deleted("Delete"), Facts(), NOW)
+    assert begun.start is not None
+    assert begun.start.task is Task.TEARDOWN
+    failed = finding(mandate=begun.start, errors=("no",), step="prune")
+    assert decide(deleted("Delete"), Facts(finding=failed), at(2)).plan.writes == ()
+    done = replace(failed, errors=())
+    assert decide(deleted("Delete"), Facts(finding=done), at(2)).plan.writes != ()
+    waiting = replace(done, waiting="waiting until 1 objects are gone")
+    assert decide(deleted("WaitForTermination"), Facts(finding=waiting), at(2)).plan.writes == ()
+
+
+def test_a_deletion_that_hangs_can_be_let_go_by_orphaning() -> None:
+    writes = decide(deleted("Orphan"), Facts(), NOW).plan.writes
+    assert [write.body for write in writes] == [{"metadata": {"finalizers": []}}]  # type: ignore[union-attr]
+
+
+ABORTED = {
+    "apiVersion": "argoproj.io/v1alpha1",
+    "kind": "Rollout",
+    "metadata": {"name": "web", "namespace": "team", "generation": 2},
+    "spec": {"template": {"spec": {"containers": [{"image": "web@sha256:ab"}]}}},
+    "status": {
+        "phase": "Degraded",
+        "abort": True,
+        "abortedAt": "2026-01-02T04:00:00Z",
+        "message": "analysis failed",
+        "observedGeneration": "2",
+    },
+}
+
+
+def test_an_aborted_rollout_rejects_commit_and_image() -> None:
+    """R36."""
+    obj = after(finding(A), finding(B, at=at(2)))
+    obj, _ = settled(obj, Facts(looked_at=at(2), rollouts=(ABORTED,)), now=at(9))
+    assert obj["status"]["hold"]["revision"] == B
+    assert [(row.get("revision"), row.get("image")) for row in obj["status"]["rejected"]] == [
+        (B, None),
+        (None, "web@sha256:ab"),
+    ]
+    assert condition(obj, "Held") == ("True", "RolloutAborted")
+
+
+def test_an_abort_from_before_the_commit_is_not_its_fault() -> None:
+    obj = after(finding(A, at=at(7200)))
+    obj, _ = settled(obj, Facts(looked_at=at(7200), rollouts=(ABORTED,)), now=at(7300))
+    assert "hold" not in obj["status"]
+
+
+def test_a_released_commit_is_not_held_again_for_the_same_abort() -> None:
+    obj = after(finding(A), finding(B, at=at(2)))
+    obj, _ = settled(obj, Facts(looked_at=at(2), rollouts=(ABORTED,)), now=at(9))
+    obj["operation"] = {"release": True}
+    obj, _ = settled(obj, Facts(looked_at=at(2), rollouts=(ABORTED,)), now=at(10))
+    assert "hold" not in obj["status"]
+
+
+def test_reverting_applies_the_last_commit_that_was_not_rejected() -> None:
+    obj = sync(syncPolicy={"automated": {}, "rollouts": {"onAbort": "Revert"}})
+    obj = after(finding(A), finding(B, at=at(2)), obj=obj)
+    obj, decision = settled(obj, Facts(looked_at=at(2), rollouts=(ABORTED,)), now=at(9))
+    assert decision.start is not None
+    assert decision.start.sync == {"historyID": 1}
+
+
+def test_ignoring_an_abort_holds_nothing() -> None:
+    obj = sync(syncPolicy={"automated": {}, "rollouts": {"onAbort": "Ignore"}})
+    obj = after(finding(A), finding(B, at=at(2)), obj=obj)
+    obj, _ = settled(obj, Facts(looked_at=at(2), rollouts=(ABORTED,)), now=at(9))
+    assert "hold" not in obj["status"]
+
+
+def test_ready_and_stalled_are_never_true_together() -> None:
+    """kstatus."""
+    denied = finding(compared=False, attempted=False, errors=("no",), step="fetch", denied=True, at=at(2))
+    for obj in (after(finding()), after(finding(), denied), after(denied, finding(at=at(3)))):
+        states = {row["type"]: row["status"] for row in obj["status"]["conditions"]}
+        assert not (states["Ready"] == "True" and ("Stalled" in states or "Reconciling" in states))

@@ -97,10 +97,10 @@ def projected(obj: JSON) -> JSON:
 
 def filled(rollout: JSON, workload: JSON | None) -> JSON:
     """The Rollout as if it had been written without a reference; as it is when there is nothing to fill in."""
-    spec = rollout.get("spec") or {}
+    spec = mapping(rollout.get("spec"))
     if not spec.get("workloadRef") or workload is None:
         return rollout
-    source = workload if "template" in workload else workload.get("spec") or {}
+    source = workload if "template" in workload else mapping(workload.get("spec"))
     rest = {key: value for key, value in spec.items() if key != "workloadRef"}
     rest["template"] = source.get("template")
     selector = spec.get("selector") or source.get("selector")
@@ -115,7 +115,7 @@ def resolving(decide: Decide[Given]) -> Decide[Given]:
     @functools.wraps(decide)
     def resolved(snapshot: Snapshot, now: datetime, /, *args: Given.args, **given: Given.kwargs) -> Plan:
         rollout, workload = snapshot.rollout, snapshot.workload
-        if not (rollout.get("spec") or {}).get("workloadRef") or rollout["metadata"].get("deletionTimestamp"):
+        if not mapping(rollout.get("spec")).get("workloadRef") or rollout["metadata"].get("deletionTimestamp"):
             return decide(snapshot, now, *args, **given)
         errors = _problems(rollout, workload)
         if errors or workload is None:

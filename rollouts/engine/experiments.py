@@ -10,11 +10,12 @@ from typing import Any, Protocol
 
 from rollouts.api import kinds
 from rollouts.api.kinds import Kind
+from rollouts.api.loose import mapping
 from rollouts.engine.client import Api
 from rollouts.engine.store import Key, Store, controller_uid
 from rollouts.engine.troubles import Look, Troubles
 from rollouts.experiments import Snapshot, decide, names
-from rollouts.experiments.recorded import FINAL
+from rollouts.experiments.recorded import recall
 from rollouts.plan import Plan
 
 JSON = Mapping[str, Any]
@@ -42,8 +43,7 @@ class Experiments:
 
     async def _look(self, obj: JSON, rs: JSON) -> Look:
         """What is wrong with the pods of a ReplicaSet, as long as anybody waits for them."""
-        over = (obj.get("status") or {}).get("phase") in FINAL
-        return await self._troubles.look_at(rs["metadata"]["uid"], None if over else rs)
+        return await self._troubles.look_at(rs["metadata"]["uid"], None if recall(obj).over else rs)
 
     def snapshot(self, obj: JSON) -> Snapshot:
         """The world around an Experiment, as the store knows it."""
@@ -80,7 +80,7 @@ class Experiments:
         return found is not None and controller_uid(found) != obj["metadata"]["uid"]
 
     def _measured(self, obj: JSON) -> bool:
-        return bool((obj.get("spec") or {}).get("analyses"))
+        return bool(mapping(obj.get("spec")).get("analyses"))
 
     def _named(self, kind: Kind, namespace: str) -> dict[str, JSON]:
         found = self._store.shelf(kind).find("namespace", namespace) if self._store.keeps(kind) else ()

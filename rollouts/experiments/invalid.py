@@ -10,7 +10,7 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
-from rollouts.experiments.recorded import ERROR
+from rollouts.experiments.recorded import ERROR, recall
 from rollouts.plan import Event, Plan
 from rollouts.strategy import conditions, patching
 
@@ -19,7 +19,7 @@ JSON = Mapping[str, Any]
 
 def plan(experiment: JSON, errors: Sequence[str], *, now: datetime) -> Plan:
     """Say so on the Experiment and leave everything else as it is; an edit wakes it again."""
-    before: JSON = experiment.get("status") or {}
+    before = recall(experiment).raw
     joined = errors[0] if len(errors) == 1 else f"[{', '.join(errors)}]"
     message = f'The Experiment "{experiment["metadata"]["name"]}" is invalid: {joined}'
     condition = conditions.invalid(message)

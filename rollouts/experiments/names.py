@@ -10,6 +10,8 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
+from rollouts.api.loose import listed, mapping
+
 JSON = Mapping[str, Any]
 
 
@@ -33,14 +35,12 @@ def taken(name: Callable[[int], str], exists: Callable[[str], bool]) -> Iterator
 
 def of_entries(experiment: JSON, key: str) -> list[str]:
     """The names of the entries of `spec.templates` or `spec.analyses`, read leniently."""
-    entries = (experiment.get("spec") or {}).get(key)
-    found = [entry.get("name") for entry in entries or () if isinstance(entry, Mapping)]
+    found = [mapping(entry).get("name") for entry in listed(mapping(experiment.get("spec")).get(key))]
     return [name for name in found if isinstance(name, str)]
 
 
 def of_services(experiment: JSON) -> list[str]:
     """The names templates ask for with `service.name`, read leniently."""
-    entries = (experiment.get("spec") or {}).get("templates")
-    services = [entry.get("service") for entry in entries or () if isinstance(entry, Mapping)]
-    found = [service.get("name") for service in services if isinstance(service, Mapping)]
+    entries = listed(mapping(experiment.get("spec")).get("templates"))
+    found = [mapping(mapping(entry).get("service")).get("name") for entry in entries]
     return [name for name in found if isinstance(name, str)]

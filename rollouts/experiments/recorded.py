@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, Final
 
-from rollouts.strategy import conditions, times
+from rollouts.strategy import conditions, sound, times
 
 JSON = Mapping[str, Any]
 
@@ -68,7 +68,7 @@ class Recorded:
 
 def recall(experiment: JSON) -> Recorded:
     """Decode the status of an Experiment."""
-    status: JSON = experiment.get("status") or {}
+    status = sound.experiment(experiment.get("status"))
     blank = refused(status)
     return Recorded(
         raw=status,
@@ -87,7 +87,6 @@ def refused(status: JSON) -> bool:
 
 
 def _entries(written: Any, *, key: str) -> dict[str, Entry]:
-    found = [entry for entry in written or () if isinstance(entry, Mapping)]
     return {
         entry.get("name") or "": Entry(
             raw=entry,
@@ -95,5 +94,5 @@ def _entries(written: Any, *, key: str) -> dict[str, Entry]:
             message=entry.get("message") or "",
             since=times.moment(entry.get("lastTransitionTime")),
         )
-        for entry in found
+        for entry in written or ()
     }

@@ -45,6 +45,19 @@ SHAPE: Final[Mapping[str, Any]] = {
     },
 }
 """Types by key; a list stands for lists of what is in it. `observedGeneration` is read as text whatever it is."""
+EXPERIMENT: Final[Mapping[str, Any]] = {
+    **dict.fromkeys(("phase", "message", "availableAt"), str),
+    "conditions": [_CONDITION],
+    "templateStatuses": [
+        {
+            **dict.fromkeys(("name", "status", "message", "lastTransitionTime", "serviceName", "podTemplateHash"), str),
+            **dict.fromkeys(("replicas", "updatedReplicas", "readyReplicas", "availableReplicas"), int),
+            "collisionCount": int,
+        }
+    ],
+    "analysisRuns": [dict.fromkeys(("name", "analysisRun", "phase", "message"), str)],
+}
+"""The same for the status of an Experiment."""
 TEMPLATE: Final[Mapping[str, Any]] = {
     "metrics": [{"name": str}],
     "args": [{"name": str, "valueFrom": {"fieldRef": {"fieldPath": str}}}],
@@ -58,10 +71,19 @@ _TOGETHER: Final = {"pauseConditions": "controllerPause"}
 
 
 def status(found: object) -> JSON:
-    """A status without the keys whose values are of another type."""
+    """The status of a Rollout without the keys whose values are of another type."""
+    return _without(found, SHAPE)
+
+
+def experiment(found: object) -> JSON:
+    """The same for the status of an Experiment."""
+    return _without(found, EXPERIMENT)
+
+
+def _without(found: object, shape: Mapping[str, Any]) -> JSON:
     if not isinstance(found, Mapping):
         return {}
-    bad = {key for key, value in found.items() if key in SHAPE and not fits(value, SHAPE[key])}
+    bad = {key for key, value in found.items() if key in shape and not fits(value, shape[key])}
     bad |= {_TOGETHER[key] for key in bad & _TOGETHER.keys() if found[key] is not None}
     return {key: value for key, value in found.items() if key not in bad} if bad else found
 

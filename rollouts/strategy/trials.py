@@ -14,7 +14,7 @@ from typing import Any, Final
 
 from rollouts.api import kinds
 from rollouts.plan import Create, Patch
-from rollouts.strategy import identity, keys, templates
+from rollouts.strategy import identity, keys, sound, templates
 from rollouts.strategy.objects import owner_reference
 from rollouts.strategy.revisions import Revisions
 from rollouts.strategy.situation import Situation
@@ -80,7 +80,7 @@ def destinations(at: Situation, index: int) -> tuple[Destination, ...]:
     block, trial = block_at(at, index), standing(at, index)
     if block is None or trial is None or trial.phase != "Running" or trial.terminating:
         return ()
-    entries = (trial.raw.get("status") or {}).get("templateStatuses") or ()
+    entries = sound.experiment(trial.raw.get("status")).get("templateStatuses") or ()
     by_name = {entry.get("name"): entry for entry in entries if entry.get("serviceName")}
     weighed = [template for template in block["templates"] if template.get("weight") and template["name"] in by_name]
     return tuple(

@@ -22,6 +22,7 @@ from hypothesis import strategies as st
 
 from rollouts.api import kinds
 from rollouts.api.kinds import Kind
+from rollouts.engine.experiments import Experiments
 from rollouts.engine.metrics import Metrics
 from rollouts.engine.snapshots import Rollouts, indexes
 from rollouts.engine.store import Store
@@ -91,7 +92,7 @@ def spoilt(draw: st.DrawFn) -> list[JSON]:
 
 
 async def looked_after(objects: list[JSON]) -> Plan:
-    """What is planned for the Rollout among these."""
+    """What is planned for the Rollout among these; Experiments are looked after as well."""
     api, store = MemoryApi(), Store(indexes(ROUTERS))
     for obj in objects:
         if obj["kind"] in KINDS and store.keeps(KINDS[obj["kind"]]):
@@ -99,6 +100,9 @@ async def looked_after(objects: list[JSON]) -> Plan:
     Metrics(store=store, requests=Counter(), events=Counter()).text()
     rollout = next(obj for obj in objects if obj["kind"] == "Rollout")
     assert NOW is not None
+    for obj in objects:
+        if obj["kind"] == "Experiment":
+            assert isinstance(await Experiments(api=api, store=store).decide(obj, NOW), Plan)
     return await Rollouts(api=api, store=store).decide(rollout, NOW)
 
 

@@ -8,15 +8,18 @@ A commit that is there already is not fetched again, so an unchanged branch cost
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from rollouts.gitops import semver
 from rollouts.gitops import url as urls
 from rollouts.gitops.errors import SourceError
 from rollouts.gitops.git import Access, Git
 
 _COMMIT = re.compile(r"[0-9a-f]{40}(?:[0-9a-f]{24})?")
 _REVISION = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_./@+-]*")
+_RANGE_ONLY = re.compile(r"[<>=^~*|,\s]")
 _FORBIDDEN = re.compile(r"\.\.|@\{|//|\.lock$|/$|\.$")
 
 
@@ -24,7 +27,8 @@ _FORBIDDEN = re.compile(r"\.\.|@\{|//|\.lock$|/$|\.$")
 class Source:
     """Where the manifests live.
 
-    `revision` is a branch, a tag, a full commit id, or `HEAD` (default: the repository's own main branch).
+    `revision` is a branch, a tag, a full commit id, a range of versions over the tags (`>=1.2 <2`, `1.x`), or `HEAD`
+    (default: the repository's own main branch).
     `path` is the folder in the repository, `.` (default) its root.
     `allow_local` permits file:// and plain paths, for a developer's own machine.
     """
@@ -37,11 +41,15 @@ class Source:
 
 
 class Repository:
-    """A bare object store for one source, in `directory` (created when missing)."""
+    """A bare object store for one source, in `directory` (created when missing).
+
+    `tag`: the tag that `resolve` found by the revision's name or range, empty when it was none.
+    """
 
     def __init__(self, *, source: Source, directory: Path, timeout: float = 60.0) -> None:
         self.url = urls.parse(source.url, allow_local=source.allow_local)
-        self.revision = checked_revision(source.revision)
+        self.revision = source.revision if semver.is_range(source.revision) else checked_revision(source.revision)
+        self.tag = ""
         self.git = Git(store=directory, protocols=self.url.transport.value, access=source.access, timeout=timeout)
 
     async def resolve(self) -> str:
@@ -49,8 +57,30 @@ class Repository:
         if _COMMIT.fullmatch(self.revision):
             return self.revision
         await self._prepare()
-        listing = await self.git.run("ls-remote", "-q", "--", self.url.text, *_patterns(self.revision))
-        return _choose(listing.decode(), revision=self.revision, url=self.url.text)
+        exact = None if _RANGE_ONLY.search(self.revision) else await self._exact()
+        self.tag, commit = exact or await self._greatest()
+        return commit
+
+    async def _exact(self) -> tuple[str, str] | None:
+        """Tag (or none) and commit of the reference called so. None when there is none, and it may be a range."""
+        found = await self._references(*_patterns(self.revision))
+        if semver.is_range(self.revision) and not found:
+            return None
+        return _choose(found, revision=self.revision, url=self.url.text)
+
+    async def _greatest(self) -> tuple[str, str]:
+        """The greatest version among the tags that is in the range."""
+        found = await self._references("refs/tags/*")
+        tags = {name.removeprefix("refs/tags/") for name in found if not name.endswith("^{}")}
+        versions = {tag: version for tag in tags if semver.fits(tag, self.revision) and (version := semver.parse(tag))}
+        if not versions:
+            raise SourceError(f"none of the {len(tags)} tags of {self.url.text} is a version in {self.revision!r}")
+        best = max(versions, key=lambda tag: (versions[tag].order, tag))
+        return best, found.get(f"refs/tags/{best}^{{}}") or found[f"refs/tags/{best}"]
+
+    async def _references(self, *patterns: str) -> dict[str, str]:
+        listing = (await self.git.run("ls-remote", "-q", "--", self.url.text, *patterns)).decode()
+        return {name: commit for commit, _, name in (line.partition("\t") for line in listing.splitlines())}
 
     async def fetch(self, commit: str) -> None:
         """Have the commit with its files in the store. Nothing to do when it is there."""
@@ -106,11 +136,10 @@ def _patterns(revision: str) -> tuple[str, ...]:
     return (f"refs/heads/{revision}", f"refs/tags/{revision}", f"refs/tags/{revision}^{{}}")
 
 
-def _choose(listing: str, *, revision: str, url: str) -> str:
-    """A branch before a tag; for a tag the commit it points to (`^{}`), not the tag object."""
-    found = {name: commit for commit, _, name in (line.partition("\t") for line in listing.splitlines())}
+def _choose(found: Mapping[str, str], *, revision: str, url: str) -> tuple[str, str]:
+    """A branch before a tag; for a tag its name, and the commit it points to (`^{}`), not the tag object."""
     heads, tag, peeled = (*_patterns(revision), "", "")[:3]
     for name in (heads, peeled, tag):
         if name in found:
-            return found[name]
+            return ("" if name == heads else revision), found[name]
     raise SourceError(f"{url} has no branch or tag {revision!r}; look with: git ls-remote {url}")

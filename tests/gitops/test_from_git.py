@@ -10,6 +10,7 @@ from rollouts.gitops.errors import SyncError
 from rollouts.gitops.objects import Manifest
 from rollouts.gitops.render.renderer import read, render
 from rollouts.gitops.source import Repository, Source
+from tests.gitops import keys
 from tests.gitops.bare import Bare
 
 CONFIG = "apiVersion: v1\nkind: ConfigMap\nmetadata: {name: NAME}\ndata: {a: b}\n"
@@ -97,3 +98,48 @@ async def test_a_branch_that_does_not_exist_is_named(bare: Bare, tmp_path: Path)
     bare.commit({"a.yaml": config("one")})
     with pytest.raises(SyncError, match="no branch or tag 'nope'"):
         await manifests(bare, tmp_path, revision="nope")
+
+
+@pytest.mark.parametrize(
+    ("revision", "expected"),
+    [
+        (">=1.0.0 <2.0.0", "v1.10.0"),
+        ("1.x", "v1.10.0"),
+        ("~1.2", "v1.2.0"),
+        ("*", "v2.0.0"),
+        (">=1.0.0-0 <2", "v1.11.0-rc.1"),
+        ("v1.2.0", "v1.2.0"),
+        ("main", ""),
+    ],
+)
+async def test_a_range_means_the_greatest_version_among_the_tags(
+    bare: Bare, tmp_path: Path, revision: str, expected: str
+) -> None:
+    commits = {}
+    for tag in ("v1.2.0", "v1.10.0", "v1.11.0-rc.1", "v2.0.0", "latest", "nightly-1.3.0"):
+        commits[tag] = bare.commit({"a.yaml": config(tag.replace(".", "-"))}, tag)
+        keys.git(bare, "tag", *(["-a", "-m", "x"] if tag == "v1.10.0" else []), tag)
+    keys.git(bare, "push", "-q", "--tags", "origin")
+    commits[""] = commits["nightly-1.3.0"]
+    found = Repository(source=Source(url=bare.url, revision=revision, allow_local=True), directory=tmp_path / "store")
+    assert (await found.resolve(), found.tag) == (commits[expected], expected)
+
+
+async def test_a_branch_that_looks_like_a_range_is_a_branch(bare: Bare, tmp_path: Path) -> None:
+    commit = bare.commit({"a.yaml": config("one")})
+    keys.git(bare, "push", "-q", "origin", "HEAD:refs/heads/1.x", "HEAD:refs/tags/1.5.0")
+    found = Repository(source=Source(url=bare.url, revision="1.x", allow_local=True), directory=tmp_path / "store")
+    assert (await found.resolve(), found.tag) == (commit, "")
+
+
+@pytest.mark.parametrize("revision", ["^9", "9.x"])
+async def test_a_range_without_a_version_in_it_is_said(bare: Bare, tmp_path: Path, revision: str) -> None:
+    bare.commit({"a.yaml": config("one")})
+    with pytest.raises(SyncError, match="none of the 0 tags"):
+        await manifests(bare, tmp_path, revision=revision)
+
+
+@pytest.mark.parametrize("revision", ["--upload-pack=x", "a..b", "a b", ">=what", "HEAD@{1}", "refs/*", "a\nb"])
+def test_what_is_neither_a_reference_nor_a_range(revision: str, tmp_path: Path) -> None:
+    with pytest.raises(SyncError, match="is no branch, tag or commit id"):
+        Repository(source=Source(url="https://host/x", revision=revision), directory=tmp_path)

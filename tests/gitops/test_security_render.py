@@ -206,6 +206,17 @@ def test_a_forged_answer_is_no_answer() -> None:
             manifests_of(forged)
 
 
+async def test_the_folder_the_controller_was_started_in_is_not_shown_to_a_child(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """`python -m` puts it on sys.path; started in `/`, a child would see everything."""
+    from rollouts.gitops.render.sandbox import modules
+
+    monkeypatch.setattr(sys, "path", ["/", str(tmp_path), "", *sys.path])
+    assert not {"/", str(tmp_path), ""} & set(modules())
+    assert await names({"a.yaml": config("a"), "b.jsonnet": "[]"}) == ["a"]
+
+
 def test_the_command_line_of_a_child_holds_nothing_of_the_repository(tmp_path: Path) -> None:
     from rollouts.gitops.render.sandbox import command
     from rollouts.gitops.render.task import Task

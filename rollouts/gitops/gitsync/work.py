@@ -142,7 +142,7 @@ class _Pass:
             observer=Cluster(self.means.api),
             repository=repository,
             records=StatusRecords(api=self.means.api, owner=self.obj, absorbed=self.around.absorbed),
-            terms=replace(self.terms(), verification=verification, tag=self.sync.spec.source.target_revision or ""),
+            terms=replace(self.terms(), verification=verification, tag=repository.tag),
             renderer=self.means.renderer,
         )
 

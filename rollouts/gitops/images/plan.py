@@ -19,8 +19,9 @@ from enum import StrEnum
 from typing import Any
 
 from rollouts.api.gitsync_images import FollowedImage
+from rollouts.gitops import semver
 from rollouts.gitops.errors import ImageError, RegistryError
-from rollouts.gitops.images import reference, semver
+from rollouts.gitops.images import reference
 from rollouts.gitops.images.markers import Marker
 from rollouts.gitops.images.policy import Rule, compared, rank_of
 

@@ -20,8 +20,8 @@ from typing import Any
 import re2
 
 from rollouts.api.gitsync_images import FollowedImage
+from rollouts.gitops import semver
 from rollouts.gitops.errors import ImageError
-from rollouts.gitops.images import semver
 
 EXCLUDED = (r".*\.(?:sig|att|sbom)", r"sha256-[0-9a-f]{64}.*")
 _NO_LOG = re2.Options()
@@ -70,7 +70,10 @@ def ranked(tags: Iterable[str], rule: Rule) -> tuple[str, ...]:
     """The candidates, best first. ImageError when the rule itself is wrong."""
     if rule.order == "tag":
         return tuple(tag for tag in tags if tag == rule.tag)
-    ranks = {tag: rank for tag in tags if (rank := rank_of(tag, rule)) is not None}
+    try:
+        ranks = {tag: rank for tag in tags if (rank := rank_of(tag, rule)) is not None}
+    except ValueError as error:
+        raise ImageError(str(error)) from None
     return tuple(sorted(ranks, key=lambda tag: (ranks[tag], tag.encode()), reverse=True))
 
 

@@ -9,11 +9,13 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import importlib.util
 import json
 import os
 import shutil
 import signal
 import sys
+import sysconfig
 import tempfile
 from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass, field
@@ -28,6 +30,7 @@ from rollouts.gitops.render.confinement import WALLS, Budget
 from rollouts.gitops.render.task import SCRATCH, TREE, Task
 
 _ERRORS = 64 * 1024
+_NEEDED = ("rollouts", "yaml", "_jsonnet")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -88,13 +91,28 @@ def lay_out(task: Task, files: Mapping[str, bytes]) -> None:
 def command(task: Task, limits: Limits) -> list[str]:
     """The child's command line. Nothing of the repository or the spec is on it."""
     settings = {
-        "modules": [path for path in sys.path if path and Path(path).exists()],
+        "modules": modules(),
         "budget": asdict(limits.budget),
         "folder": str(task.root),
         "programs": [task.program] if task.program else [],
         "walls": list(limits.walls),
     }
     return [sys.executable, "-I", "-S", "-B", str(launch.__file__), json.dumps(settings)]
+
+
+def modules() -> list[str]:
+    """Where a child finds modules: the standard library, and the folders of the few packages it needs.
+
+    Not `sys.path`: it may hold the folder the controller was started in, and what is named here can be read.
+    """
+    standard = sysconfig.get_path("stdlib")
+    found = [standard, sysconfig.get_path("platstdlib"), f"{standard}/lib-dynload"]
+    for name in _NEEDED:
+        spec = importlib.util.find_spec(name)
+        if spec is not None and spec.origin:
+            file = Path(spec.origin).resolve()
+            found.append(str(file.parents[1] if spec.submodule_search_locations else file.parent))
+    return list(dict.fromkeys(found))
 
 
 async def _start(task: Task, limits: Limits) -> asyncio.subprocess.Process:

@@ -15,8 +15,6 @@ from dataclasses import dataclass
 from functools import lru_cache
 from itertools import zip_longest
 
-from rollouts.gitops.errors import ImageError
-
 _SUFFIX = r"(?:-(?P<pre>[0-9A-Za-z-]+(?:\.[0-9A-Za-z-]+)*))?(?:\+[0-9A-Za-z-]+(?:\.[0-9A-Za-z-]+)*)?"
 _VERSION = re.compile(rf"v?(?P<major>\d{{1,18}})\.(?P<minor>\d{{1,18}})\.(?P<patch>\d{{1,18}}){_SUFFIX}")
 _LOOSE = rf"v?(?P<major>\d{{1,18}}|[xX*])(?:\.(?P<minor>\d{{1,18}}|[xX*]))?(?:\.(?P<patch>\d{{1,18}}|[xX*]))?{_SUFFIX}"
@@ -24,6 +22,7 @@ _OPERATOR = r"(?P<operator>>=|=>|<=|=<|~>|!=|[=<>~^])?"
 _CONSTRAINT = re.compile(rf"\s*{_OPERATOR}\s*{_LOOSE}\s*,?")
 _PLAIN = r"v?[0-9xX*]+(?:\.[0-9xX*]+)*(?:-[0-9A-Za-z.-]+)?(?:\+[0-9A-Za-z.-]+)?"
 _HYPHEN = re.compile(rf"({_PLAIN})\s+-\s+({_PLAIN})")
+_MARKS = re.compile(r"[<>=^~*|,\s]|\.[xX](?:\.|$)")
 _LONGEST_RANGE = 512
 
 
@@ -52,6 +51,17 @@ class Constraint:
     given: int
 
 
+def is_range(text: str) -> bool:
+    """Whether the text can only be meant as a range: it has an operator, or an `x` for a number."""
+    if not _MARKS.search(text):
+        return False
+    try:
+        constraints(text)
+    except ValueError:
+        return False
+    return True
+
+
 def parse(text: str) -> Version | None:
     """The version of a tag with three numbers, None when it is none. `v` and leading zeros are fine."""
     found = _VERSION.fullmatch(text)
@@ -63,7 +73,7 @@ def parse(text: str) -> Version | None:
 
 
 def fits(text: str, range_: str) -> bool:
-    """Whether a version is in a range; False for what is no version. ImageError for what is no range."""
+    """Whether a version is in a range; False for what is no version. ValueError for what is no range."""
     version = parse(text)
     return version is not None and within(version, constraints(range_))
 
@@ -75,9 +85,9 @@ def within(version: Version, groups: tuple[tuple[Constraint, ...], ...]) -> bool
 
 @lru_cache(maxsize=256)
 def constraints(range_: str) -> tuple[tuple[Constraint, ...], ...]:
-    """The comparisons of a range, "or" outside, "and" inside. ImageError when it is no range."""
+    """The comparisons of a range, "or" outside, "and" inside. ValueError when it is no range."""
     if len(range_) > _LONGEST_RANGE:
-        raise ImageError(f"the range is longer than {_LONGEST_RANGE} letters")
+        raise ValueError(f"the range is longer than {_LONGEST_RANGE} letters")
     return tuple(_group(part, range_) for part in range_.split("||"))
 
 
@@ -87,11 +97,11 @@ def _group(text: str, whole: str) -> tuple[Constraint, ...]:
     while rest:
         match = _CONSTRAINT.match(rest)
         if not match or not _apart(match[0], rest[match.end() :]):
-            raise ImageError(f"{whole!r} is no range of versions: use >=1.2.0 <2.0.0, ~1.2, ^1.2.3, 1.x or *")
+            raise ValueError(f"{whole!r} is no range of versions: use >=1.2.0 <2.0.0, ~1.2, ^1.2.3, 1.x or *")
         found.append(_constraint(match))
         rest = rest[match.end() :].strip()
     if not found:
-        raise ImageError(f"{whole!r} is no range of versions: a part of it is empty")
+        raise ValueError(f"{whole!r} is no range of versions: a part of it is empty")
     return tuple(found)
 
 

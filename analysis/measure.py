@@ -26,7 +26,7 @@ from analysis.assess import METRIC_TERMINATED, Measured, Task, assess, record, r
 from analysis.compare.measuring import compare
 from analysis.language import ConditionError, judge_condition
 from analysis.providers import Answer, Context, Provider, ProviderError, Resumable, default_providers, provider_of
-from analysis.providers.base import Collecting, TimedOut, seconds_allowed
+from analysis.providers.base import Collecting, Sweeping, TimedOut, seconds_allowed
 from analysis.record import retention_of
 from analysis.spec import (
     ERROR,
@@ -172,6 +172,19 @@ async def _collected(job: _Job, metric: Metric, provider: Provider) -> None:
                 await provider.collect(metric, keep=job.keep, context=job.context)
 
 
+async def sweep(spec: RunSpec, *, providers: Mapping[str, Provider], run: Context) -> None:
+    """Before a run is said to be over: end whatever still goes on for it unknown. Raises nothing.
+
+    A driver that is killed, or whose write is refused, after a measurement was begun does not know of it.
+    """
+    for metric in spec.metrics:
+        provider = providers.get(next(iter(metric.provider.kinds), ""))
+        if isinstance(provider, Sweeping):
+            with contextlib.suppress(ProviderError, TimeoutError):
+                async with asyncio.timeout(SPARE_SECONDS):
+                    await provider.sweep(metric, context=run)
+
+
 async def _within(limit: float, job: _Job, metric: Metric, provider: Provider) -> Measurement:
     try:
         async with asyncio.timeout(limit):
@@ -302,6 +315,7 @@ async def judge(
                 status = look.status
                 await sleep(max(0.0, (look.next_look - clock()).total_seconds()))
             else:
+                await sweep(spec, providers=used, run=Context(now=clock()))
                 return look.status
     finally:
         if providers is None:

@@ -3,7 +3,8 @@
 Most providers answer at once: `run` returns an `Answer`, and `analysis.measure` judges it by the metric's conditions. A
 provider whose work takes long (a Job, a canary analysis elsewhere) returns a `Measurement` of phase Running with the
 time to ask again, and implements `Resumable`; such a measurement, once finished, is taken as it is. A provider that
-leaves something behind at each measurement (a Job) implements `Collecting` and is told how much of it may stay.
+leaves something behind at each measurement (a Job) implements `Collecting` and is told how much of it may stay; if it
+may go on after a crash without anybody knowing of it, `Sweeping`.
 
 Accounts come from Secrets through the context, which knows where this run may read them. What is read that way is
 hidden from everything kept of the measurement, but for the keys a provider says are no secret (an address).
@@ -148,6 +149,14 @@ class Collecting(Protocol):
 
     async def collect(self, metric: Metric, *, keep: int, context: Context) -> None:
         """Clear away what older measurements of this metric left, but for the newest `keep`. Raises ProviderError."""
+
+
+@runtime_checkable
+class Sweeping(Protocol):
+    """A provider that may have begun what nobody knows of: the driver was killed before it could write it down."""
+
+    async def sweep(self, metric: Metric, *, context: Context) -> None:
+        """The run is over: end what goes on for this metric. Arguments are not filled in. Raises ProviderError."""
 
 
 def seconds_allowed(metric: Metric) -> float:

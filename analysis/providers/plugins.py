@@ -5,7 +5,8 @@
 
 serves `provider: {plugin: {acme: {…}}}`. The entry point is a class, or a function, that called without arguments gives
 a `Provider` (see `base`): `run` and `metadata` get the metric, with their configuration in
-`metric.provider.plugin["acme"]`, arguments filled in. `resume` and `terminate`, or `collect`, are used if it has them.
+`metric.provider.plugin["acme"]`, arguments filled in. `resume` and `terminate`, `collect`, and `sweep` are used if it has
+them.
 
 A plugin is loaded when first asked for, once. One that can't be loaded is an error of the measurements that ask for
 it and of nothing else.
@@ -27,6 +28,7 @@ from analysis.providers.base import (
     Provider,
     ProviderError,
     Resumable,
+    Sweeping,
     Unsupported,
 )
 from analysis.spec import Measurement, Metric
@@ -63,6 +65,12 @@ class PluginProvider:
         plugin = self._plugin(metric)
         if isinstance(plugin, Collecting):
             await plugin.collect(metric, keep=keep, context=context)
+
+    async def sweep(self, metric: Metric, *, context: Context) -> None:
+        """Tell the plugin that the run is over, if it wants to know. Raises ProviderError."""
+        plugin = self._plugin(metric)
+        if isinstance(plugin, Sweeping):
+            await plugin.sweep(metric, context=context)
 
     def metadata(self, metric: Metric) -> Mapping[str, str]:
         """The plugin's notes. Raises ProviderError."""

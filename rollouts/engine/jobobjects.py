@@ -105,10 +105,19 @@ def _containers(pods: Iterable[JSON]) -> Iterator[JSON]:
         yield from (*(status.get("initContainerStatuses") or ()), *(status.get("containerStatuses") or ()))
 
 
-def superfluous(jobs: list[JSON], metric: str, keep: int) -> list[JSON]:
+def superfluous(jobs: Iterable[JSON], metric: str, keep: int) -> list[JSON]:
     """The Jobs of a metric that are older than the newest `keep`."""
-    own = [job for job in jobs if (job["metadata"].get("annotations") or {}).get(METRIC) == metric]
-    return sorted(own, key=lambda job: _number(job["metadata"]["name"]))[: max(0, len(own) - keep)]
+    own = sorted(_of(jobs, metric), key=lambda job: _number(job["metadata"]["name"]))
+    return own[: max(0, len(own) - keep)]
+
+
+def going_on(jobs: Iterable[JSON], metric: str) -> list[JSON]:
+    """The Jobs of a metric that have not ended and are not suspended."""
+    return [job for job in _of(jobs, metric) if ended(job) is None and not (job.get("spec") or {}).get("suspend")]
+
+
+def _of(jobs: Iterable[JSON], metric: str) -> Iterator[JSON]:
+    return (job for job in jobs if (job["metadata"].get("annotations") or {}).get(METRIC) == metric)
 
 
 def _number(name: str) -> int:

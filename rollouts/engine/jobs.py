@@ -5,6 +5,7 @@
     resume     look at it, after a time that grows with its age: 1 s when it is young, 10 s after 100 s, 60 s at most
     terminate  delete it
     collect    delete what is older than the measurements kept
+    sweep      when the run is over, delete what goes on: begun just before a crash, or before a write that was refused
 
 A Job whose image can't be pulled will not end by itself: the measurement is Inconclusive, and the Job is suspended so
 that it doesn't begin later, when nobody waits for it, but can be looked at. Jobs are owned by their AnalysisRun.
@@ -20,7 +21,7 @@ from __future__ import annotations
 import contextlib
 import math
 import os
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any, Final
@@ -38,7 +39,7 @@ from rollouts.engine.errors import (
     TooManyRequestsError,
     UnavailableError,
 )
-from rollouts.engine.jobobjects import UID, ended, image_trouble, job_of, superfluous
+from rollouts.engine.jobobjects import UID, ended, going_on, image_trouble, job_of, superfluous
 
 JSON = Mapping[str, Any]
 
@@ -106,13 +107,20 @@ class JobProvider:
 
     async def collect(self, metric: Metric, *, keep: int, context: Context) -> None:
         """Delete all but the newest `keep` Jobs of the metric. Raises ProviderError."""
+        await self._delete_some(lambda jobs: superfluous(jobs, metric.name, keep), context)
+
+    async def sweep(self, metric: Metric, *, context: Context) -> None:
+        """Delete Jobs of the metric that go on although the run is over. Raises ProviderError."""
+        await self._delete_some(lambda jobs: going_on(jobs, metric.name), context)
+
+    async def _delete_some(self, choose: Callable[[list[JSON]], list[JSON]], context: Context) -> None:
         namespace = self.environment.get(NAMESPACE_VARIABLE) or context.run_namespace
         api = await self._api()
         try:
             found = await api.list(kinds.JOB, namespace, selector=f"{UID}={context.run_uid}")
         except ApiError as error:
             raise _explained(error, f"jobs in {namespace} cannot be listed") from error
-        for job in superfluous(found["items"], metric.name, keep):
+        for job in choose(found["items"]):
             await _delete(api, namespace, job["metadata"]["name"])
 
     def metadata(self, metric: Metric) -> Mapping[str, str]:

@@ -12,7 +12,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from analysis.assess import Assessment, assess, record
-from analysis.measure import measure
+from analysis.measure import measure, sweep
 from analysis.providers import Context, Provider
 from analysis.spec import COMPLETED, ERROR, FAILED, SUCCESSFUL, RunStatus
 from rollouts.api import kinds, parse
@@ -49,6 +49,8 @@ class Measuring:
             status = await self._measured(obj["metadata"], run, look, now)
             now = datetime.now(UTC)
             look = assess(spec=run.spec, status=status, now=now)
+        if before.phase is not None and look.status.phase in COMPLETED:
+            await sweep(run.spec, providers=self._providers, run=self._context(obj["metadata"], now))
         return Plan(
             status=patching.difference(obj.get("status") or {}, look.status.to_api()),
             events=tuple(_events(before, look.status)),
@@ -63,17 +65,19 @@ class Measuring:
             status=look.status,
             providers=self._providers,
             read_secret=lambda ref: self._secrets.argument(namespace, ref),
-            run=Context(
-                now=now,
-                run_name=metadata["name"],
-                run_namespace=namespace,
-                run_uid=metadata["uid"],
-                read_account=lambda name, namespaced: self._secrets.account(
-                    namespace if namespaced else self._secrets.home, name
-                ),
-            ),
+            run=self._context(metadata, now),
         )
         return record(spec=run.spec, status=look.status, measured=measured)
+
+    def _context(self, metadata: JSON, now: datetime) -> Context:
+        namespace, secrets = metadata["namespace"], self._secrets
+        return Context(
+            now=now,
+            run_name=metadata["name"],
+            run_namespace=namespace,
+            run_uid=metadata["uid"],
+            read_account=lambda name, namespaced: secrets.account(namespace if namespaced else secrets.home, name),
+        )
 
 
 def _unreadable(obj: JSON, message: str, now: datetime) -> Plan:

@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+import base64
+import json
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from rollouts.api import kinds
+from rollouts.engine.client import Request
 from rollouts.engine.jobs import KUBECONFIG_VARIABLE, NAMESPACE_VARIABLE
 from tests.cluster.controllers import OwnController
 from tests.cluster.harness import Kubectl
-from tests.cluster.space import JSON, Space
+from tests.cluster.space import JSON, Space, rollout
 
 GOOD, BAD, SLOW, MISSING = "example/check:1", "example/fails:1", "example/slow:1", "example/does-not-exist:1"
 UID = "analysisrun.argoproj.io/uid"
@@ -83,10 +86,58 @@ def test_one_after_another_and_the_old_ones_go(space: Space) -> None:
 def test_a_run_that_is_terminated_takes_its_job_along(space: Space) -> None:
     space.create(run(SLOW, pod={"annotations": {"local.rollouts/ready-after": "10m"}}))
     space.until("the Job is there", lambda: jobs(space))
+    space.until("that is known", lambda: space.get(kinds.ANALYSIS_RUN, "run")["status"].get("metricResults"))
     space.patch(kinds.ANALYSIS_RUN, "run", {"spec": {"terminate": True}})
     status = ended(space)
     assert status["metricResults"][0]["measurements"][0]["message"] == "Metric Terminated"
     space.until("the Job is gone", lambda: not jobs(space))
+
+
+def test_a_run_that_is_terminated_before_its_job_is_known(space: Space, own_controller: Any) -> None:
+    """Between the Job's creation and the status that would have told of it."""
+
+    def interfere(number: int, request: Request) -> None:
+        if request.path.endswith("/analysisruns/run") and jobs(space):
+            space.patch(kinds.ANALYSIS_RUN, "run", {"spec": {"terminate": True}})
+
+    own_controller(before=interfere)
+    space.create(run(SLOW, pod={"annotations": {"local.rollouts/ready-after": "10m"}}))
+    assert ended(space)["message"] == "Run Terminated"
+    space.until("the Job is gone", lambda: not jobs(space))
+
+
+WORD = "swordfish-42"
+
+
+@pytest.mark.usefixtures("controller")
+@pytest.mark.parametrize(
+    ("image", "restart", "phase"),
+    [
+        (GOOD, "Never", "Successful"),
+        (f"{MISSING}-{{{{args.word}}}}", "Never", "Inconclusive"),
+        (GOOD, "{{args.word}}", "Error"),
+    ],
+    ids=["good", "in the image", "refused"],
+)
+def test_a_secret_is_in_the_job_alone(
+    space: Space, image: str, restart: str, phase: str, capfd: pytest.CaptureFixture[str]
+) -> None:
+    """Nothing of it in the run, its events or the log, although kubelet and API server repeat what they were given."""
+    data = {"word": base64.b64encode(WORD.encode()).decode()}
+    space.create({"apiVersion": "v1", "kind": "Secret", "metadata": {"name": "keys"}, "data": data})
+    made = run(image, consecutiveErrorLimit=0)
+    made["spec"]["args"] = [{"name": "word", "valueFrom": {"secretKeyRef": {"name": "keys", "key": "word"}}}]
+    made["spec"]["metrics"][0]["provider"]["job"]["spec"]["template"]["spec"]["restartPolicy"] = restart
+    space.create(made)
+    status = ended(space)
+    assert status["phase"] == phase
+    if phase != "Successful":
+        assert "*****" in status["message"]
+    for job in jobs(space).values():
+        assert WORD in json.dumps(job["spec"])
+    ours = list(space.events.of("run", "AnalysisRun"))
+    said = capfd.readouterr()
+    assert WORD not in json.dumps([space.get(kinds.ANALYSIS_RUN, "run"), ours, said.out, said.err])
 
 
 def test_jobs_of_another_cluster(
@@ -123,3 +174,35 @@ def test_a_controller_that_dies_after_creating_it_goes_on_with_it(space: Space, 
         assert status["phase"] == "Successful"
         owner = space.get(kinds.ANALYSIS_RUN, name)["metadata"]["uid"]
         assert [job for job in space.list(kinds.JOB) if job["metadata"]["labels"][UID] == owner][1:] == []
+
+
+@pytest.mark.usefixtures("controller")
+def test_a_release_that_a_job_stops(space: Space) -> None:
+    """As recorded from Argo Rollouts: one analysis passes with two Jobs, the next fails and takes the release back."""
+    containers = [{"name": "c", "image": "example/{{args.image}}:1"}]
+    job = {"backoffLimit": 0, "template": {"spec": {"restartPolicy": "Never", "containers": containers}}}
+    metric = {"name": "job", "count": 2, "interval": "1s", "provider": {"job": {"spec": job}}}
+    template = {"apiVersion": kinds.ANALYSIS_RUN.api_version, "kind": "AnalysisTemplate", "metadata": {"name": "check"}}
+    space.create({**template, "spec": {"args": [{"name": "image"}], "metrics": [metric]}})
+    steps = [
+        {"setWeight": 50},
+        *(
+            {"analysis": {"templates": [{"templateName": "check"}], "args": [{"name": "image", "value": image}]}}
+            for image in ("check", "fails")
+        ),
+    ]
+    space.create(rollout(steps=steps, replicas=2))
+    space.until_phase("Healthy")
+    space.set_image("example/app:2")
+    message = (
+        "RolloutAborted: Rollout aborted update to revision 2: Step-based analysis phase error/failed: "
+        'Metric "job" assessed Failed due to failed (1) > failureLimit (0)'
+    )
+    space.until_phase("Degraded", message=message)
+    passed, failed = sorted(space.runs(), key=lambda one: str(one["metadata"]["labels"]["step-index"]))
+    results = [one["status"]["metricResults"][0] for one in (passed, failed)]
+    assert [result.get("successful") for result in results] == [2, None]
+    names = [one["metadata"]["job-name"] for result in results for one in result["measurements"]]
+    first, second = passed["metadata"]["uid"], failed["metadata"]["uid"]
+    assert names == [f"{first}.job.1", f"{first}.job.2", f"{second}.job.1"]
+    assert results[1]["measurements"][0]["metadata"]["reason"].startswith("BackoffLimitExceeded")

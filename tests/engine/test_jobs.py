@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -278,6 +279,18 @@ async def test_old_jobs_are_cleared_away() -> None:
     left = {path.rpartition("/")[2].removeprefix(f"{UID}.") for path in api.objects}
     assert {name for name in left if name.startswith("job")} == {"job.10", "job.11", "job.12"}
     assert len([name for name in left if name.startswith("other")]) == 12
+
+
+async def test_what_goes_on_when_the_run_is_over_is_ended() -> None:
+    """Ended Jobs stay for people to look at, and so does one that is suspended; other metrics have their own turn."""
+    api = MemoryApi()
+    jobs = provider(api)
+    for name, number in (("job", 1), ("job", 2), ("job", 3), ("other", 1)):
+        await jobs.run(metric(name), context=replace(CONTEXT, number=number))
+    put_status(api, condition("Complete"))
+    api.objects[kinds.JOB.path("ns", f"{UID}.job.2")]["spec"]["suspend"] = True
+    await jobs.sweep(metric(), context=CONTEXT)
+    assert {path.rpartition("/")[2].removeprefix(f"{UID}.") for path in api.objects} == {"job.1", "job.2", "other.1"}
 
 
 def test_it_can_be_resumed() -> None:

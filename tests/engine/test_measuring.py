@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import copy
 import json
 from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
@@ -14,6 +15,7 @@ from analysis.providers import Answer, Context
 from analysis.spec import Measurement, Metric
 from rollouts.api import kinds
 from rollouts.engine.client import Request
+from rollouts.engine.jobs import JobProvider
 from rollouts.engine.measuring import Measuring
 from rollouts.plan import Delete, Plan
 from tests.engine.memory import MemoryApi, merge, refusal
@@ -255,3 +257,25 @@ async def test_a_missing_account_is_named_with_its_namespace(monkeypatch: pytest
     monkeypatch.setenv("POD_NAMESPACE", "controllers-home")
     bench = Bench(WithAccount(namespaced=False), metric(consecutiveErrorLimit=0))
     assert "secret acme does not exist in namespace controllers-home" in (await bench.through())["message"]
+
+
+# -- a run that ends while a Job was begun that nobody knows of --------------------------------------------------------
+
+JOB = {"job": {"spec": {"template": {"spec": {"restartPolicy": "Never", "containers": [{"name": "c"}]}}}}}
+
+
+async def test_a_job_begun_before_a_write_that_was_refused_does_not_outlive_the_run() -> None:
+    """Terminated just between the creation of the Job and the status that would have told of it."""
+    bench = Bench(Told(1))
+    bench.measuring = Measuring(api=bench.api, providers={"job": JobProvider(api=bench.api, environment={})})
+    bench.run["spec"]["metrics"] = [{"name": "job", "provider": JOB}]
+    await bench.step()
+    known = copy.deepcopy(bench.run)
+    await bench.step()
+    assert [path for path in bench.api.objects if "/jobs/" in path] == [
+        "/apis/batch/v1/namespaces/ns/jobs/uid-run.job.1"
+    ]
+    bench.run = merge(known, {"spec": {"terminate": True}})
+    await bench.step()
+    assert bench.run["status"]["phase"] == "Successful"
+    assert [path for path in bench.api.objects if "/jobs/" in path] == []

@@ -17,8 +17,12 @@ from analysis.spec.providers import Provider
 Fault = tuple[str, str]
 """A field's path below `compare` (empty: the block itself) and what is wrong."""
 
-QUERIES: dict[str, tuple[str, ...]] = {"Sequential": ("errors", "total")}
+QUERIES: dict[str, tuple[str, ...]] = {"Sequential": ("errors", "total"), "MannWhitney": ("query",)}
 """The queries that each judge needs of each side."""
+
+
+USED_BY = {"proven_increase": ("Sequential",), "weight": ("Sequential",), "direction": ("MannWhitney",)}
+"""The fields that only some judges use."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -61,6 +65,7 @@ def faults(metric: Metric) -> Iterator[Fault]:
     yield from _number_faults(compare)
     yield from _order_faults(compare)
     yield from _provider_faults(metric.provider)
+    yield from _useless_faults(compare)
     yield from _query_faults(compare, QUERIES[compare.effective_judge])
 
 
@@ -90,6 +95,12 @@ def _provider_faults(provider: Provider) -> Iterator[Fault]:
     config = provider.configuration
     if config is not None and "query" not in getattr(type(config), "model_fields", ()):
         yield "", f"provider {', '.join(provider.kinds)} takes no query, so it cannot be asked about two sides"
+
+
+def _useless_faults(compare: Compare) -> Iterator[Fault]:
+    for name, judges in USED_BY.items():
+        if getattr(compare, name) is not None and compare.effective_judge not in judges:
+            yield str(Compare.model_fields[name].alias), f"is not used by judge {compare.effective_judge}"
 
 
 def _query_faults(compare: Compare, needed: tuple[str, ...]) -> Iterator[Fault]:

@@ -21,7 +21,7 @@ from typing import Final, Literal
 
 from analysis.spec.base import IntOrString, Model
 
-Judge = Literal["Sequential"]
+Judge = Literal["Sequential", "MannWhitney"]
 
 DEFAULT_JUDGE: Final = "Sequential"
 DEFAULT_ALLOWED_INCREASE = 10.0
@@ -45,6 +45,9 @@ class Side(Model):
     total: str | None = None
     """Number of requests within `$window`. For Sequential."""
 
+    query: str | None = None
+    """A number, or with the provider's `rangeQuery` all numbers of the range. For MannWhitney."""
+
     @property
     def queries(self) -> dict[str, str]:
         """The queries that are set, by field."""
@@ -56,20 +59,23 @@ class Compare(Model):
     """Compares the canary with stable, or with a fresh baseline, and judges by evidence."""
 
     judge: Judge | None = None
-    """Sequential (default): counts of errors, may be looked at as often as wanted."""
+    """Sequential (default): counts of errors, may be looked at as often as wanted. MannWhitney: any number that goes up
+    and down, by ranks."""
     canary: Side | None = None
     """Queries of the canary."""
     stable: Side | None = None
     """Queries of stable, or of a baseline of the same size and age as the canary, which is better."""
     allowed_increase: IntOrString | None = None
     """Percent by which the canary may be worse than stable. Default 10."""
+    direction: Literal["Increase", "Decrease", "Either"] | None = None
+    """Which way is worse, for MannWhitney. Default Increase."""
     proven_increase: IntOrString | None = None
     """Percent. Set: a measurement is Successful only once the canary is shown to be worse by less than this, and
     Inconclusive before. Unset: Successful when there is enough data and no alarm."""
     false_alarms: IntOrString | None = None
     """Percent of good releases that may be failed by this run; divided among its comparisons. Default 5."""
     minimum: IntOrString | None = None
-    """Least amount of data on each side before anything is judged. Default: 100 requests."""
+    """Least amount of data on each side before anything is judged. Default: 100 requests, or 10 values."""
     weight: IntOrString | None = None
     """Percent of the requests that the router should give to the canary. Set: when the canary is shown to get another
     share, the measurement is Inconclusive and says so."""

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from analysis.compare.judgement import Judge
+from analysis.compare.judges.ranks import Ranks
 from analysis.compare.judges.sequential import Sequential
 from analysis.spec.compare import Compare
 
-JUDGES: dict[str, Judge] = {"Sequential": Sequential()}
+JUDGES: dict[str, Judge] = {"Sequential": Sequential(), "MannWhitney": Ranks()}
 
 
 def judge_of(compare: Compare) -> Judge:

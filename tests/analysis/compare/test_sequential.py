@@ -34,7 +34,7 @@ class Counter:
     async def run(self, metric: Any, *, context: Context) -> Answer:
         text = metric.provider.prometheus.query
         self.asked.append(text)
-        found = self.numbers(context.number).get(text.rsplit(" ", 1)[0], 0.0)
+        found = self.numbers(context.number).get(text.rsplit(" ", 1)[0], [])
         if isinstance(found, Exception):
             raise found
         return Answer(result=found, value=str(found))

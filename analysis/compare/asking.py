@@ -58,6 +58,12 @@ def numbers(answer: Answer, name: str) -> list[float]:
     return [_finite(value, name) for value in values if value is not None]
 
 
+def series(answer: Answer, name: str) -> list[float]:
+    """All numbers of an answer, NaN where one is missing. Raises Refused for anything that is no number."""
+    values = answer.result if isinstance(answer.result, list) else [answer.result]
+    return [math.nan if value is None or value != value else _finite(value, name) for value in values]
+
+
 def _finite(value: Any, name: str) -> float:
     if isinstance(value, bool) or not isinstance(value, int | float):
         raise Refused(f"compare.{name}: the query must give a number, not {str(value)[:60]!r}")

@@ -6,10 +6,11 @@ arguments is left for later.
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterator
 from dataclasses import dataclass
 
+from analysis.compare.numbers import number
+from analysis.compare.scorefaults import score_faults
 from analysis.spec.compare import DEFAULT_ALLOWED_INCREASE, Compare
 from analysis.spec.metric import Metric
 from analysis.spec.providers import Provider
@@ -17,11 +18,22 @@ from analysis.spec.providers import Provider
 Fault = tuple[str, str]
 """A field's path below `compare` (empty: the block itself) and what is wrong."""
 
-QUERIES: dict[str, tuple[str, ...]] = {"Sequential": ("errors", "total"), "MannWhitney": ("query",)}
+QUERIES: dict[str, tuple[str, ...]] = {"Sequential": ("errors", "total"), "MannWhitney": ("query",), "Kayenta": ()}
 """The queries that each judge needs of each side."""
 
 
-USED_BY = {"proven_increase": ("Sequential",), "weight": ("Sequential",), "direction": ("MannWhitney",)}
+_PROMISING = ("Sequential", "MannWhitney")
+USED_BY = {
+    "allowed_increase": _PROMISING,
+    "false_alarms": _PROMISING,
+    "proven_increase": ("Sequential",),
+    "weight": ("Sequential",),
+    "direction": ("MannWhitney",),
+    "metrics": ("Kayenta",),
+    "group_weights": ("Kayenta",),
+    "pass_score": ("Kayenta",),
+    "marginal_score": ("Kayenta",),
+}
 """The fields that only some judges use."""
 
 
@@ -45,16 +57,6 @@ NUMBERS = {
 """The numeric fields and what they may be, in the API's units."""
 
 
-def number(value: int | str | None) -> float | None:
-    """The number, percent sign or not; None when there is none, or it is still to be filled in. Raises ValueError."""
-    if value is None or (isinstance(value, str) and "{{" in value):
-        return None
-    found = float(str(value).strip().removesuffix("%"))
-    if not math.isfinite(found):
-        raise ValueError(value)
-    return found
-
-
 def faults(metric: Metric) -> Iterator[Fault]:
     """Everything wrong with a metric's comparison, as far as its arguments are filled in."""
     compare = metric.compare
@@ -66,7 +68,10 @@ def faults(metric: Metric) -> Iterator[Fault]:
     yield from _order_faults(compare)
     yield from _provider_faults(metric.provider)
     yield from _useless_faults(compare)
-    yield from _query_faults(compare, QUERIES[compare.effective_judge])
+    if compare.effective_judge == "Kayenta":
+        yield from score_faults(metric, compare)
+    else:
+        yield from _query_faults(compare, QUERIES[compare.effective_judge])
 
 
 def _number_faults(compare: Compare) -> Iterator[Fault]:

@@ -31,12 +31,14 @@ if TYPE_CHECKING:
 WORSE = "worse"
 NO_WORSE = "no worse"
 NOT_APPLIED = "weight not applied"
+MARGINAL = "marginal"
 
 _PHASES: dict[str, Phase] = {
     WORSE: FAILED,
     NO_WORSE: SUCCESSFUL,
     NOT_PROVEN: INCONCLUSIVE,
     NOT_APPLIED: INCONCLUSIVE,
+    MARGINAL: INCONCLUSIVE,
     TOO_LITTLE: INCONCLUSIVE,
 }
 

@@ -4,11 +4,9 @@ A test that is made again at each look gives a false alarm sooner or later. Each
 level, so that all parts add up to no more than the whole; then, however the looks hang together, so do the false
 alarms.
 
-    the number of looks is known     O'Brien and Fleming's part, as Lan and DeMets spend it: little at first, most at
-    the end
+    the number of looks is known     O'Brien and Fleming's part, as Lan and DeMets spend it, most at the end:
                                      5 % over six looks: 0, 0.07, 0.49, 1.1, 1.5, 1.8 %
-    it is not                        the j-th look gets level / (j (j + 1)), and looks are made at 1, 2, 4, 8 … times
-    the first
+    it is not                        the j-th look gets level / (j (j + 1)); looks are at 1, 2, 4, 8 … times the first
 
 Of many measurements at most six are looks at which something may be decided, evenly spaced, the last among them.
 """

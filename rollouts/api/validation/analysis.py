@@ -110,7 +110,7 @@ def _comparison_errors(metric: Metric, path: Path) -> Iterator[FieldError]:
     for field, text in comparison_faults(metric):
         place = path
         for part in field.split(".") if field else ():
-            place = place / part
+            place = place / (int(part) if part.isdigit() else part)
         yield place.error(text)
 
 

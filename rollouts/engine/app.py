@@ -35,11 +35,12 @@ from rollouts.engine.events import Recorder
 from rollouts.engine.experiments import Experiments
 from rollouts.engine.jobs import JobProvider
 from rollouts.engine.lease import Lease
+from rollouts.engine.leaving import Leaving, strangers
 from rollouts.engine.measuring import Measuring
 from rollouts.engine.metrics import Metrics
 from rollouts.engine.queue import Priority
 from rollouts.engine.reconcile import Controller, Loop
-from rollouts.engine.snapshots import Rollouts, followers_of, indexes, users_of
+from rollouts.engine.snapshots import Rollouts, followers_of, indexes, managers, users_of
 from rollouts.engine.store import Key, Store, key_of
 from rollouts.engine.workloads import PROJECTIONS, Workloads, users_of_workload
 from rollouts.engine.writer import Writer
@@ -120,6 +121,7 @@ class App:
                 decide=rollouts.decide,
                 workers=self.settings.rollout_workers,
                 shows_errors=True,
+                gone=Leaving(api=self.api, store=self.store).writes,
             ),
             Controller(kind=kinds.ANALYSIS_RUN, decide=measuring.decide, workers=self.settings.analysis_workers),
             Controller(kind=kinds.EXPERIMENT, decide=experiments.decide, workers=self.settings.experiment_workers),
@@ -219,6 +221,7 @@ class App:
         found = [(owner, key) for owner, key in owners if self.store.get(owner, key) is not None]
         if kind not in _OWNED:
             found += [(kinds.ROLLOUT, key_of(user)) for user in followers_of(self.store, kind, obj)]
+            found += [(kinds.ROLLOUT, key) for key in managers(obj)]
         return found
 
     def _ours(self, kind: Kind, obj: JSON) -> bool:
@@ -259,6 +262,8 @@ class App:
             for key in self.store.shelf(kind).objects:
                 loop.queue.add(key, Priority.LATER)
             loop.start()
+        for key in strangers(self.store):
+            self.loops[kinds.ROLLOUT].queue.add(key, Priority.LATER)
         self.working = True
 
     async def _open_when_leading(self) -> None:

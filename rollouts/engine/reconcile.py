@@ -11,7 +11,7 @@ from __future__ import annotations
 import asyncio
 import itertools
 import time
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any, Final
@@ -25,7 +25,7 @@ from rollouts.engine.metrics import Metrics
 from rollouts.engine.queue import Queue
 from rollouts.engine.store import Key, Store
 from rollouts.engine.writer import Writer
-from rollouts.plan import Event, Plan
+from rollouts.plan import Event, Plan, Write
 from rollouts.strategy import conditions, sound
 
 JSON = Mapping[str, Any]
@@ -41,12 +41,14 @@ _TELL_EVERY: Final = 3
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Controller:
     """A kind that is decided about. `decide(object, now)` gathers what it needs and gives a plan. `shows_errors`: its
-    status has conditions, and its plans take the condition ReconcileError away."""
+    status has conditions, and its plans take the condition ReconcileError away. `gone(key)`: what is to be written once
+    there is no such object any more."""
 
     kind: Kind
     decide: Decide
     workers: int
     shows_errors: bool = False
+    gone: Callable[[Key], Awaitable[Sequence[Write]]] | None = None
 
 
 class Loop:
@@ -102,6 +104,8 @@ class Loop:
         """Plan and execute once; in how many seconds to look again."""
         obj = self._store.get(self.controller.kind, key)
         if obj is None:
+            if self.controller.gone is not None:
+                await self._writer.carry_out(await self.controller.gone(key))
             return None
         plan = await self.controller.decide(obj, datetime.now(UTC))
         if not plan.empty:

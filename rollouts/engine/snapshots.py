@@ -134,8 +134,12 @@ def followers_of(store: Store, kind: Kind, obj: JSON) -> tuple[JSON, ...]:
     found = {key_of(rollout): rollout for rollout in shelf.find("service", f"{namespace}/{name}")}
     if kind != kinds.SERVICE:
         found = {key_of(rollout): rollout for rollout in shelf.find("route", _route(kind, namespace, name))}
-    managers = [Key(*entry.split("/")) for entry in by_manager(obj)]
-    return tuple((found | {key: shelf.objects[key] for key in managers if key in shelf.objects}).values())
+    return tuple((found | {key: shelf.objects[key] for key in managers(obj) if key in shelf.objects}).values())
+
+
+def managers(service: JSON) -> list[Key]:
+    """The Rollout that manages a Service, whether or not there is one of that name; empty when none does."""
+    return [Key(*entry.split("/", 1)) for entry in by_manager(service)]
 
 
 class Rollouts:

@@ -10,7 +10,7 @@ change nothing, as far as the store knows, is not sent.
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from rollouts.api.kinds import Kind
@@ -66,6 +66,11 @@ class Writer:
         for event in plan.events:
             self._recorder.record(obj, event)
         return again
+
+    async def carry_out(self, writes: Sequence[Write]) -> None:
+        """Writes that belong to no plan about an object, in order; the first that fails ends it."""
+        for write in writes:
+            await self._write(write, version=None)
 
     async def _write_status(self, kind: Kind, obj: JSON, status: JSON, version: str) -> None:
         key = key_of(obj)

@@ -62,7 +62,7 @@ def _rows(rollout: JSON, revision: str) -> Iterator[dict[str, Any]]:
     yield {"revision": revision, **common}
     for row in dig(rollout, "spec", "template", "spec").get("containers") or ():
         image = row.get("image") if isinstance(row, Mapping) else None
-        if isinstance(image, str) and "@sha256:" in image:
+        if isinstance(image, str):
             yield {"image": image, **common}
 
 

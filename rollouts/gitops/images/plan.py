@@ -71,20 +71,23 @@ class Candidate:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Memory:
-    """What is kept between looks. `tags`: how many each image had; `seen`: what Git last had of ours, by place."""
+    """What is kept between looks. `tags`: how many each image had; `seen`: what Git last had of ours, by place;
+    `rejected`: for an image that was rejected by its tag, the digest it had when that was first heard of.
+    """
 
     tags: Mapping[str, int] = field(default_factory=dict)
     seen: Mapping[str, str] = field(default_factory=dict)
+    rejected: Mapping[str, str] = field(default_factory=dict)
 
     def to_json(self) -> dict[str, Any]:
         """For the status."""
-        return {"tags": dict(self.tags), "seen": dict(self.seen)}
+        return {"tags": dict(self.tags), "seen": dict(self.seen), "rejected": dict(self.rejected)}
 
     @classmethod
     def from_json(cls, value: Mapping[str, Any] | None) -> Memory:
         """From the status; what is not there is not remembered."""
         known = value or {}
-        return cls(tags=dict(known.get("tags") or {}), seen=dict(known.get("seen") or {}))
+        return cls(**{name: dict(known.get(name) or {}) for name in ("tags", "seen", "rejected")})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -150,6 +153,11 @@ def remembered(tags: int, before: int) -> int:
 def rejected(digest: str, known: frozenset[str]) -> bool:
     """Whether this digest was rejected, under whatever name or tag."""
     return any(entry.rpartition("@")[2] == digest for entry in known)
+
+
+def is_there(image: Followed, marker: Marker, candidate: Candidate) -> bool:
+    """Whether Git has the candidate already, so that nothing would be written."""
+    return tag_in(marker) == candidate.tag and (image.digests is Digests.NEVER or candidate.digest in marker.value)
 
 
 def decide(image: Followed, markers: Iterable[Marker], candidate: Candidate, memory: Memory) -> Decision:

@@ -17,22 +17,21 @@ from pathlib import PurePosixPath
 
 import aiohttp
 
-from rollouts.api.gitsync_images import FollowedImage, ImageUpdate
+from rollouts.api.gitsync_images import ImageUpdate
 from rollouts.gitops.errors import ImageError, SourceUnavailableError, SyncError
-from rollouts.gitops.images import plan, policy, reference
+from rollouts.gitops.images import plan, reference
 from rollouts.gitops.images.commit import Author, Draft, PushBeatenError, branch_of, head_of, push, write
 from rollouts.gitops.images.credentials import Login
 from rollouts.gitops.images.markers import SUFFIXES, Marker, edited, find
 from rollouts.gitops.images.message import message
-from rollouts.gitops.images.plan import Candidate, Change, Decision, Followed, Held, Memory
+from rollouts.gitops.images.plan import Change, Decision, Held, Memory
 from rollouts.gitops.images.registry import Registry
+from rollouts.gitops.images.scan import Question, Scan, rejections, scanned
 from rollouts.gitops.images.signing import SigningKey
 from rollouts.gitops.materialise import materialise
 from rollouts.gitops.source import Repository
 
 ATTEMPTS = 5
-CANDIDATES = 10
-"""So many of the best tags are tried when the best ones were rejected."""
 TRAILER = "Image-Update"
 
 
@@ -59,6 +58,11 @@ class Work:
         return f"{self.namespace}/{self.name}"
 
     @property
+    def question(self) -> Question:
+        """What a scan must know."""
+        return Question(memory=self.memory, rejected=self.rejected)
+
+    @property
     def folder(self) -> str:
         """Where markers are looked for."""
         return (self.spec.update and self.spec.update.path) or self.path
@@ -81,15 +85,6 @@ class Outcome:
     written: Mapping[str, str] = field(default_factory=dict, repr=False)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _Scan:
-    """What the registry has of one image."""
-
-    image: Followed
-    tags: frozenset[str]
-    candidate: Candidate
-
-
 async def update(
     work: Work, *, session: aiohttp.ClientSession, now: datetime, insecure: frozenset[str] = frozenset()
 ) -> Outcome:
@@ -97,7 +92,7 @@ async def update(
 
     `insecure`: hosts of registries that are asked without TLS.
     """
-    scans: dict[str, _Scan | SyncError] = {}
+    scans: dict[str, Scan | SyncError] = {}
     for _ in range(ATTEMPTS):
         try:
             return await _attempt(work, scans, session=session, now=now, insecure=insecure)
@@ -107,7 +102,7 @@ async def update(
 
 
 async def _attempt(
-    work: Work, scans: dict[str, _Scan | SyncError], *, session: aiohttp.ClientSession, now: datetime,
+    work: Work, scans: dict[str, Scan | SyncError], *, session: aiohttp.ClientSession, now: datetime,
     insecure: frozenset[str],
 ) -> Outcome:  # fmt: skip
     await work.repository.prepare()
@@ -119,7 +114,8 @@ async def _attempt(
     files, markers = await _marked(work, base)
     for item in work.spec.images:
         if item.name in markers and item.name not in scans:
-            scans[item.name] = await _scanned(work, item, markers[item.name], session=session, insecure=insecure)
+            registry = Registry(session=session, logins=work.logins.get(item.name, {}), insecure=insecure)
+            scans[item.name] = await scanned(item, markers[item.name], work.question, registry)
     outcome = _decided(work, scans, markers)
     if not outcome.changes:
         return outcome
@@ -150,40 +146,7 @@ def _may_be_marked(file: str) -> bool:
     return file.endswith(SUFFIXES) or PurePosixPath(file).name == "Kustomization"
 
 
-async def _scanned(
-    work: Work, item: FollowedImage, markers: list[Marker], *, session: aiohttp.ClientSession, insecure: frozenset[str]
-) -> _Scan | SyncError:
-    registry = Registry(session=session, logins=work.logins.get(item.name, {}), insecure=insecure)
-    try:
-        image = Followed.of(item)
-        repository = reference.repository(image.image)
-        tags = await registry.tags(repository)
-        unlisted = plan.present_tags(markers) - tags
-        present = [tag for tag in sorted(unlisted) if await registry.digest(repository, tag)]
-        if doubts := plan.doubt(tags, present=present, before=work.memory.tags.get(item.name, 0)):
-            raise doubts
-        candidate = await _candidate(work, image, repository, tags, registry)
-        return _Scan(image=image, tags=tags, candidate=candidate)
-    except SyncError as error:
-        return error
-
-
-async def _candidate(
-    work: Work, image: Followed, repository: reference.Repository, tags: frozenset[str], registry: Registry
-) -> Candidate:
-    ranked = policy.ranked(tags, image.rule)
-    if not ranked:
-        raise ImageError(f"none of the {len(tags)} tags of {image.image} fits the policy")
-    for tag in ranked[:CANDIDATES]:
-        digest = await registry.digest(repository, tag)
-        if digest is None:
-            raise ImageError(f"{image.image} lists the tag {tag}, and does not have it")
-        if not plan.rejected(digest, work.rejected):
-            return Candidate(tag=tag, digest=digest)
-    raise ImageError(f"the {min(len(ranked), CANDIDATES)} best tags of {image.image} were all rejected by a release")
-
-
-def _decided(work: Work, scans: Mapping[str, _Scan | SyncError], markers: Mapping[str, list[Marker]]) -> Outcome:
+def _decided(work: Work, scans: Mapping[str, Scan | SyncError], markers: Mapping[str, list[Marker]]) -> Outcome:
     errors: dict[str, SyncError] = {}
     decisions: list[Decision] = []
     latest: dict[str, str] = {}
@@ -201,7 +164,7 @@ def _decided(work: Work, scans: Mapping[str, _Scan | SyncError], markers: Mappin
             tags[name] = plan.remembered(0, tags.get(name, 0))
     seen = {place: value for decision in decisions for place, value in decision.seen.items()}
     return Outcome(
-        memory=Memory(tags=tags, seen=seen),
+        memory=Memory(tags=tags, seen=seen, rejected=rejections(work.question, scans.values())),
         changes=tuple(change for decision in decisions for change in decision.changes),
         held=tuple(held for decision in decisions for held in decision.held),
         errors=errors,

@@ -5,8 +5,8 @@
 
 serves `provider: {plugin: {acme: {…}}}`. The entry point is a class, or a function, that called without arguments gives
 a `Provider` (see `base`): `run` and `metadata` get the metric, with their configuration in
-`metric.provider.plugin["acme"]`, arguments filled in. `resume` and `terminate`, `collect`, and `sweep` are used if it has
-them.
+`metric.provider.plugin["acme"]`, arguments filled in. `resume` and `terminate`, `collect`, and `sweep` are used if it
+has them.
 
 A plugin is loaded when first asked for, once. One that can't be loaded is an error of the measurements that ask for
 it and of nothing else.

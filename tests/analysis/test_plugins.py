@@ -12,6 +12,7 @@ from analysis.providers.base import Refused
 from analysis.providers.plugins import GROUP, PluginProvider, installed
 from analysis.spec import Measurement, Metric
 from tests.analysis.asking import NOW, error, taken, value
+from tests.analysis.runs import metric
 
 
 class Simple:
@@ -53,6 +54,9 @@ class Slow(Simple):
     async def collect(self, metric: Metric, *, keep: int, context: Context) -> None:
         self.kept.append(keep)
 
+    async def sweep(self, metric: Metric, *, context: Context) -> None:
+        self.kept.append(0)
+
 
 class Half:
     """Not a provider."""
@@ -91,6 +95,16 @@ async def test_a_plugin_that_takes_long() -> None:
     assert await value(provider, config, "result == 1", going_on=begun) == "ticket 7"
     ended = (await taken(provider, config, going_on=begun, terminate=True)).measurement
     assert (ended.phase, ended.message, ended.finished_at) == ("Inconclusive", "called off", NOW)
+
+
+@pytest.mark.parametrize(("plugin", "told"), [("Slow", [7, 0]), ("Simple", [])])
+async def test_a_plugin_is_told_what_to_clear_away_if_it_wants_to_know(plugin: str, told: list[int]) -> None:
+    Slow.kept.clear()
+    provider = plugins(acme=plugin)
+    wanted, context = metric(provider={"plugin": {"acme": {}}}), Context(now=NOW)
+    await provider.collect(wanted, keep=7, context=context)
+    await provider.sweep(wanted, context=context)
+    assert Slow.kept == told
 
 
 @pytest.mark.parametrize(

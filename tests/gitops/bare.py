@@ -36,6 +36,11 @@ class Bare:
         self._git("push", "-q", "origin", "main")
         return self._git("rev-parse", "HEAD").strip()
 
+    def tag(self, name: str, *, annotated: bool = False) -> None:
+        """Tag the newest commit, and push the tag."""
+        self._git("tag", *(("-a", "-m", name) if annotated else ()), name)
+        self._git("push", "-q", "origin", name)
+
     def reset(self, commit: str) -> None:
         """Move the branch to a commit, by force."""
         self._git("reset", "-q", "--hard", commit)

@@ -16,7 +16,7 @@ SOURCE = SPEC / "source"
 POLICY = SPEC / "syncPolicy"
 
 ALWAYS_ON = ("ServerSideApply", "ApplyOutOfSyncOnly", "RespectIgnoreDifferences", "FailOnSharedResource", "PruneLast")
-NOT_YET = ("image_update", "forge")
+NOT_YET = ("forge",)
 PER_OBJECT = ("Replace", "Force")
 PROPAGATION = ("background", "foreground", "orphan")
 

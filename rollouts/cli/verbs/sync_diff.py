@@ -45,7 +45,8 @@ async def _compared(sync: dict[str, Any], revision: str, kubeconfig: str | None,
     from rollouts.engine.client import connect
     from rollouts.engine.errors import ApiError
     from rollouts.gitops.errors import SyncError
-    from rollouts.gitops.gitsync.work import Means, preview
+    from rollouts.gitops.gitsync.desk import Means
+    from rollouts.gitops.gitsync.work import preview
 
     with tempfile.TemporaryDirectory(prefix="rollouts-diff-") as folder:
         async with connect(kubeconfig=kubeconfig, context=context) as api:

@@ -23,6 +23,7 @@ from rollouts.engine.store import Index, Key, Store, key_of
 from rollouts.gitops import marks
 from rollouts.gitops.gitsync import contest, reading, work
 from rollouts.gitops.gitsync.decide import decide
+from rollouts.gitops.gitsync.desk import Means, Surroundings
 from rollouts.gitops.gitsync.values import Facts, Finding, Mandate, Task
 from rollouts.gitops.gitsync.webhooks import Door
 from rollouts.gitops.objects import JSON, ref_of
@@ -91,7 +92,7 @@ class GitSyncs:
     def bind(self, *, api: Api, store: Store, wake: Callable[[Key], None]) -> None:
         """Take the engine's parts."""
         self._store, self._wake = store, wake
-        self._means = work.Means(
+        self._means = Means(
             api=api,
             directory=self._directory,
             account=self._account,
@@ -224,7 +225,7 @@ class GitSyncs:
         known = tuple(reading.status_of(obj).get("contested") or ())
         memory.contested = contest.contested(memory.seen, finding.heals, at=finding.at, known=known)
 
-    def _around(self, memory: Memory) -> work.Surroundings:
+    def _around(self, memory: Memory) -> Surroundings:
         def current() -> JSON | None:
             return self._store.get(self.kind, memory.key)
 
@@ -232,7 +233,7 @@ class GitSyncs:
             obj = current()
             return () if obj is None else self._blockers(obj)
 
-        return work.Surroundings(
+        return Surroundings(
             current=current,
             blockers=blockers,
             heals=lambda: (memory.heals, memory.healed_at),

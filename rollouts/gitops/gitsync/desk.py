@@ -1,0 +1,151 @@
+"""What the steps of one pass share: the GitSync, its Secrets, its repository, and a pipeline with two sets of rights.
+
+Rights are kept apart. What belongs to the GitSync itself (its Secret, its status, what Rollouts and autoscalers steer)
+is read and written as the controller. Everything Git asks for is looked at, tried and applied **as the ServiceAccount**
+the spec names, so that a tenant's repository can do what the tenant may do, and nothing more.
+"""
+
+from __future__ import annotations
+
+import shutil
+import tempfile
+import time
+from collections.abc import AsyncIterator, Callable, Mapping
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field, replace
+from datetime import datetime
+from pathlib import Path
+
+from rollouts.api import kinds
+from rollouts.api.gitsync import GitSync
+from rollouts.api.kinds import Kind
+from rollouts.engine.client import Api
+from rollouts.engine.errors import ApiError
+from rollouts.gitops import url
+from rollouts.gitops.cluster import Cluster
+from rollouts.gitops.errors import SourceError
+from rollouts.gitops.git import Access
+from rollouts.gitops.gitsync import reading
+from rollouts.gitops.gitsync.access import access_of, decoded
+from rollouts.gitops.gitsync.terms import account, terms
+from rollouts.gitops.gitsync.values import Finding
+from rollouts.gitops.objects import JSON
+from rollouts.gitops.passes import Pipeline, Terms
+from rollouts.gitops.records import StatusRecords
+from rollouts.gitops.render.renderer import Renderer
+from rollouts.gitops.signatures import Keys
+from rollouts.gitops.source import Repository, Source
+from rollouts.gitops.verify import Mode, Verification
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Surroundings:
+    """What a pass is told about its GitSync while it runs. Each is a question, so that the answer is never old.
+
+    `current`: the GitSync now; None when it is gone. `blockers`: dependencies that are not ready. `heals`: how often
+    in a row, and when last, drift was set back. `news`: a webhook says that there is something newer.
+    """
+
+    current: Callable[[], JSON | None]
+    blockers: Callable[[], tuple[str, ...]]
+    heals: Callable[[], tuple[int, datetime | None]]
+    news: Callable[[], bool]
+    absorbed: Callable[[Kind, JSON], object]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Means:
+    """What all passes share. `directory` holds the object stores; `allow_local` permits file://."""
+
+    api: Api
+    directory: Path
+    account: str = ""
+    allow_local: bool = False
+    insecure: frozenset[str] = frozenset()
+    renderer: Renderer = field(default_factory=Renderer)
+
+
+class Desk:
+    """What the steps of one pass share."""
+
+    def __init__(self, obj: JSON, sync: GitSync, base: Finding, means: Means, around: Surroundings) -> None:
+        self.obj, self.sync, self.base, self.means, self.around = obj, sync, base, means, around
+        self.mandate = base.mandate
+        self.status = reading.status_of(obj)
+        self.began = time.monotonic()
+
+    @property
+    def name(self) -> str:
+        return str(self.obj["metadata"]["name"])
+
+    @property
+    def revision(self) -> str:
+        """What of the repository is wanted."""
+        return self.sync.spec.source.target_revision or "HEAD"
+
+    async def verification(self) -> Verification | None:
+        """Which signatures are asked for, with the keys of the Secret that holds them."""
+        wanted = self.sync.spec.source.verification
+        if wanted is None:
+            return None
+        keys = Keys.of(await self.secret(wanted.secret_ref.name, "spec.source.verify.secretRef"))
+        return Verification(keys=keys, mode=Mode(wanted.mode or "HEAD"))
+
+    def pipeline(
+        self, repository: Repository, verification: Verification | None = None, *, own_rights: bool = False
+    ) -> Pipeline:
+        """As the ServiceAccount, but for the record and for what only the controller may see."""
+        api = self.means.api if own_rights else self.means.api.acting_as(account(self.sync, self.means.account))
+        return Pipeline(
+            cluster=Cluster(api),
+            observer=Cluster(self.means.api),
+            repository=repository,
+            records=StatusRecords(api=self.means.api, owner=self.obj, absorbed=self.around.absorbed),
+            terms=replace(
+                self.terms(),
+                verification=verification,
+                tag=repository.tag or self.sync.spec.source.target_revision or "",
+            ),
+            renderer=self.means.renderer,
+        )
+
+    def terms(self) -> Terms:
+        return terms(self.sync, self.mandate, self.status.get("contested") or ())
+
+    def repository(self, access: Access, revision: str | None = None) -> Repository:
+        source = self.sync.spec.source
+        return Repository(
+            source=Source(
+                url=source.repo_url,
+                revision=revision or self.revision,
+                path=source.path or ".",
+                allow_local=self.means.allow_local,
+                access=access,
+            ),
+            directory=self.means.directory / str(self.obj["metadata"]["uid"]),
+        )
+
+    @asynccontextmanager
+    async def opened(self) -> AsyncIterator[Access]:
+        """The access its Secret gives, as files that are removed afterwards."""
+        reference = self.sync.spec.source.secret_ref
+        address = url.parse(self.sync.spec.source.repo_url, allow_local=self.means.allow_local)
+        if reference is None:
+            yield Access()
+            return
+        secret = await self._raw_secret(reference.name, "spec.source.secretRef")
+        folder = Path(tempfile.mkdtemp(prefix="access-", dir=self.means.directory))
+        try:
+            yield access_of(secret, folder=folder, https=address.transport is url.Transport.HTTPS)
+        finally:
+            shutil.rmtree(folder, ignore_errors=True)
+
+    async def secret(self, name: str, field: str) -> Mapping[str, bytes]:
+        """What a Secret of the namespace holds. SourceError names it and the field that does."""
+        return decoded(await self._raw_secret(name, field))
+
+    async def _raw_secret(self, name: str, field: str) -> JSON:
+        try:
+            return await self.means.api.get(kinds.SECRET, self.obj["metadata"]["namespace"], name)
+        except ApiError as error:
+            raise SourceError(f"Secret {name} ({field}) could not be read: {error}") from error

@@ -148,9 +148,16 @@ def choose_revision(replica_sets: Sequence[JSON], *, current: int, wanted: int) 
 
 
 def template_of(replica_set: JSON) -> dict[str, Any]:
-    """A ReplicaSet's pod template without the hash label that the controller put there."""
-    template = dict(world.spec(replica_set).get("template") or {})
-    meta = dict(template.get("metadata") or {})
+    """A ReplicaSet's pod template as its author wrote it: without what a controller put there, which is the hash label,
+    labels and annotations of a role (`canaryMetadata` and its like), and terms that keep revisions apart."""
+    from rollouts.strategy import identity  # only undo needs it, and every command would wait for it
+
+    template = identity.strip_anti_affinity(
+        identity.strip_ephemeral_metadata(
+            world.spec(replica_set).get("template") or {}, identity.ephemeral_metadata(replica_set)
+        )
+    )
+    meta = {key: value for key, value in (template.get("metadata") or {}).items() if value}
     labels = {key: value for key, value in (meta.get("labels") or {}).items() if key != world.POD_HASH}
     return {**template, "metadata": {**meta, "labels": labels}}
 

@@ -64,6 +64,20 @@ def test_a_release_from_set_image_to_the_end(space: Space, controller: OwnContro
     assert [line.split()[2] for line in run("history app").stdout.splitlines()[1:]] == ["stable", "-"]
 
 
+def test_undo_leaves_out_what_a_controller_put_on_the_pods(space: Space, controller: OwnController, run: Run) -> None:
+    """Labels of a role are none of the template's; the ReplicaSet of that revision is used again."""
+    roles = {"canaryMetadata": {"labels": {"role": "canary"}}, "stableMetadata": {"labels": {"role": "stable"}}}
+    space.create(rollout(replicas=1, steps=STEPS, canary=roles))
+    space.until_phase("Healthy")
+    space.set_image("example/app:2")
+    space.until_paused(at=1)
+    run("undo app")
+    space.until("revision 1 is used again", lambda: sorted(space.sets()) == ["2", "3"])
+    assert space.rollout()["spec"]["template"]["metadata"]["labels"] == {"app": "app"}
+    space.until_phase("Healthy")
+    assert sorted(space.sets()) == ["2", "3"]
+
+
 def test_abort_retry_and_promote_in_full(paused: Space, run: Run) -> None:
     run("abort app")
     paused.until_phase("Degraded")

@@ -10,7 +10,7 @@ from typing import Annotated, Any
 
 from pydantic import Field
 
-from analysis.spec.base import Bool, Int32, Opaque, StatusModel, Text, Time
+from analysis.spec.base import Bool, Int32, IntOrString, Opaque, StatusModel, Text, Time
 from rollouts.api.meta import Condition
 
 
@@ -196,8 +196,9 @@ class RolloutStatus(StatusModel):
     """Selector an autoscaler should use."""
     collision_count: Int32 | None = None
     """Times a ReplicaSet's name was taken by another template; part of the pod hash."""
-    observed_generation: Text | None = None
-    """metadata.generation this status is about, as a string."""
+    observed_generation: IntOrString | None = None
+    """metadata.generation this status is about, as a string; as a number where the Rollout asks for it by annotation
+    rollouts.dev/observed-generation: integer."""
     workload_observed_generation: Text | None = None
     """Generation of the referenced workload this status is about, as a string."""
     conditions: list[Condition] | None = None

@@ -62,7 +62,7 @@ def plan(rollout: JSON, errors: tuple[str, ...], *, now: datetime) -> Plan:
     )
     status = {
         "conditions": kstatus.added(written, phase="Degraded", message=f"InvalidSpec: {message}", now=now),
-        "observedGeneration": str(rollout["metadata"].get("generation", 0)),
+        "observedGeneration": kstatus.generation(rollout),
         "phase": "Degraded",
         "message": f"InvalidSpec: {message}",
     }

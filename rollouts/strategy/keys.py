@@ -14,6 +14,7 @@ SCALE_DOWN_DEADLINE: Final = "scale-down-deadline"
 MANAGED_BY: Final = "argo-rollouts.argoproj.io/managed-by-rollouts"
 EPHEMERAL_METADATA: Final = "rollout.argoproj.io/ephemeral-metadata"
 STALE_METADATA: Final = "rollouts.dev/stale-pod-metadata"
+OBSERVED_GENERATION: Final = "rollouts.dev/observed-generation"
 INSTANCE_ID: Final = "argo-rollouts.argoproj.io/controller-instance-id"
 ROLLOUT_TYPE: Final = "rollout-type"
 STEP_INDEX: Final = "step-index"
@@ -26,5 +27,6 @@ NOT_COPIED_TO_REPLICA_SETS: Final = frozenset(
         REVISION,
         REVISION_HISTORY,
         DESIRED_REPLICAS,
+        OBSERVED_GENERATION,
     }
 )

@@ -5,9 +5,12 @@
     Degraded                 Stalled: it does not get there by itself
     Healthy                  neither
 
+kstatus itself wants `observedGeneration` as a number and fails on the string it is in this API. A Rollout annotated
+`rollouts.dev/observed-generation: integer` gets the number, and with it the right answer.
+
 Both are there only while they are true, as the convention has it. They come along with other news: a Rollout that
 another controller left without them is not written for their sake alone. docs/compatibility.md says which tools read
-them, and what `observedGeneration`, a string in this API, does to those.
+what.
 """
 
 from __future__ import annotations
@@ -16,7 +19,7 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any, Final
 
-from rollouts.strategy import conditions
+from rollouts.strategy import conditions, keys
 from rollouts.strategy.conditions import Condition
 
 JSON = Mapping[str, Any]
@@ -25,6 +28,13 @@ RECONCILING: Final = "Reconciling"
 STALLED: Final = "Stalled"
 TYPES: Final = frozenset({RECONCILING, STALLED})
 _BY_PHASE: Final[Mapping[str, str]] = {"Progressing": RECONCILING, "Paused": RECONCILING, "Degraded": STALLED}
+
+
+def generation(rollout: JSON) -> str | int:
+    """`status.observedGeneration` for the spec there is."""
+    observed = int(rollout["metadata"].get("generation") or 0)
+    wanted = (rollout["metadata"].get("annotations") or {}).get(keys.OBSERVED_GENERATION)
+    return observed if wanted == "integer" else str(observed)
 
 
 def added(written: Sequence[JSON], *, phase: str, message: str, now: datetime) -> list[JSON]:

@@ -88,7 +88,7 @@ def _says_something(section: JSON) -> bool:
 def _identity(decision: Decision) -> dict[str, Any]:
     revisions = decision.revisions
     return {
-        "observedGeneration": str(decision.rollout["metadata"].get("generation", 0)),
+        "observedGeneration": kstatus.generation(decision.rollout),
         "currentPodHash": revisions.hash,
         "stableRS": decision.stable_hash or None,
         "currentStepHash": revisions.step_hash,

@@ -222,3 +222,17 @@ def _kstatus(world: World) -> list[tuple[str, str]]:
     found = [c for c in world.status["conditions"] if c["type"] in TYPES]
     assert all(c["status"] == "True" and c["message"] == world.status.get("message") for c in found)
     return [(c["type"], c["reason"]) for c in found]
+
+
+def test_the_generation_is_a_number_where_kstatus_is_to_read_it() -> None:
+    world = World(rollout(steps=[{"setWeight": 40}, {"pause": {}}]))
+    world.settle()
+    assert world.status["observedGeneration"] == "1"
+    world.rollout["metadata"]["annotations"]["rollouts.dev/observed-generation"] = "integer"
+    world.settle()
+    assert world.status["observedGeneration"] == 1
+    world.image("app:2")
+    world.settle()
+    assert (world.status["observedGeneration"], world.status["phase"]) == (2, "Paused")
+    assert world.reconcile().empty
+    assert not any("observed-generation" in key for rs in world.sets.values() for key in rs["metadata"]["annotations"])

@@ -17,10 +17,11 @@ How an answer is judged:
 from __future__ import annotations
 
 import asyncio
-import contextlib
+import logging
 from collections.abc import Awaitable, Callable, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
+from functools import partial
 
 from analysis.assess import METRIC_TERMINATED, Measured, Task, assess, record, result_of
 from analysis.compare.measuring import compare
@@ -52,6 +53,7 @@ from analysis.templating import (
     secret_refs,
 )
 
+log = logging.getLogger(__name__)
 SPARE_SECONDS = 15.0
 """Added to a provider's own timeout, for retries and for waiting for a free thread."""
 
@@ -167,9 +169,7 @@ async def _collected(job: _Job, metric: Metric, provider: Provider) -> None:
     """Clear away what old measurements left. What can't be cleared now is tried again at the next measurement."""
     begun = job.task.measurement is None
     if begun and job.context.number > job.keep and isinstance(provider, Collecting):
-        with contextlib.suppress(ProviderError, TimeoutError):
-            async with asyncio.timeout(SPARE_SECONDS):
-                await provider.collect(metric, keep=job.keep, context=job.context)
+        await _cleared(metric, partial(provider.collect, metric, keep=job.keep, context=job.context))
 
 
 async def sweep(spec: RunSpec, *, providers: Mapping[str, Provider], run: Context) -> None:
@@ -180,9 +180,17 @@ async def sweep(spec: RunSpec, *, providers: Mapping[str, Provider], run: Contex
     for metric in spec.metrics:
         provider = providers.get(next(iter(metric.provider.kinds), ""))
         if isinstance(provider, Sweeping):
-            with contextlib.suppress(ProviderError, TimeoutError):
-                async with asyncio.timeout(SPARE_SECONDS):
-                    await provider.sweep(metric, context=run)
+            await _cleared(metric, partial(provider.sweep, metric, context=run))
+
+
+async def _cleared(metric: Metric, work: Callable[[], Awaitable[None]]) -> None:
+    """Clear away; what can't be is said in the log, without words of the provider's, which may hold a secret."""
+    try:
+        async with asyncio.timeout(SPARE_SECONDS):
+            await work()
+    except Exception as error:
+        kinds = ", ".join(metric.provider.kinds)
+        log.warning('metric "%s": %s could not clear away: %s', metric.name, kinds, type(error).__name__)
 
 
 async def _within(limit: float, job: _Job, metric: Metric, provider: Provider) -> Measurement:

@@ -23,7 +23,10 @@ METRIC: Final = "analysisrun.argoproj.io/metric-name"
 NO_IMAGE: Final = frozenset({"ErrImagePull", "ImagePullBackOff", "InvalidImageName", "ErrImageNeverPull"})
 LONGEST_NAME: Final = 63
 """Characters: Kubernetes puts a Job's name into a label of its pods."""
+LEAST_TTL: Final = 10
+"""Seconds a Job stays after its end at least: one that is deleted at once takes its verdict along."""
 _ENDS: Final[Mapping[str, Phase]] = {"Complete": SUCCESSFUL, "Failed": FAILED}
+TTL: Final = "ttlSecondsAfterFinished"
 _SUBDOMAIN: Final = re.compile(r"[a-z0-9]([-a-z0-9]*[a-z0-9])?(\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*")
 
 
@@ -59,7 +62,7 @@ def job_of(metric: Metric, context: Context, *, namespace: str, owned: bool) -> 
         "apiVersion": kinds.JOB.api_version,
         "kind": kinds.JOB.kind,
         "metadata": metadata,
-        "spec": {**config.spec, "template": _labelled(template, context.run_uid)},
+        "spec": {**config.spec, **_time_to_live(config.spec), "template": _labelled(template, context.run_uid)},
     }
 
 
@@ -72,6 +75,11 @@ def _owner(context: Context) -> dict[str, Any]:
         "controller": True,
         "blockOwnerDeletion": True,
     }
+
+
+def _time_to_live(spec: JSON) -> dict[str, Any]:
+    ttl = spec.get(TTL)
+    return {TTL: LEAST_TTL} if isinstance(ttl, int) and ttl < LEAST_TTL else {}
 
 
 def _labelled(template: JSON, uid: str) -> dict[str, Any]:

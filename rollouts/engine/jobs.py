@@ -13,7 +13,8 @@ that it doesn't begin later, when nobody waits for it, but can be looked at. Job
     ARGO_ROLLOUTS_ANALYSIS_JOB_NAMESPACE     where Jobs run; default: the run's namespace
     ARGO_ROLLOUTS_ANALYSIS_JOB_KUBECONFIG    the cluster they run in; default: this one
 
-In another namespace or cluster an owner can't be named; give such Jobs a ttlSecondsAfterFinished.
+A Job stays for 10 s after its end at least, whatever its ttlSecondsAfterFinished: its end must be seen. In another
+namespace or cluster an owner can't be named; give such Jobs a ttlSecondsAfterFinished.
 """
 
 from __future__ import annotations
@@ -39,7 +40,7 @@ from rollouts.engine.errors import (
     TooManyRequestsError,
     UnavailableError,
 )
-from rollouts.engine.jobobjects import UID, ended, going_on, image_trouble, job_of, superfluous
+from rollouts.engine.jobobjects import TTL, UID, ended, going_on, image_trouble, job_of, superfluous
 
 JSON = Mapping[str, Any]
 
@@ -97,7 +98,7 @@ class JobProvider:
         if (trouble := image_trouble(pods)) is not None:
             await _suspend(api, job)
             return _finished(measurement, context.now, INCONCLUSIVE, message=trouble)
-        return later
+        return _sooner(later, job, context.now)
 
     async def terminate(self, metric: Metric, measurement: Measurement, *, context: Context) -> Measurement:
         """Delete it. Raises ProviderError."""
@@ -151,6 +152,13 @@ class JobProvider:
 def _look_again(started: datetime | None, now: datetime) -> datetime:
     age = max(1.0, (now - (started or now)).total_seconds())
     return now + timedelta(seconds=min(60.0, math.sqrt(age)))
+
+
+def _sooner(later: Measurement, job: JSON, now: datetime) -> Measurement:
+    """Twice in the time the Job stays after its end, if that is limited."""
+    ttl = (job.get("spec") or {}).get(TTL)
+    soon = now + timedelta(seconds=max(1.0, ttl / 2)) if ttl is not None else None
+    return later.model_copy(update={"resume_at": soon}) if soon and soon < (later.resume_at or soon) else later
 
 
 def _finished(

@@ -251,7 +251,7 @@ async def test_running_out_of_a_metric_with_arguments_in_its_limits() -> None:
 class Littering(Slow):
     """A provider whose measurements leave something behind; `fails` when that is to be cleared away."""
 
-    fails = False
+    fails: Exception | None = None
 
     def __init__(self, answers: list[Any]) -> None:
         super().__init__(answers)
@@ -260,11 +260,21 @@ class Littering(Slow):
     async def collect(self, metric: Metric, *, keep: int, context: Context) -> None:
         self.kept.append((context.number, keep))
         if self.fails:
-            raise ProviderError("not now")
+            raise self.fails
+
+    async def sweep(self, metric: Metric, *, context: Context) -> None:
+        self.kept.append((0, 0))
+        if self.fails:
+            raise self.fails
 
 
-@pytest.mark.parametrize("fails", [False, True])
-async def test_what_measurements_leave_is_cleared_away_beyond_the_retention(fails: bool) -> None:
+FAULTS = [None, ProviderError("not now, swordfish"), RuntimeError("a fault, swordfish")]
+
+
+@pytest.mark.parametrize("fails", FAULTS)
+async def test_what_measurements_leave_is_cleared_away_beyond_the_retention(
+    fails: Exception | None, caplog: pytest.LogCaptureFixture
+) -> None:
     provider = Littering([1])
     provider.fails = fails
     run = spec(metric(), measurementRetention=[{"metricName": "m", "limit": 2}])
@@ -275,6 +285,16 @@ async def test_what_measurements_leave_is_cleared_away_beyond_the_retention(fail
         )
         assert found.measurement.phase == "Successful"
     assert provider.kept == [(3, 2), (4, 2)]
+    assert ("could not clear away" in caplog.text) is bool(fails)
+    assert "swordfish" not in caplog.text
+
+
+@pytest.mark.parametrize("fails", FAULTS)
+async def test_a_run_that_is_over_is_swept(fails: Exception | None) -> None:
+    provider = Littering([2])
+    provider.fails = fails
+    status = await judge(run_spec(metric(successCondition="result > 1")), providers={"prometheus": provider})
+    assert (status.phase, provider.kept) == ("Successful", [(0, 0)])
 
 
 async def test_nothing_is_cleared_away_while_a_measurement_goes_on() -> None:

@@ -205,6 +205,16 @@ async def test_it_is_looked_at_less_and_less_often(age: float, pause: float) -> 
     assert found.resume_at == NOW + timedelta(seconds=age + pause)
 
 
+@pytest.mark.parametrize(("ttl", "kept", "pause"), [(0, 10, 5), (9, 10, 5), (60, 60, 30), (600, 600, 60)])
+async def test_a_job_that_goes_after_its_end_is_seen_before(ttl: int, kept: int, pause: float) -> None:
+    api = MemoryApi()
+    template = {"spec": {"restartPolicy": "Never", "containers": [CONTAINER]}}
+    await provider(api).run(metric(spec={"ttlSecondsAfterFinished": ttl, "template": template}), context=CONTEXT)
+    assert api.objects[kinds.JOB.path("ns", NAME)]["spec"]["ttlSecondsAfterFinished"] == kept
+    found = await looked_at(api, after=10**5)
+    assert found.resume_at == NOW + timedelta(seconds=10**5 + pause)
+
+
 def pod(reason: str, *, init: bool = False) -> dict[str, Any]:
     waiting = [{"name": "c", "state": {"waiting": {"reason": reason, "message": "no such image"}}}]
     running = [{"name": "other", "state": {"running": {}}}]

@@ -12,23 +12,30 @@ from dataclasses import dataclass
 from analysis.compare.numbers import number
 from analysis.compare.scorefaults import score_faults
 from analysis.spec.compare import DEFAULT_ALLOWED_INCREASE, Compare
+from analysis.spec.durations import parse_duration
 from analysis.spec.metric import Metric
 from analysis.spec.providers import Provider
 
 Fault = tuple[str, str]
 """A field's path below `compare` (empty: the block itself) and what is wrong."""
 
-QUERIES: dict[str, tuple[str, ...]] = {"Sequential": ("errors", "total"), "MannWhitney": ("query",), "Kayenta": ()}
+QUERIES: dict[str, tuple[str, ...]] = {
+    "Sequential": ("errors", "total"),
+    "Latency": ("buckets",),
+    "MannWhitney": ("query",),
+    "Kayenta": (),
+}
 """The queries that each judge needs of each side."""
 
 
-_PROMISING = ("Sequential", "MannWhitney")
+_PROMISING = ("Sequential", "Latency", "MannWhitney")
 USED_BY = {
     "allowed_increase": _PROMISING,
     "false_alarms": _PROMISING,
     "proven_increase": ("Sequential",),
     "weight": ("Sequential",),
     "direction": ("MannWhitney",),
+    "threshold": ("Latency",),
     "metrics": ("Kayenta",),
     "group_weights": ("Kayenta",),
     "pass_score": ("Kayenta",),
@@ -66,6 +73,7 @@ def faults(metric: Metric) -> Iterator[Fault]:
         yield "", "judges by itself: leave out successCondition and failureCondition"
     yield from _number_faults(compare)
     yield from _order_faults(compare)
+    yield from _threshold_faults(compare.threshold)
     yield from _provider_faults(metric.provider)
     yield from _useless_faults(compare)
     if compare.effective_judge == "Kayenta":
@@ -85,6 +93,16 @@ def _number_faults(compare: Compare) -> Iterator[Fault]:
         if value is not None and not fits.holds(value):
             least = f"{fits.low:g} or more" if fits.low_fits else f"more than {fits.low:g}"
             yield field, f"must be {least} and at most {fits.high:g}, not {value:g}"
+
+
+def _threshold_faults(threshold: str | None) -> Iterator[Fault]:
+    if threshold is None or "{{" in threshold:
+        return
+    try:
+        if parse_duration(threshold) <= 0:
+            yield "threshold", "must be longer than 0"
+    except ValueError as error:
+        yield "threshold", str(error)
 
 
 def _order_faults(compare: Compare) -> Iterator[Fault]:

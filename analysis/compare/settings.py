@@ -14,7 +14,7 @@ from analysis.providers.base import Misconfigured
 from analysis.spec import Metric, parse_duration
 from analysis.spec.compare import DEFAULT_ALLOWED_INCREASE, DEFAULT_FALSE_ALARMS
 
-MINIMUM = {"Sequential": 100.0, "MannWhitney": 10.0, "Kayenta": 10.0}
+MINIMUM = {"Sequential": 100.0, "Latency": 100.0, "MannWhitney": 10.0, "Kayenta": 10.0}
 """Data on each side, by judge, before anything is judged."""
 
 

@@ -75,12 +75,13 @@ class Answer:
     """What a provider found.
 
     `result` is JSON-like and is what conditions see; `value` is its text for the status. `metadata` are notes for
-    the measurement.
+    the measurement. `labels`: of each number of a list, in its order, where the provider knows some.
     """
 
     result: Any
     value: str
     metadata: Mapping[str, str] = field(default_factory=dict)
+    labels: tuple[Mapping[str, str], ...] = ()
 
 
 ReadAccount = Callable[[str, bool], Awaitable[Mapping[str, str]]]

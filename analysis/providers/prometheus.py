@@ -267,7 +267,13 @@ def answer(reply: Reply) -> Answer:
             f"Prometheus answered with a {reply.kind} in a form that is not known: check the address"
         ) from error
     metadata = {"warnings": "; ".join(reply.warnings)} if reply.warnings else {}
-    return Answer(result=result, value=value, metadata=metadata)
+    return Answer(result=result, value=value, metadata=metadata, labels=_labels(reply))
+
+
+def _labels(reply: Reply) -> tuple[Mapping[str, str], ...]:
+    if reply.kind != "vector":
+        return ()
+    return tuple(series.get("metric") or {} for series in reply.result if "value" in series)
 
 
 def _scalar(result: Any) -> tuple[Any, str]:

@@ -21,7 +21,7 @@ from typing import Annotated, Final, Literal
 
 from analysis.spec.base import Bool, Int32, IntOrString, ListMap, Model
 
-Judge = Literal["Sequential", "MannWhitney", "Kayenta"]
+Judge = Literal["Sequential", "Latency", "MannWhitney", "Kayenta"]
 Direction = Literal["Increase", "Decrease", "Either"]
 
 DEFAULT_PASS = 95
@@ -48,6 +48,8 @@ class Side(Model):
     total: str | None = None
     """Number of requests within `$window`. For Sequential."""
 
+    buckets: str | None = None
+    """Requests within `$window` by `le`, the buckets of a histogram. For Latency."""
     query: str | None = None
     """A number, or with the provider's `rangeQuery` all numbers of the range. For MannWhitney."""
 
@@ -106,8 +108,9 @@ class Compare(Model):
     """Compares the canary with stable, or with a fresh baseline, and judges by evidence."""
 
     judge: Judge | None = None
-    """Sequential (default): counts of errors, may be looked at as often as wanted. MannWhitney: any number that goes up
-    and down, by ranks. Kayenta: a score over many metrics, as Spinnaker's judge gives it."""
+    """Sequential (default): counts of errors, may be looked at as often as wanted. Latency: buckets of a histogram, by
+    the same test. MannWhitney: any number that goes up and down, by ranks. Kayenta: a score over many metrics, as
+    Spinnaker's judge gives it."""
     canary: Side | None = None
     """Queries of the canary."""
     stable: Side | None = None
@@ -116,6 +119,9 @@ class Compare(Model):
     """Percent by which the canary may be worse than stable. Default 10."""
     direction: Direction | None = None
     """Which way is worse, for MannWhitney. Default Increase."""
+    threshold: str | None = None
+    """The one bound of the histogram that counts, a duration such as `500ms`, for Latency. Unset: those nearest to the
+    50th, 90th and 99th percentile."""
     proven_increase: IntOrString | None = None
     """Percent. Set: a measurement is Successful only once the canary is shown to be worse by less than this, and
     Inconclusive before. Unset: Successful when there is enough data and no alarm."""

@@ -53,3 +53,63 @@ async def test_a_canary_nobody_asks(prometheus_url: str) -> None:
     status, _ = await compared(prometheus_url, {"canary": queries("none"), "stable": queries("stable")}, count=1)
     assert status.phase == "Inconclusive"
     assert "the canary has had 0 requests" in (status.message or "")
+
+
+def histogram(version: str) -> dict[str, str]:
+    series = f'http_request_duration_seconds_bucket{{version="{version}"}}'
+    return {"buckets": f"sum by (le) (increase({series}[$window]))"}
+
+
+@pytest.mark.parametrize(("version", "phase"), [("good", "Successful"), ("bad", "Failed")])
+async def test_latency(prometheus_url: str, version: str, phase: str) -> None:
+    sides = {"judge": "Latency", "canary": histogram(version), "stable": histogram("stable")}
+    status, result = await compared(prometheus_url, sides, count=4)
+    assert status.phase == phase
+    assert result.measurements
+    notes = result.measurements[-1].metadata or {}
+    assert "over 0.5s" in notes
+    if phase == "Failed":
+        assert " of the canary's requests take longer than " in (status.message or "")
+
+
+async def test_one_threshold(prometheus_url: str) -> None:
+    sides = {"judge": "Latency", "threshold": "500ms", "canary": histogram("bad"), "stable": histogram("stable")}
+    status, _ = await compared(prometheus_url, sides, count=4)
+    assert "take longer than 0.5 s" in (status.message or "")
+
+
+@pytest.mark.parametrize(
+    ("query", "said"),
+    [
+        ("sum(http_request_duration_seconds_bucket)", "must give a series by le"),
+        ("http_request_duration_seconds_bucket", "several series have the same le"),
+    ],
+)
+async def test_what_is_no_histogram(prometheus_url: str, query: str, said: str) -> None:
+    sides = {"judge": "Latency", "canary": {"buckets": query}, "stable": {"buckets": query}}
+    _, result = await compared_once(prometheus_url, sides)
+    assert result.measurements
+    assert said in (result.measurements[-1].message or "")
+
+
+async def compared_once(url: str, compare: dict[str, Any]) -> tuple[RunStatus, MetricResult]:
+    found = metric(name="m", provider={"prometheus": {"address": url}}, compare=compare, consecutiveErrorLimit=0)
+    status = await judge(run_spec(found))
+    assert status.metric_results
+    return status, status.metric_results[0]
+
+
+async def test_a_score(prometheus_url: str) -> None:
+    def rate(version: str) -> str:
+        return f'sum(rate(http_requests_total{{version="{version}",code="500"}}[2s])) or vector(0)'
+
+    times = {"start": 'now() - duration("4s")', "end": "now()", "step": "1s"}
+    names = ("bad", "good")
+    metrics = [{"name": name, "canary": rate(name), "stable": rate(name), "groups": ["errors"]} for name in names]
+    found = metric(
+        provider={"prometheus": {"address": prometheus_url, "rangeQuery": times}},
+        compare={"judge": "Kayenta", "minimum": 3, "metrics": metrics},
+    )
+    status = await judge(run_spec(found))
+    assert status.metric_results
+    assert (status.phase, status.metric_results[0].measurements[0].value) == ("Successful", "100")  # type: ignore[index]

@@ -274,6 +274,8 @@ async def test_a_state_somebody_has_changed_is_an_error() -> None:
         ({"provenIncrease": 5}, ".compare.provenIncrease must not be less than allowedIncrease"),
         ({"canary": {"total": "x"}}, ".compare.canary.errors is required"),
         ({"stable": None}, ".compare.stable is required"),
+        ({"threshold": "1s"}, ".compare.threshold is not used by judge Sequential"),
+        ({"threshold": "soon"}, ".compare.threshold invalid duration"),
     ],
 )
 def test_faults_are_found_before_anything_is_measured(fields: dict[str, Any], said: str) -> None:

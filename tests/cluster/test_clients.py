@@ -68,7 +68,7 @@ def argo_cd(obj: JSON) -> str:
 
 
 def kstatus(obj: JSON) -> str:
-    """The generic rule of kstatus: a generation that is no number is an error; then the two conditions; else Current."""
+    """The generic rule of kstatus: a generation that is no number is an error; then the two conditions."""
     status = obj.get("status") or {}
     observed = status.get("observedGeneration", obj["metadata"]["generation"])
     if not isinstance(observed, int):

@@ -12,6 +12,7 @@ import pytest
 
 from deploy.local.errors import LocalError
 from deploy.local.tools import ALL, ensure_tools
+from tests.programs import helm, kustomize, registry, wanted  # noqa: F401  # fixtures
 
 
 def pytest_configure() -> None:
@@ -21,15 +22,16 @@ def pytest_configure() -> None:
 
 def pytest_collection_finish(session: pytest.Session) -> None:
     """Runs once it is known which tests will run."""
-    if session.config.option.collectonly or not any(map(_needs_tools, session.items)):
+    needed = [*(ALL if any(map(_needs_tools, session.items)) else ()), *wanted(session.items)]
+    if session.config.option.collectonly or not needed:
         return
     capture = session.config.pluginmanager.getplugin("capturemanager")
     assert capture
     with capture.global_and_fixture_disabled():
         try:
-            ensure_tools(ALL)
+            ensure_tools(needed)
         except LocalError as error:
-            pytest.exit(f"the local control plane's programs could not be made: {error}", returncode=3)
+            pytest.exit(f"programs that tests need could not be made: {error}", returncode=3)
 
 
 def _needs_tools(item: pytest.Item) -> bool:

@@ -8,7 +8,7 @@ read is ever taken for absent, because absent objects get pruned from the invent
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Iterable, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Iterator, Sequence
 from typing import Any, TypeVar
 
 from rollouts.api.kinds import Kind
@@ -21,6 +21,9 @@ from rollouts.gitops.objects import JSON, Manifest, Ref, group_of
 
 CONFIG_MAP = Kind(group="", version="v1", kind="ConfigMap", plural="configmaps")
 CONCURRENCY = 8
+
+_AGGREGATED = "application/json;g=apidiscovery.k8s.io;v=v2;as=APIGroupDiscoveryList,application/json"
+"""One request for all kinds of all groups, instead of one for each group."""
 
 Item = TypeVar("Item")
 Result = TypeVar("Result")
@@ -81,6 +84,18 @@ class Cluster:
         except NotFoundError:
             return
 
+    async def capabilities(self) -> tuple[str, tuple[str, ...]]:
+        """The version of the cluster, and every `group/version` and `group/version/Kind` it serves, sorted."""
+        asking = Api(session=self.api.session, server=self.api.server)
+        asking.requests, asking.headers = self.api.requests, {**self.api.headers, "Accept": _AGGREGATED}
+        try:
+            version = await self.api.send(Request(method="GET", path="/version"))
+            lists = [await asking.send(Request(method="GET", path=path)) for path in ("/api", "/apis")]
+        except ApiError as error:
+            raise ClusterError(f"what the cluster serves could not be listed: {redact(str(error))}") from error
+        served = {text for found in lists for item in found.get("items") or () for text in _served(item)}
+        return str(version.get("gitVersion") or ""), tuple(sorted(served))
+
     async def _discover(self, api_version: str) -> dict[str, Kind]:
         path = f"/apis/{api_version}" if group_of(api_version) else f"/api/{api_version}"
         try:
@@ -91,6 +106,15 @@ class Cluster:
             raise ClusterError(f"the kinds of {api_version} could not be listed: {redact(str(error))}") from error
         rows = [row for row in answer.get("resources") or () if "/" not in row["name"]]
         return {row["kind"]: _kind(api_version, row) for row in rows}
+
+
+def _served(item: JSON) -> Iterator[str]:
+    group = item["metadata"].get("name") or ""
+    for row in item.get("versions") or ():
+        api_version = f"{group}/{row['version']}" if group else str(row["version"])
+        yield api_version
+        for resource in row.get("resources") or ():
+            yield f"{api_version}/{resource['responseKind']['kind']}"
 
 
 def _kind(api_version: str, row: JSON) -> Kind:

@@ -27,7 +27,7 @@ from rollouts.gitops.objects import JSON, Manifest, Ref
 from rollouts.gitops.plan import Examined, Leftover, Policy, SyncPlan, digest, leftover_entries, plan
 from rollouts.gitops.records import Records
 from rollouts.gitops.render.options import Options, Target
-from rollouts.gitops.render.renderer import Renderer, choose, read
+from rollouts.gitops.render.renderer import Renderer, Row, choose, read
 from rollouts.gitops.report import Report, Result
 from rollouts.gitops.source import Repository
 from rollouts.gitops.verify import Verification, verify
@@ -177,9 +177,17 @@ class Pipeline:
         return tuple(map(str, signed))
 
     async def _rendered(self, tree: Tree) -> tuple[Manifest, ...]:
-        target = Target(name=self.terms.name or self.terms.identity, namespace=self.terms.namespace)
+        target = await self._target(choose(tree, self.terms.options))
         rendered = await self.renderer.render(tree, options=self.terms.options, target=target)
         return (*await self._namespace(rendered), *rendered)
+
+    async def _target(self, row: Row) -> Target:
+        """Charts may ask what the cluster is; nobody else does."""
+        target = Target(name=self.terms.name or self.terms.identity, namespace=self.terms.namespace)
+        if row.name != "helm":
+            return target
+        version, served = await self.observer.capabilities()
+        return replace(target, kube_version=version, api_versions=served)
 
     async def _namespace(self, rendered: Iterable[Manifest]) -> tuple[Manifest, ...]:
         """The destination's namespace, if it is to be made and is not there, or was made by us before."""

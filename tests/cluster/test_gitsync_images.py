@@ -11,7 +11,6 @@ from typing import Any
 import aiohttp
 import pytest
 
-from deploy.local.tools import ensure_tool
 from rollouts.gitops.gitsync.controller import GitSyncs
 from tests.cluster.controllers import OwnController
 from tests.cluster.gitsyncs import AUTOMATED, Synced
@@ -23,9 +22,9 @@ from tests.gitops.server import GitServer
 
 
 @pytest.fixture
-def host() -> Iterator[str]:
+def host(registry: Path) -> Iterator[str]:
     """A registry in a process of its own."""
-    with serving(ensure_tool("registry")) as found:
+    with serving(registry) as found:
         yield found
 
 

@@ -4,18 +4,19 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import replace
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Any, Final
 
 from rollouts.api import kinds
 from rollouts.api.kinds import Kind
 from rollouts.api.loose import listed, mapping
 from rollouts.engine.client import Api
+from rollouts.engine.plugins import StepPlugins
 from rollouts.engine.store import Index, Key, Store, by_namespace, by_owner, controller_uid, key_of
 from rollouts.engine.troubles import Troubles
 from rollouts.engine.workloads import Workloads, by_workload
 from rollouts.plan import Plan
-from rollouts.strategy import Snapshot, decide, needs_pods
+from rollouts.strategy import Snapshot, decide, needs_pods, plugins
 from rollouts.strategy.keys import MANAGED_BY, POD_HASH
 from rollouts.strategy.wants import selector_text
 from rollouts.strategy.workload import filled
@@ -146,13 +147,20 @@ class Rollouts:
     """Decides for Rollouts; `decide` fits `reconcile.Controller`."""
 
     def __init__(
-        self, *, api: Api, store: Store, routers: Routers = ROUTERS, workloads: Workloads | None = None
+        self,
+        *,
+        api: Api,
+        store: Store,
+        routers: Routers = ROUTERS,
+        workloads: Workloads | None = None,
+        step_plugins: StepPlugins | None = None,
     ) -> None:
         self._api = api
         self._store = store
         self._workloads = workloads
         self._routers = routers
         self._troubles = Troubles(api)
+        self._plugins = step_plugins or StepPlugins()
 
     async def decide(self, obj: JSON, now: datetime) -> Plan:
         """Gather the world around a Rollout and decide."""
@@ -160,6 +168,9 @@ class Rollouts:
         snapshot = self.snapshot(obj, workload=workload)
         if needs_pods(snapshot):
             snapshot = replace(snapshot, pods=await self._pods(filled(obj, workload)))
+        call = plugins.due(obj, now=now)
+        if call is not None:
+            snapshot, now = replace(snapshot, plugin=await self._plugins.ask(call, obj)), datetime.now(UTC)
         look = await self._troubles.look(obj, snapshot.replica_sets)
         plan = decide(replace(snapshot, troubles=look.found), now, routers=self._routers)
         return plan if look.again is None else replace(plan, requeue_after=_sooner(plan.requeue_after, look.again))

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from datetime import datetime
 from typing import Any, Final
 
 from rollouts.strategy import runs
@@ -16,12 +15,14 @@ from rollouts.strategy.commands import Intent
 from rollouts.strategy.recorded import INCONCLUSIVE, INCONCLUSIVE_EXPERIMENT, Pause
 from rollouts.strategy.runs import RunKind
 from rollouts.strategy.situation import Situation
-from rollouts.strategy.snapshot import Trial
 from rollouts.strategy.steps import Hold, Position, Verdict, kind_of
 
 Steps = Sequence[Mapping[str, Any]]
 
 _JUDGED: Final = frozenset({INCONCLUSIVE, INCONCLUSIVE_EXPERIMENT})
+View = Callable[[int], Position]
+"""What step i sees of the world: all of a position but the pauses, which the walk itself knows."""
+
 USER_PAUSE: Final = Hold(kind="UserPause", reason="manually paused: spec.paused is true", patient=True)
 
 
@@ -52,14 +53,9 @@ def follow(
     first: bool,
     promoted: bool,
     fast: bool,
-    attempt: runs.Attempt,
-    at_desired: Callable[[int], bool],
-    obstacle: Callable[[int], str | None],
-    trial: Callable[[int], Trial | None],
-    now: datetime,
+    view: View,
 ) -> Course:
-    """The course of a canary. `fast`: steps are skipped. `at_desired(i)`: whether pods stand as step i wants them.
-    `obstacle(weight)`: why traffic can't have that weight yet. `trial(i)`: the Experiment of step i that counts."""
+    """The course of a canary. `fast`: steps are skipped. `view`: what a step sees of the world."""
     end = len(steps)
     if first or promoted:
         return Course(index=end)
@@ -70,35 +66,17 @@ def follow(
     start = Course(index=intent.index, pauses=intent.pauses, controller_pause=intent.controller_pause)
     if intent.paused:
         return replace(start, hold=USER_PAUSE)
-    return _walk(start, steps=steps, attempt=attempt, at_desired=at_desired, obstacle=obstacle, trial=trial, now=now)
+    return _walk(start, steps=steps, view=view)
 
 
-def _walk(
-    course: Course,
-    *,
-    steps: Steps,
-    attempt: runs.Attempt,
-    at_desired: Callable[[int], bool],
-    obstacle: Callable[[int], str | None],
-    trial: Callable[[int], Trial | None],
-    now: datetime,
-) -> Course:
+def _walk(course: Course, *, steps: Steps, view: View) -> Course:
     while course.index < len(steps):
         kind, value = kind_of(steps[course.index])
         if kind is None:
             return replace(course, hold=Hold(kind="Unsupported", reason="this kind of step is not supported"))
-        position = Position(
-            now=now,
-            index=course.index,
-            value=value,
-            at_desired=at_desired(course.index),
-            pauses=_relevant(course.pauses, kind.key),
-            controller_pause=course.controller_pause,
-            run=attempt.current(runs.STEP, step=course.index),
-            obstacle=obstacle,
-            trial=trial(course.index),
-        )
-        verdict = kind.progress(position)
+        seen = view(course.index)
+        position = replace(seen, value=value, pauses=_relevant(course.pauses, kind.key))
+        verdict = kind.progress(replace(position, controller_pause=course.controller_pause))
         if not verdict.done:
             return held(course, verdict, runs.STEP)
         course = replace(

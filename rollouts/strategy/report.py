@@ -18,6 +18,7 @@ from rollouts.strategy import (
     ephemeral,
     kstatus,
     patching,
+    plugins,
     progressing,
     standing,
     times,
@@ -72,7 +73,7 @@ def status(decision: Decision) -> Status:
     wait = _settling(patch, before, decision.now)
     if wait is not None:
         return Status(patch={}, look_again=wait)
-    return Status(patch=patch, look_again=_look_again(decision, after["conditions"]))
+    return Status(patch=patch, look_again=_look_again(decision, after))
 
 
 def _only_needed(after: dict[str, Any], before: JSON) -> dict[str, Any]:
@@ -185,13 +186,15 @@ def _gist(conditions_: Any) -> list[tuple[str, str, str]]:
     return sorted((c.get("type", ""), c.get("status", ""), c.get("reason", "")) for c in conditions_)
 
 
-def _look_again(decision: Decision, after: list[JSON]) -> float | None:
+def _look_again(decision: Decision, after: JSON) -> float | None:
     moments = [decision.course.hold.until] if decision.course.hold and decision.course.hold.until else []
     if not standing.waits(decision.course) and decision.abort is None:
-        expires = progressing.expiry_of(after, deadline=decision.wants.deadline)
+        expires = progressing.expiry_of(after["conditions"], deadline=decision.wants.deadline)
         moments += [expires + timedelta(seconds=1)] if expires else []
     moments += [decision.restart.at] if decision.restart.at else []
     moments += decision.target.looks(decision.now)
     moments += [decision.now] if ephemeral.changing(decision) else []
+    asks = plugins.next_look({**decision.rollout, "status": {**decision.recorded.raw, **after}})
+    moments += [asks] if asks else []
     seconds = [(moment - decision.now).total_seconds() for moment in moments]
     return max(min(seconds), 0.0) if seconds else None

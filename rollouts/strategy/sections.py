@@ -68,6 +68,7 @@ def canary(decision: Decision) -> dict[str, Any]:
         **section,
         "currentExperiment": decision.trial.name if decision.trial else None,
         "weights": _weights(decision),
+        "stepPluginStatuses": list(decision.at.plugins) or None,
         "pausedStepIndex": _paused_step(decision),
         "stablePingPong": ("pong" if pong else "ping") if turns else None,
     }

@@ -8,12 +8,12 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import datetime
 
-from rollouts.strategy import window
+from rollouts.strategy import plugins, window
 from rollouts.strategy.commands import Intent
 from rollouts.strategy.recorded import Recorded
 from rollouts.strategy.revisions import Revisions
 from rollouts.strategy.runs import Attempt
-from rollouts.strategy.snapshot import ReplicaSet, Run, Snapshot
+from rollouts.strategy.snapshot import JSON, ReplicaSet, Run, Snapshot
 from rollouts.strategy.wants import Wants
 from rollouts.traffic import Routers
 
@@ -60,6 +60,13 @@ class Situation:
         if self.intent.promote_full:
             return "Full promotion requested"
         return window.reason(self.revisions, self.wants, now=self.now)
+
+    @property
+    def plugins(self) -> tuple[JSON, ...]:
+        """What step plugins have said in this attempt, the answer just given among it."""
+        if self.intent.reset or self.intent.retry:
+            return ()
+        return plugins.taken_in(plugins.recorded(self.recorded.raw), self.snapshot.plugin, now=self.now)
 
     @property
     def checkpoint(self) -> bool:

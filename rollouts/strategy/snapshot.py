@@ -13,6 +13,7 @@ from typing import Any, Final
 
 from rollouts.api.loose import mapping
 from rollouts.strategy import keys, times
+from rollouts.strategy.plugins import Outcome
 from rollouts.strategy.trouble import Trouble
 from rollouts.traffic import Reference
 
@@ -31,7 +32,7 @@ class Snapshot:
     `taken_experiments`: names of the namespace's Experiments it does not control.
     `services`: those it names and those it still manages, by name. `routes`: what its traffic routers read.
     `troubles`: what keeps pods of the new ReplicaSet from coming up; None when nobody has looked.
-    `workload`: what its `workloadRef` names.
+    `workload`: what its `workloadRef` names. `plugin`: what a step plugin has just answered.
     """
 
     rollout: JSON
@@ -47,6 +48,7 @@ class Snapshot:
     routes: Mapping[Reference, JSON] = field(default_factory=dict)
     troubles: tuple[Trouble, ...] | None = None
     workload: JSON | None = None
+    plugin: Outcome | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from rollouts.strategy import measure, trials
+from rollouts.strategy import measure, plugins, runs, trials
 from rollouts.strategy import traffic as traffic_
 from rollouts.strategy.canary.counts import FULL, at_desired, enough
 from rollouts.strategy.canary.pointing import roles
 from rollouts.strategy.course import Course, follow
 from rollouts.strategy.situation import Situation
-from rollouts.strategy.steps import Hold
+from rollouts.strategy.steps import Hold, Position
 
 
 def course(at: Situation) -> Course:
@@ -20,11 +20,7 @@ def course(at: Situation) -> Course:
         first=at.first,
         promoted=at.promoted,
         fast=at.fast is not None,
-        attempt=at.attempt,
-        at_desired=lambda index: at_desired(at, index),
-        obstacle=lambda weight: _obstacle(at, weight),
-        trial=lambda index: trials.standing(at, index),
-        now=at.now,
+        view=lambda index: _position(at, index),
     )
     if not at.underway or at.fast:
         return found
@@ -33,6 +29,22 @@ def course(at: Situation) -> Course:
         hold = Hold(kind="Traffic", reason="waiting until all traffic goes to the new version")
         return Course(index=found.index, completed=found.completed, hold=hold)
     return found
+
+
+def _position(at: Situation, index: int) -> Position:
+    """What a step sees of the world."""
+    return Position(
+        now=at.now,
+        index=index,
+        value=None,
+        at_desired=at_desired(at, index),
+        pauses=(),
+        controller_pause=False,
+        run=at.attempt.current(runs.STEP, step=index),
+        obstacle=lambda weight: _obstacle(at, weight),
+        trial=trials.standing(at, index),
+        plugin=plugins.entry_of(at.plugins, index),
+    )
 
 
 def _obstacle(at: Situation, weight: int) -> str | None:

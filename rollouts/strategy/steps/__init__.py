@@ -9,6 +9,7 @@ from rollouts.strategy.steps import (
     analysis,
     experiment,
     pause,
+    plugin,
     set_canary_scale,
     set_header_route,
     set_mirror_route,
@@ -28,6 +29,7 @@ STEPS: Final[Mapping[str, Step]] = {
         set_canary_scale.STEP,
         set_header_route.STEP,
         set_mirror_route.STEP,
+        plugin.STEP,
     )
 }
 

@@ -28,8 +28,8 @@ class Hold:
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Position:
     """What a step sees. `value` is the step's own block as written; `run` the current AnalysisRun of this step, `trial`
-    its Experiment; `obstacle(weight)`: why traffic can't have that weight yet, None when it can (always, without a
-    router)."""
+    its Experiment, `plugin` what its plugin said last; `obstacle(weight)`: why traffic can't have that weight yet, None
+    when it can (always, without a router)."""
 
     now: datetime
     index: int
@@ -40,6 +40,7 @@ class Position:
     run: Run | None = None
     obstacle: Callable[[int], str | None] = lambda _weight: None
     trial: Trial | None = None
+    plugin: JSON | None = None
 
     @property
     def resumed(self) -> bool:

@@ -1,0 +1,93 @@
+"""A step plugin of somebody else's, installed like any Python package, in a canary on a real API server."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from rollouts.api import kinds
+from tests.cluster.controllers import OwnController
+from tests.cluster.space import Space, rollout
+
+STEPS = [{"setWeight": 50}, {"plugin": {"name": "acme/ticket", "config": {"file": "…"}}}, {"pause": {}}]
+MODULE = """
+from pathlib import Path
+
+from rollouts.engine.plugins import StepResult
+
+
+class Ticket:
+    async def run(self, *, rollout, config, state):
+        file = Path(config["file"])
+        if state is None:
+            file.write_text("asked for " + rollout["metadata"]["name"])
+            return StepResult(phase="Running", message="ticket 7", requeue_after=1, status={"ticket": 7})
+        assert state == {"ticket": 7}
+        answer = file.read_text()
+        phase = {"yes": "Successful", "no": "Failed"}.get(answer, "Running")
+        return StepResult(phase=phase, message=answer, requeue_after=1, status=state)
+
+    async def abort(self, *, rollout, config, state):
+        Path(config["file"]).write_text("closed")
+        return StepResult(phase="Successful", status=state)
+"""
+
+
+@pytest.fixture
+def ticket(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, own_controller: Callable[..., OwnController]) -> Path:
+    """Installs the plugin, starts a controller; the file the plugin works with."""
+    info = tmp_path / "acme-1.0.dist-info"
+    info.mkdir()
+    (info / "METADATA").write_text("Metadata-Version: 2.1\nName: acme\nVersion: 1.0\n")
+    (info / "entry_points.txt").write_text("[rollouts.step_plugins]\nacme/ticket = acme_steps:Ticket\n")
+    (tmp_path / "acme_steps.py").write_text(MODULE)
+    monkeypatch.syspath_prepend(str(tmp_path))
+    monkeypatch.setattr("rollouts.strategy.plugins.LEAST_SECONDS", 1.0)
+    own_controller()
+    return tmp_path / "ticket.txt"
+
+
+def at_plugin(space: Space, ticket: Path) -> None:
+    steps = [STEPS[0], {"plugin": {"name": "acme/ticket", "config": {"file": str(ticket)}}}, STEPS[2]]
+    space.create(rollout(replicas=2, steps=steps))
+    space.until_phase("Healthy")
+    space.set_image("example/app:2")
+    space.until("asked", lambda: ticket.read_text() == "asked for app" if ticket.exists() else None)
+    space.until("it waits", lambda: entry(space)["phase"] == "Running")
+
+
+def entry(space: Space, operation: str = "Run") -> dict[str, Any]:
+    (found,) = [e for e in space.status()["canary"]["stepPluginStatuses"] if e["operation"] == operation]
+    return dict(found)
+
+
+def test_it_goes_on_when_the_plugin_says_so(space: Space, ticket: Path) -> None:
+    at_plugin(space, ticket)
+    ticket.write_text("yes")
+    space.until_paused(at=2)
+    told = entry(space)
+    assert (told["phase"], told["message"], told["status"]) == ("Successful", "yes", {"ticket": 7})
+    space.until("said so", lambda: "Rollout step 2/3 completed (plugin: acme/ticket)" in str(space.events.of()))
+
+
+def test_a_failure_aborts_and_the_plugin_cleans_up(space: Space, ticket: Path) -> None:
+    at_plugin(space, ticket)
+    ticket.write_text("no")
+    space.until_phase("Degraded")
+    assert space.status()["message"].endswith("Step plugin acme/ticket failed: no")
+    space.until("closed", lambda: ticket.read_text() == "closed")
+    space.until("recorded", lambda: entry(space, "Abort")["phase"] == "Successful")
+    assert space.find(kinds.ROLLOUT, "app") is not None
+
+
+def test_one_that_is_not_installed_says_so(space: Space, own_controller: Callable[..., OwnController]) -> None:
+    own_controller()
+    space.create(rollout(replicas=1, steps=[{"plugin": {"name": "acme/gone"}}, {"pause": {}}]))
+    space.until_phase("Healthy")
+    space.set_image("example/app:2")
+    space.until("said so", lambda: 'step plugin "acme/gone" is not installed' in entry(space)["message"])
+    space.promote()
+    space.until_paused(at=1)

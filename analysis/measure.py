@@ -303,8 +303,11 @@ async def judge(
     clock: Clock = utc_now,
     sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
     on_change: Callable[[RunStatus], None] = lambda status: None,
+    run: Context | None = None,
 ) -> RunStatus:
     """Carry a run through to its end and return its final status; `on_change` sees each status on the way.
+
+    `run` as for `measure`.
 
     A metric with an interval and no count never ends: cancel, or give it a count.
     """
@@ -316,7 +319,13 @@ async def judge(
             on_change(look.status)
             if look.due:
                 found = await measure(
-                    look.due, spec=spec, status=look.status, providers=used, read_secret=read_secret, clock=clock
+                    look.due,
+                    spec=spec,
+                    status=look.status,
+                    providers=used,
+                    read_secret=read_secret,
+                    run=run,
+                    clock=clock,
                 )
                 status = record(spec=spec, status=look.status, measured=found)
             elif look.next_look is not None:

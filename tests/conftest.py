@@ -7,11 +7,14 @@ from __future__ import annotations
 
 import asyncio
 import os
+from collections.abc import Iterator
 
 import pytest
 
 from deploy.local.errors import LocalError
 from deploy.local.tools import ALL, ensure_tools
+from tests.analysis.catalog.series import everything, honoured, recovered
+from tests.analysis.history import prometheus_with
 from tests.programs import helm, kustomize, registry, wanted  # noqa: F401  # fixtures
 
 
@@ -37,3 +40,10 @@ def pytest_collection_finish(session: pytest.Session) -> None:
 def _needs_tools(item: pytest.Item) -> bool:
     elsewhere = "ROLLOUTS_TEST_KUBECONFIG" in os.environ or os.environ.get("ROLLOUTS_TEST_CLUSTER", "local") != "local"
     return item.get_closest_marker("cluster") is not None and not elsewhere
+
+
+@pytest.fixture(scope="session")
+def past() -> Iterator[str]:
+    """URL of a Prometheus with an hour of traffic, as `tests/analysis/catalog/series.py` describes it."""
+    with prometheus_with([*everything(), *recovered(), *honoured()]) as url:
+        yield url

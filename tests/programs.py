@@ -9,11 +9,14 @@ import pytest
 
 from deploy.local.tools import ON_DEMAND, ensure_tool
 
+BEHIND = {"past": "prometheus"}
+"""Programs behind fixtures of another name."""
+
 
 def wanted(items: list[pytest.Item]) -> list[str]:
     """The programs that these tests need."""
     fixtures = {name for item in items for name in getattr(item, "fixturenames", ())}
-    return sorted(fixtures & set(ON_DEMAND))
+    return sorted((fixtures & set(ON_DEMAND)) | {program for name, program in BEHIND.items() if name in fixtures})
 
 
 def _on_path(name: str, monkeypatch: pytest.MonkeyPatch) -> Path:

@@ -144,10 +144,12 @@ def _short(query: str) -> str:
 class PrometheusProvider:
     """Asks Prometheus servers. One object serves any number of metrics; `close` it in the end.
 
-    `environment` is where the default address is looked up.
+    `environment` is where the default address is looked up. `at_moment`: queries are evaluated at the context's time
+    instead of when they arrive, to ask about the past.
     """
 
     environment: Mapping[str, str] = field(default_factory=lambda: os.environ)
+    at_moment: bool = False
     _pools: Pools = field(default_factory=Pools)
     _local: threading.local = field(default_factory=threading.local)
     _authenticators: Authenticators = field(init=False)
@@ -161,6 +163,8 @@ class PrometheusProvider:
         timeout = seconds_allowed(metric)
         destination = _destination(config, self.environment)
         path, form = _request(config, context.now, timeout)
+        if self.at_moment and path == "query":
+            form["time"] = f"{context.now.timestamp():.3f}"
 
         def work() -> Reply:
             return self._connection(destination, config, timeout).ask(path, form, timeout=timeout, hide=context.hide)

@@ -77,6 +77,20 @@ TERMINATE = (
         function="experiment",
     ),
 )
+CREATE = (
+    Verb(
+        name="analysisrun",
+        aliases=("analysisruns", "ar"),
+        help="Create an AnalysisRun from a template.",
+        module=f"{_VERBS}.analysis_create",
+    ),
+    Verb(name="manifests", help="Create objects from manifests (-f).", module=f"{_VERBS}.create"),
+)
+ANALYSIS = (
+    Verb(name="run", help="Try a template now, on this machine.", module=f"{_VERBS}.analysis_run"),
+    Verb(name="backtest", help="Replay a template over the past.", module=f"{_VERBS}.analysis_backtest"),
+    Verb(name="catalog", help="List and print ready-made templates.", module=f"{_VERBS}.analysis_catalog"),
+)
 SET = (Verb(name="image", help="Set images of containers.", module=f"{_VERBS}.set_image"),)
 
 
@@ -113,7 +127,8 @@ PLUGIN_VERBS = (
     _verb("undo", "Go back to an earlier revision.", STEER),
     _verb("terminate", "End an AnalysisRun or Experiment now.", STEER, verbs=TERMINATE),
     _verb("sync", "Look at and steer GitSyncs: what is in Git, and what of it is applied.", MORE, verbs=GIT_SYNC_VERBS),
-    _verb("create", "Create objects from manifests.", MORE),
+    _verb("analysis", "Try templates, replay them over the past, list ready-made ones.", MORE, verbs=ANALYSIS),
+    _verb("create", "Create objects from manifests, or an AnalysisRun.", MORE, verbs=CREATE, default="manifests"),
     LINT,
     _verb("completion", "Print a completion script for a shell.", MORE, globals=False),
     VERSION,

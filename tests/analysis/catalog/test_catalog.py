@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
 
 import pytest
 
@@ -14,18 +13,10 @@ from analysis.measure import judge
 from analysis.spec import Argument, RunSpec, RunStatus
 from rollouts.cli.linting import lint
 from rollouts.cli.manifests import read_all
-from tests.analysis.catalog.series import HASHES, NAMESPACE, VERSIONS, WRITERS, everything, honoured, recovered
-from tests.analysis.history import prometheus_with
+from tests.analysis.catalog.series import HASHES, NAMESPACE, VERSIONS, WRITERS
 
 AT_ONCE = {"count": "1", "interval": "1s", "initial-delay": "0s"}
 VERDICTS = {"good": "Successful", "bad": "Failed", "idle": "Inconclusive", "nobody": "Inconclusive"}
-
-
-@pytest.fixture(scope="module")
-def prometheus() -> Iterator[str]:
-    """A Prometheus with an hour of traffic."""
-    with prometheus_with([*everything(), *recovered(), *honoured()]) as url:
-        yield url
 
 
 def given(entry: catalog.Entry, version: str) -> dict[str, str]:
@@ -42,22 +33,22 @@ def given(entry: catalog.Entry, version: str) -> dict[str, str]:
     return {name: value for name, value in values.items() if name in names}
 
 
-def run_of(entry: catalog.Entry, prometheus: str, **values: str) -> RunSpec:
+def run_of(entry: catalog.Entry, past: str, **values: str) -> RunSpec:
     args = {arg.name: arg.value for arg in entry.spec.args or ()}
-    merged = {**args, **AT_ONCE, "prometheus": prometheus, **{key.replace("_", "-"): v for key, v in values.items()}}
+    merged = {**args, **AT_ONCE, "prometheus": past, **{key.replace("_", "-"): v for key, v in values.items()}}
     return RunSpec(
         metrics=list(entry.spec.metrics or ()), args=[Argument(name=key, value=value) for key, value in merged.items()]
     )
 
 
-async def judged(entry: catalog.Entry, prometheus: str, version: str, **values: str) -> RunStatus:
-    return await judge(run_of(entry, prometheus, **given(entry, version), **values))
+async def judged(entry: catalog.Entry, past: str, version: str, **values: str) -> RunStatus:
+    return await judge(run_of(entry, past, **given(entry, version), **values))
 
 
 @pytest.mark.parametrize("entry", catalog.entries(), ids=lambda entry: entry.name)
 @pytest.mark.parametrize("version", VERDICTS)
-async def test_verdicts(entry: catalog.Entry, version: str, prometheus: str) -> None:
-    status = await judged(entry, prometheus, version)
+async def test_verdicts(entry: catalog.Entry, version: str, past: str) -> None:
+    status = await judged(entry, past, version)
     assert status.phase == VERDICTS[version], status
     for result in status.metric_results or ():
         if version in ("idle", "nobody"):
@@ -67,8 +58,8 @@ async def test_verdicts(entry: catalog.Entry, version: str, prometheus: str) -> 
 
 
 @pytest.mark.parametrize("name", ["latency-istio", "error-budget-traefik", "saturation", "restarts"])
-async def test_each_metric_of_a_template_judges_by_itself(name: str, prometheus: str) -> None:
-    status = await judged(catalog.find(name), prometheus, "bad")
+async def test_each_metric_of_a_template_judges_by_itself(name: str, past: str) -> None:
+    status = await judged(catalog.find(name), past, "bad")
     assert {result.name: result.phase for result in status.metric_results or ()} == {
         metric.name: "Failed" for metric in catalog.find(name).spec.metrics or ()
     }
@@ -89,41 +80,41 @@ async def test_each_metric_of_a_template_judges_by_itself(name: str, prometheus:
         ("saturation", "bad", 0.98),
     ],
 )
-async def test_values(name: str, version: str, value: float, prometheus: str) -> None:
-    status = await judged(catalog.find(name), prometheus, version)
+async def test_values(name: str, version: str, value: float, past: str) -> None:
+    status = await judged(catalog.find(name), past, version)
     first = (status.metric_results or ())[0]
     (measurement,) = first.measurements or ()
     assert float(str(measurement.value).strip("[]")) == pytest.approx(value, rel=1e-3)
 
 
 @pytest.mark.parametrize("source", [source.name for source in SOURCES])
-async def test_too_few_requests_are_not_judged(source: str, prometheus: str) -> None:
-    status = await judged(catalog.find(f"success-rate-{source}"), prometheus, "bad", min_requests="1000000")
+async def test_too_few_requests_are_not_judged(source: str, past: str) -> None:
+    status = await judged(catalog.find(f"success-rate-{source}"), past, "bad", min_requests="1000000")
     assert status.phase == "Inconclusive"
 
 
-async def test_an_alarm_ends_with_the_short_window(prometheus: str) -> None:
+async def test_an_alarm_ends_with_the_short_window(past: str) -> None:
     """The burn rate is the smaller of both windows': a bad hour that is over does not fail a release."""
     entry = catalog.find("error-budget-istio")
     alone = {"slow_burn": "1000"}
     phases = [
-        (await judged(entry, prometheus, "recovered", **alone, fast_burn_short=short, fast_burn_long=long)).phase
+        (await judged(entry, past, "recovered", **alone, fast_burn_short=short, fast_burn_long=long)).phase
         for short, long in (("5m", "1h"), ("1h", "5m"), ("1h", "1h"))
     ]
     assert phases == ["Successful", "Successful", "Failed"]
 
 
-async def test_all_hashes_are_judged_together_without_one(prometheus: str) -> None:
+async def test_all_hashes_are_judged_together_without_one(past: str) -> None:
     entry = catalog.find("success-rate-http-server-requests")
     values = {**given(entry, "good"), "canary-hash": "[a-z0-9]+"}
-    status = await judge(run_of(entry, prometheus, **values))
+    status = await judge(run_of(entry, past, **values))
     (measurement,) = (status.metric_results or ())[0].measurements or ()
     assert float(str(measurement.value).strip("[]")) == pytest.approx(0.89975, rel=1e-3)
 
 
 @pytest.mark.parametrize("name", ["success-rate-ingress-nginx", "latency-ingress-nginx"])
-async def test_labels_kept_by_honor_labels_are_found_as_well(name: str, prometheus: str) -> None:
-    assert (await judged(catalog.find(name), prometheus, "honoured")).phase == "Successful"
+async def test_labels_kept_by_honor_labels_are_found_as_well(name: str, past: str) -> None:
+    assert (await judged(catalog.find(name), past, "honoured")).phase == "Successful"
 
 
 def test_every_source_has_series_here() -> None:

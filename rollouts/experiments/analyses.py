@@ -1,7 +1,7 @@
 """The analyses of an Experiment as they stand, and the runs still to be started.
 
-They begin once all templates are available. A run is current when the status names it; one that was created before the
-status could say so (the controller died in between) is taken up if it has not finished, else another one is made.
+They begin once all templates are available. A run is current when the status names it; named and not there (the
+controller died before it could make it, or somebody deleted it), it is made again.
 Arguments may speak of the experiment itself:
 
     {{templates.<name>.podTemplateHash}}      {{experiment.availableAt}}
@@ -11,7 +11,7 @@ Arguments may speak of the experiment itself:
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any, Final
@@ -75,8 +75,6 @@ def _current(snapshot: Snapshot, model: Experiment, recorded: Recorded, live: Se
     before, required = recorded.analysis(spec.name), bool(spec.required_for_completion)
     named = before.raw.get("analysisRun") or ""
     run = next((run for run in live if run.name == named), None)
-    if run is None and not before.final:
-        run = _unclaimed(live, recorded, f"{snapshot.experiment['metadata']['name']}-{spec.name}")
     if run is None:
         status = before.status if before.final else ""
         return Analysis(
@@ -86,17 +84,6 @@ def _current(snapshot: Snapshot, model: Experiment, recorded: Recorded, live: Se
     return Analysis(
         name=spec.name, required=required, before=before, run=run.name, status=status, message=message, live=run
     )
-
-
-def _unclaimed(live: Iterable[Run], recorded: Recorded, base: str) -> Run | None:
-    claimed = {entry.raw.get("analysisRun") for entry in recorded.analyses.values()}
-    since = recorded.available_at
-    pattern = re.compile(re.escape(base) + r"(\.\d+)?")
-    for run in live:
-        fresh = since is not None and run.created is not None and run.created >= since
-        if fresh and pattern.fullmatch(run.name) and run.name not in claimed and not run.finished:
-            return None if run.terminating else run
-    return None
 
 
 def _started(each: Analysis, snapshot: Snapshot, values: Mapping[str, str], position: int) -> Analysis:

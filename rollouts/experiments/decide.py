@@ -44,11 +44,10 @@ def decision_for(snapshot: Snapshot, model: Experiment, now: datetime) -> Decisi
 
 
 def _plan(decision: Decision) -> Plan:
-    status, wanted = report.status(decision), writes.of(decision)
-    begins = decision.begins
+    status = report.status(decision)
+    first = (writes.status(decision.experiment, status),) if status else ()
     return Plan(
-        writes=(writes.begin(decision.experiment, status), *wanted) if begins else wanted,
-        status={} if begins else status,
+        writes=(*first, *writes.of(decision)),
         events=events.of(decision),
         requeue_after=report.look_again(decision),
     )

@@ -40,11 +40,6 @@ class Decision:
         return str(self.experiment["metadata"]["name"])
 
     @property
-    def begins(self) -> bool:
-        """Whether nothing has been written about it yet."""
-        return not self.recorded.phase
-
-    @property
     def wanted(self) -> tuple[Look, ...]:
         """Templates whose pods are to be kept up."""
         return tuple(each for each in self.course.looks if not each.final)

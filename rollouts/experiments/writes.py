@@ -1,7 +1,9 @@
 """The writes of a decision, in an order that is safe to stop after any one of them.
 
-1. at the beginning, the status: it is what the progress deadline counts from, so a ReplicaSet the API server refuses
-   to make (a quota, a webhook) fails the experiment in time instead of being tried for ever;
+1. the status. Experiments have no status subresource, so it can come first at no extra request. The progress deadline
+   counts from it: a ReplicaSet the API server refuses to make (a quota, a webhook) fails the experiment in time instead
+   of being tried for ever. It names the runs before they are made: one that is named and not there is made again under
+   that name, so dying in between makes no second one;
 2. ReplicaSets that are wanted, then their Services;
 3. runs to start, runs to end: those nothing waits for any more;
 4. pods on leave, Services without pods.
@@ -24,7 +26,7 @@ JSON = Mapping[str, Any]
 
 
 def of(decision: Decision) -> tuple[Write, ...]:
-    """All writes but status."""
+    """All writes after the status."""
     return (
         *_replica_sets(decision),
         *_services(decision),
@@ -34,11 +36,15 @@ def of(decision: Decision) -> tuple[Write, ...]:
     )
 
 
-def begin(experiment: JSON, status: JSON) -> Patch:
-    """The status as the first write; Experiments have no status subresource."""
+def status(experiment: JSON, patch: JSON) -> Patch:
+    """The status, guarded by the version the decision was made on."""
     metadata = experiment["metadata"]
     return Patch(
-        kind=kinds.EXPERIMENT, namespace=metadata["namespace"], name=metadata["name"], body={"status": dict(status)}
+        kind=kinds.EXPERIMENT,
+        namespace=metadata["namespace"],
+        name=metadata["name"],
+        body={"status": dict(patch)},
+        resource_version=metadata.get("resourceVersion"),
     )
 
 

@@ -376,13 +376,25 @@ def test_an_analysis_that_cannot_start_is_an_error(changes: Any, words: str) -> 
     assert world.status["analysisRuns"][0]["phase"] == "Error"
 
 
-def test_a_run_the_status_could_not_name_is_taken_up() -> None:
+def test_a_run_that_was_named_but_not_made_is_made_under_that_name() -> None:
+    world = World(experiment(analyses=[analysis()]))
+    world.reconcile()
+    world.pods()
+    with pytest.raises(CrashedError):
+        world.reconcile(die_after=1)
+    assert (world.status["analysisRuns"][0]["analysisRun"], world.runs) == ("exp-check", {})
+    world.settle()
+    assert list(world.runs) == ["exp-check"]
+
+
+def test_a_run_nobody_named_is_told_to_end() -> None:
     world = running(analyses=[analysis()])
     world.runs["exp-check"]["status"] = {"phase": "Running"}
     world.experiment["status"].pop("analysisRuns")
     world.settle()
-    assert list(world.runs) == ["exp-check"]
-    assert world.status["analysisRuns"][0]["phase"] == "Running"
+    assert list(world.runs) == ["exp-check", "exp-check.1"]
+    assert world.runs["exp-check"]["spec"]["terminate"] is True
+    assert world.status["analysisRuns"][0]["analysisRun"] == "exp-check.1"
 
 
 def test_a_run_somebody_deleted_is_started_again() -> None:

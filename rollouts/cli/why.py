@@ -190,7 +190,9 @@ def _experiment(seen: World, now: datetime) -> Why | None:
     phase = str(world.status(found[0]).get("phase") or "Pending") if found else ""
     if phase not in ("Pending", "Running"):
         return None
-    return Why(reason=f"waits for experiment {current}" + _rest_of(found[0], now) + _at_step(seen))
+    message = str(world.status(found[0]).get("message") or "")
+    trouble = f": {message}" if message else ""
+    return Why(reason=f"waits for experiment {current}" + _rest_of(found[0], now) + _at_step(seen) + trouble)
 
 
 def _rest_of(experiment: JSON, now: datetime) -> str:

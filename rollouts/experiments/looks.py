@@ -71,14 +71,14 @@ def look(snapshot: Snapshot, model: Experiment, recorded: Recorded, *, now: date
     """Every template, in the order of the spec. Raises `EncodingError` for a pod template that can't be read."""
     deadline = timedelta(seconds=model.spec.effective_progress_deadline_seconds)
     raw = snapshot.experiment["spec"]["templates"]
-    found = [
-        _found(snapshot, spec, written["template"], recorded.template(spec.name))
-        for spec, written in zip(model.spec.templates, raw, strict=True)
-    ]
+    found: list[Look] = []
+    for spec, written in zip(model.spec.templates, raw, strict=True):
+        used = frozenset(each.hash for each in found)
+        found.append(_found(snapshot, spec, written["template"], recorded.template(spec.name), used=used))
     return tuple(_stands(each, snapshot, deadline=deadline, now=now) for each in found)
 
 
-def _found(snapshot: Snapshot, spec: ExperimentTemplate, pods: JSON, before: Entry) -> Look:
+def _found(snapshot: Snapshot, spec: ExperimentTemplate, pods: JSON, before: Entry, *, used: frozenset[str]) -> Look:
     mine = next((rs for rs in snapshot.replica_sets if _template_of(rs) == spec.name), None)
     view = ReplicaSet.of(mine) if mine is not None else None
     collisions = before.raw.get("collisionCount")
@@ -92,15 +92,23 @@ def _found(snapshot: Snapshot, spec: ExperimentTemplate, pods: JSON, before: Ent
         before=before,
         set=view,
         name=name,
-        hash=view.hash if view else _hash(pods, collisions),
+        hash=view.hash if view else _hash(pods, collisions, used),
         collisions=collisions,
         service=None if spec.service is None else spec.service.name or name,
     )
 
 
-def _hash(pods: JSON, collisions: int | None) -> str:
-    """As the peer's: of the template without the label a Rollout's ReplicaSet may have left in it."""
-    return podhash.pod_template_hash(identity.strip_hash_label(pods), collision_count=collisions)
+def _hash(pods: JSON, collisions: int | None, used: frozenset[str]) -> str:
+    """As the peer's: of the template without the label a Rollout's ReplicaSet may have left in it. It must be nobody
+    else's who has such pods, neither that ReplicaSet's nor another template's (A against A): Services and metrics go by
+    it."""
+    labels = (pods.get("metadata") or {}).get("labels") or {}
+    bare, taken = identity.strip_hash_label(pods), {*used, labels.get(keys.POD_HASH)}
+    digest, salt = podhash.pod_template_hash(bare, collision_count=collisions), collisions or 0
+    while digest in taken:
+        salt += 1
+        digest = podhash.pod_template_hash(bare, collision_count=salt)
+    return digest
 
 
 def _template_of(rs: JSON) -> str | None:

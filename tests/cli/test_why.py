@@ -125,6 +125,15 @@ def test_an_ailing_pod_is_named_with_its_complaint() -> None:
     )
 
 
+def test_an_experiment_whose_pods_do_not_come_up_says_why() -> None:
+    world = seen("experiment-1")
+    status = world.experiments[0]["status"]
+    status |= {"phase": "Pending", "availableAt": None, "message": "container app: ImagePullBackOff"}  # type: ignore[operator]
+    found = why(world, now=moment("experiment-1"))
+    assert found is not None
+    assert found.reason.endswith("(step 1 of 3, experiment): container app: ImagePullBackOff")
+
+
 def test_a_background_analysis_holds_nobody() -> None:
     world = seen("analysis-1")
     world.runs[0]["metadata"]["labels"]["rollout-type"] = "Background"

@@ -61,6 +61,14 @@ def blue_green(name: str) -> tuple[JSON, ...]:
     return (service(f"{name}-active", name), service(f"{name}-preview", name), made)
 
 
+def with_an_experiment(name: str) -> tuple[JSON, ...]:
+    """With an `experiment` step, whose ReplicaSet has a label of its own."""
+    labels = {"app": "tried"}
+    tried = {"name": "a", "specRef": "canary", "metadata": {"labels": labels}, "selector": {"matchLabels": labels}}
+    step = {"experiment": {"duration": "1s", "scaleDownDelaySeconds": 0, "templates": [tried]}}
+    return (rollout(name, steps=[step, *STEPS], replicas=2, labels={LABEL: name}),)
+
+
 Sort = Callable[[str], tuple[JSON, ...]]
 
 
@@ -127,6 +135,11 @@ class Victim:
             "promoted": status["stableRS"] == status["currentPodHash"] == _hash(sets["2"]),
             "annotations": annotations,
             "revision": revision,
+            "experiments": [
+                experiment["status"]["phase"]
+                for experiment in self.space.list(kinds.EXPERIMENT)
+                if experiment["metadata"]["labels"].get(LABEL) == self.name
+            ],
         }
 
 
@@ -144,7 +157,9 @@ def _without(value: Any, words: tuple[str, ...]) -> Any:
 
 
 @pytest.mark.timeout(300)  # a dozen controllers, one after the other
-@pytest.mark.parametrize("sort", [canary, behind_a_router, blue_green], ids=lambda sort: sort.__name__)
+@pytest.mark.parametrize(
+    "sort", [canary, with_an_experiment, behind_a_router, blue_green], ids=lambda sort: sort.__name__
+)
 def test_it_ends_in_the_same_place_whenever_the_controller_dies(
     space: Space, own_controller: Callable[..., OwnController], sort: Sort
 ) -> None:

@@ -195,6 +195,29 @@ def test_a_name_that_is_taken_is_changed() -> None:
     assert len(world.log) == log
 
 
+def test_no_two_have_the_same_hash() -> None:
+    first = template("a")
+    plain = World(experiment(first))
+    plain.settle()
+    digest = plain.sets["exp-a"]["metadata"]["labels"]["rollouts-pod-template-hash"]
+    copied = template("a")
+    copied["template"]["metadata"]["labels"]["rollouts-pod-template-hash"] = digest  # of a Rollout's ReplicaSet
+    world = World(experiment(copied, {**copied, "name": "b"}, {**copied, "name": "c"}))
+    world.settle()
+    digests = [rs["metadata"]["labels"]["rollouts-pod-template-hash"] for rs in world.sets.values()]
+    assert len({digest, *digests}) == 4
+    assert [
+        rs["spec"]["selector"]["matchLabels"]["rollouts-pod-template-hash"] for rs in world.sets.values()
+    ] == digests
+    del world.sets["exp-b"]
+    world.settle()
+    assert world.sets["exp-b"]["metadata"]["labels"]["rollouts-pod-template-hash"] not in (
+        digest,
+        digests[0],
+        digests[2],
+    )
+
+
 # --- the end
 
 

@@ -111,9 +111,20 @@ class Context:
     read_account: ReadAccount = no_accounts
     hide: Callable[[str], None] = lambda text: None
 
-    async def account(self, name: str, *, namespaced: bool = False, shown: Collection[str] = ()) -> Mapping[str, str]:
-        """The values of a Secret, whitespace around them removed; hidden but for the keys `shown`. Raises Missing."""
-        values = await self.read_account(name, namespaced)
+    async def account(
+        self,
+        name: str,
+        *,
+        namespaced: bool = False,
+        keys: Collection[str] | None = None,
+        shown: Collection[str] = (),
+    ) -> Mapping[str, str]:
+        """The values of a Secret at `keys` (None: at all), as far as it has them, whitespace around them removed.
+
+        They are hidden but for those `shown`. Raises Missing when there is no such Secret.
+        """
+        found = await self.read_account(name, namespaced)
+        values = {key: value for key, value in found.items() if keys is None or key in keys}
         for key, value in values.items():
             if key not in shown:
                 self.hide(value)

@@ -31,6 +31,7 @@ from analysis.spec.providers import Datadog as Config
 SECRET = "datadog"  # noqa: S105  # the name of a Secret
 ADDRESS = "https://api.datadoghq.com"
 _WHO = "Datadog"
+_KEYS = ("api-key", "app-key", "address")
 _ONLY_V2 = ("queries", "formula", "aggregator")
 
 
@@ -101,7 +102,7 @@ class DatadogProvider:
 
 async def _secret(name: str, *, namespaced: bool, context: Context) -> Mapping[str, str]:
     try:
-        return await context.account(name, namespaced=namespaced, shown=("address",))
+        return await context.account(name, namespaced=namespaced, keys=_KEYS, shown=("address",))
     except Missing:
         return {}
 

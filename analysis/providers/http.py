@@ -124,11 +124,16 @@ def _without_credentials(reply: requests.Response, reason: str) -> str:
     return reason
 
 
+_SHORTEST_PROOF = 6
+"""Characters. Shorter ones are no proof of anything, and would be taken out of every text they happen to be in."""
+
+
 def credentials_sent(reply: requests.Response) -> tuple[str, ...]:
     """What the request proved itself with, to be hidden from whatever the server answers."""
     sent = reply.request.headers if reply.request is not None else {}
     found = [sent.get(name) for name in ("Authorization", "X-Amz-Security-Token")]
-    return tuple(str(text).rpartition(" ")[2] for text in found if text)
+    proofs = (str(text).rpartition(" ")[2] for text in found if text)
+    return tuple(proof for proof in proofs if len(proof) >= _SHORTEST_PROOF)
 
 
 def rejection(

@@ -50,7 +50,7 @@ class InfluxDBProvider:
         """Ask, with retries. Raises ProviderError."""
         config = _config(metric)
         name = config.profile or SECRET
-        account = await context.account(name, shown=("address", "org"))
+        account = await context.account(name, keys=_KEYS, shown=("address", "org"))
         ask = _ask(config, account, name, seconds_allowed(metric))
         text = await self._client.text(ask)
         found = understood(ask, text, lambda body: list(_values(body, ask)))

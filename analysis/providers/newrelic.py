@@ -30,7 +30,8 @@ ADDRESSES = {
 }
 _WHO = "New Relic"
 _ON_THE_WAY = 5.0
-_NO_SECRET = ("account-id", "region", "base-url-rest", "base-url-nerdgraph")
+_NO_SECRET = ("account-id", "region", "base-url-nerdgraph")
+_KEYS = ("personal-api-key", *_NO_SECRET)
 _QUERY = """\
 query ($account: Int!, $nrql: Nrql!, $timeout: Seconds) {
   actor { account(id: $account) { nrql(query: $nrql, timeout: $timeout) { results } } }
@@ -47,7 +48,9 @@ class NewRelicProvider:
         """Ask, with retries. Raises ProviderError."""
         config = _config(metric)
         name = config.profile or SECRET
-        ask = _ask(config.query, await context.account(name, shown=_NO_SECRET), name, seconds_allowed(metric))
+        ask = _ask(
+            config.query, await context.account(name, keys=_KEYS, shown=_NO_SECRET), name, seconds_allowed(metric)
+        )
         data = graphql(ask, await self._client.document(ask))
         rows = understood(ask, data, _rows)
         if not rows or not rows[0]:

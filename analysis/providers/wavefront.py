@@ -41,7 +41,7 @@ class WavefrontProvider:
         """Ask, with retries. Raises ProviderError."""
         config = _config(metric)
         now = context.now.timestamp()
-        ask = _ask(config, await context.account(SECRET), now, seconds_allowed(metric))
+        ask = _ask(config, await context.account(SECRET, keys=_keys(config)), now, seconds_allowed(metric))
         document = await self._client.document(ask)
         points = understood(ask, document, lambda body: _points(body, now))
         if not points:
@@ -66,9 +66,15 @@ def _config(metric: Metric) -> Config:
     return config
 
 
-def _ask(config: Config, tokens: Mapping[str, str], now: float, timeout: float) -> Ask:
+def _keys(config: Config) -> tuple[str, str]:
+    """Where in the Secret the token may be: the address as it is written, and without its scheme."""
     address = (config.address or "").strip().rstrip("/")
-    token = tokens.get(address) or tokens.get(address.partition("://")[2])
+    return address, address.partition("://")[2]
+
+
+def _ask(config: Config, tokens: Mapping[str, str], now: float, timeout: float) -> Ask:
+    address, bare = _keys(config)
+    token = tokens.get(address) or tokens.get(bare)
     if not token:
         raise Missing(f'no token for the address "{address}" in secret {SECRET}: its keys are addresses')
     url = address_of(address if "://" in address else f"https://{address}", where="wavefront address")

@@ -13,9 +13,13 @@ import requests
 from deploy.local.errors import LocalError
 from deploy.local.prometheus import Prometheus
 from deploy.local.tools import ensure_tools
-from tests.analysis.graphite import SUPPORTED, ensure_graphite
+from tests.analysis.foreign import Foreign
+from tests.analysis.graphite import GRAPHITE, SUPPORTED
+from tests.analysis.moto import MOTO
 from tests.analysis.moving import exposition
 
+FOREIGN: dict[str, Foreign] = {"moto_url": MOTO, **({"graphite_url": GRAPHITE} if SUPPORTED else {})}
+"""By the fixture that needs it."""
 SERIES = b"""\
 # TYPE error_ratio gauge
 error_ratio{service="good"} 0.01
@@ -30,16 +34,17 @@ weight{pod="c"} 3
 
 
 def pytest_collection_finish(session: pytest.Session) -> None:
-    """Make Prometheus and Graphite before the first test, whose time limit a first build would break."""
+    """Make Prometheus and others' servers before the first test, whose time limit a first build would break."""
     wanted = {name for item in session.items for name in getattr(item, "fixturenames", ())}
     if session.config.option.collectonly:
         return
     with session.config.pluginmanager.getplugin("capturemanager").global_and_fixture_disabled():
         if "prometheus_url" in wanted:
             ensure_tools(["prometheus"])
-        if "graphite_url" in wanted and SUPPORTED:
-            with contextlib.suppress(LocalError):  # its own tests will say so
-                ensure_graphite()
+        for name, foreign in FOREIGN.items():
+            if name in wanted:
+                with contextlib.suppress(LocalError):  # its own tests will say so
+                    foreign.ensure()
 
 
 class _Exposition(BaseHTTPRequestHandler):

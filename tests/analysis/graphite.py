@@ -1,14 +1,11 @@
-"""A real Graphite: graphite-web and whisper from PyPI, in the cache, serving a series that is written here.
+"""A real Graphite: graphite-web and whisper, serving a series that is written here.
 
-graphite-web 1.1.10 needs a Django that runs on Python 3.11 at most. It is installed apart from everything else and run
-with nothing else on its path.
+graphite-web 1.1.10 needs a Django that runs on Python 3.11 at most.
 """
 
 from __future__ import annotations
 
 import contextlib
-import os
-import subprocess
 import sys
 import threading
 import time
@@ -17,11 +14,8 @@ from pathlib import Path
 
 import requests
 
-from deploy.local.cache import cache_home, ensure_folder
-from deploy.local.wheels import installer
-from deploy.local.work import run_long
+from tests.analysis.foreign import Foreign
 
-PACKAGES = ["graphite-web==1.1.10", "whisper==1.1.10", "waitress==3.0.2", "setuptools<70"]
 SUPPORTED = sys.version_info < (3, 12)
 START_SECONDS = 30.0
 VALUES = [0.5, 0.25, 1.5]
@@ -29,7 +23,7 @@ VALUES = [0.5, 0.25, 1.5]
 
 SERVER = f"""
 import os, sys, time
-home = os.environ["GRAPHITE_CONF_DIR"]
+home = os.getcwd()
 import whisper
 os.makedirs(home + "/whisper/app")
 path = home + "/whisper/app/errors.wsp"
@@ -47,53 +41,27 @@ server.run()
 SETTINGS = """
 import os
 from graphite.settings import *
-home = os.environ["GRAPHITE_CONF_DIR"]
+home = os.getcwd()
 SECRET_KEY = "only for tests, on loopback"
 WHISPER_DIR, LOG_DIR, STANDARD_DIRS = home + "/whisper", home, [home + "/whisper"]
 DATABASES = {"default": {"ENGINE": "django.db.backends.sqlite3", "NAME": home + "/db"}}
 ALLOWED_HOSTS = ["*"]
 """
-
-
-def ensure_graphite() -> Path:
-    """The folder it is installed in; installed now if it isn't there."""
-    return ensure_folder("graphite-web-1.1.10", make=_install, waiting=lambda: None)
-
-
-def _install(target: Path) -> None:
-    run_long(
-        [*installer(), "--target", str(target), *PACKAGES],
-        title="graphite-web 1.1.10: installing from PyPI",
-        log=cache_home() / "graphite-web.log",
-        env={**os.environ, "GRAPHITE_NO_PREFIX": "True"},  # or its files go to /opt/graphite
-    )
+GRAPHITE = Foreign(
+    key="graphite-web-1.1.10",
+    packages=["graphite-web==1.1.10", "whisper==1.1.10", "waitress==3.0.2", "setuptools<70"],
+    program=SERVER,
+    install_environment={"GRAPHITE_NO_PREFIX": "True"},  # or its files go to /opt/graphite
+)
 
 
 @contextlib.contextmanager
 def graphite(home: Path) -> Iterator[str]:
     """Its address, once it gives the series."""
     (home / "settings_of_test.py").write_text(SETTINGS)
-    environment = {"PATH": os.environ["PATH"], "PYTHONPATH": str(ensure_graphite()), "GRAPHITE_CONF_DIR": str(home)}
-    with (home / "server.log").open("w") as log:
-        process = subprocess.Popen(
-            [sys.executable, "-S", "-W", "ignore", "-c", SERVER],
-            env=environment,
-            stdout=subprocess.PIPE,
-            stderr=log,
-            text=True,
-        )
-    try:
-        assert process.stdout is not None
-        words = process.stdout.readline().split()
-        assert words[:1] == ["port"], (home / "server.log").read_text()[-2000:]
-        url = f"http://127.0.0.1:{words[1]}"
+    with GRAPHITE.serving(home, GRAPHITE_CONF_DIR=str(home)) as url:
         _await_series(url)
         yield url
-    finally:
-        process.kill()
-        process.wait()
-        if process.stdout is not None:
-            process.stdout.close()
 
 
 def _await_series(url: str) -> None:

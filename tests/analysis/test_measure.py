@@ -339,6 +339,16 @@ async def test_what_a_provider_reads_is_hidden(answer: str) -> None:
     assert found.measurement.phase == ("Error" if answer == "raise" else "Successful")
 
 
+async def test_keys_nobody_uses_are_neither_given_nor_hidden() -> None:
+    async def read(name: str, namespaced: bool) -> Mapping[str, str]:
+        return {"token": "t0ken", "note": "a"}
+
+    hidden: list[str] = []
+    context = Context(now=START, read_account=read, hide=hidden.append)
+    assert await context.account("acme", keys=("token", "region")) == {"token": "t0ken"}
+    assert hidden == ["t0ken"]
+
+
 async def test_without_secrets_there_are_no_accounts() -> None:
     found = await once(Reading(["give"]), metric())
     assert (found.phase, found.message) == ("Error", "secret acme cannot be read here")

@@ -96,7 +96,7 @@ def test_all_faults_are_reported_at_once_and_hide_no_broken_rule() -> None:
         'spec.strategy.canary.maxSurg: unknown field "maxSurg", did you mean "maxSurge"?',
         "spec.progressDeadlineSeconds: must be greater than minReadySeconds (9), not 5; "
         "no pod could become available in time",
-        "spec.strategy.canary.steps[0].setWeight: must be between 0 and 100, not 150",
+        "spec.strategy.canary.steps[0].setWeight: SetWeight needs to be between 0 and 100, not 150",
     ]
 
 
@@ -108,7 +108,8 @@ def test_a_fault_is_not_reported_again_as_a_broken_rule() -> None:
 def test_explain_reads_like_the_peers_message() -> None:
     errors = check("Rollout", with_step({"setWeight": 101})).errors
     assert explain(kind="Rollout", name="app", errors=errors) == (
-        'The Rollout "app" is invalid: spec.strategy.canary.steps[0].setWeight: must be between 0 and 100, not 101'
+        'The Rollout "app" is invalid: spec.strategy.canary.steps[0].setWeight: '
+        "SetWeight needs to be between 0 and 100, not 101"
     )
     assert explain(kind="Rollout", name="app", errors=[*errors, FieldError("spec", "b")]).endswith("not 101, spec: b]")
 

@@ -152,8 +152,8 @@ BROKEN: list[tuple[dict[str, Any], str, str]] = [
     # steps
     (with_step({}), STEP, "set one of setWeight, pause"),
     (with_step({"setWeight": 1, "pause": {}}), STEP, "set only one of setWeight, pause"),
-    (with_step({"setWeight": 101}), f"{STEP}.setWeight", "must be between 0 and 100, not 101"),
-    (with_step({"setWeight": -1}), f"{STEP}.setWeight", "must be between 0 and 100, not -1"),
+    (with_step({"setWeight": 101}), f"{STEP}.setWeight", "needs to be between 0 and 100, not 101"),
+    (with_step({"setWeight": -1}), f"{STEP}.setWeight", "needs to be between 0 and 100, not -1"),
     (with_step({"pause": {"duration": -1}}), f"{STEP}.pause.duration", "must be between 0 and"),
     (with_step({"pause": {"duration": "1x"}}), f"{STEP}.pause.duration", 'invalid duration "1x"'),
     (with_step({"setCanaryScale": {"weight": 5}}), f"{STEP}.setCanaryScale", "only be used with trafficRouting"),
@@ -486,3 +486,109 @@ def test_a_broken_rule_of_an_experiment() -> None:
 )  # fmt: skip
 def test_what_the_peer_takes_is_valid(raw: dict[str, Any]) -> None:
     assert check("Rollout", raw).errors == ()
+
+
+#: What people know from the peer, search for and match on → a Rollout that makes it be said, and where.
+KNOWN: list[tuple[str, dict[str, Any], str]] = [
+    ("Rollout has missing field '.spec.selector'", with_spec(selector=None), "spec.selector"),
+    ("Rollout has missing field '.spec.template'", with_spec(template=None), "spec.template"),
+    ("Rollout has missing field '.spec.strategy'", with_spec(strategy=None), "spec.strategy"),
+    ("This rollout is selecting all pods. A non-empty selector is required.", with_spec(selector={}), "spec.selector"),
+    (
+        "`selector` does not match template `labels`",
+        with_spec(selector={"matchLabels": {"app": "b"}}),
+        "spec.template.metadata.labels",
+    ),
+    (
+        "Multiple Strategies can not be listed",
+        rollout(canary={}, blueGreen={"activeService": "a"}),
+        "spec.strategy",
+    ),
+    (
+        "MaxSurge and MaxUnavailable both can not be zero",
+        rollout(canary={"maxSurge": 0, "maxUnavailable": 0}),
+        f"{CANARY}.maxSurge",
+    ),
+    (
+        "This rollout uses the same service for the stable and canary services, but two different services are "
+        "required.",
+        rollout(canary={"canaryService": "s", "stableService": "s"}),
+        f"{CANARY}.stableService",
+    ),
+    (
+        "This rollout uses the same service for the ping and pong services, but two different services are required.",
+        rollout(canary={"pingPong": {"pingService": "a", "pongService": "a"}, "trafficRouting": ISTIO}),
+        f"{CANARY}.pingPong.pongService",
+    ),
+    (
+        "This rollout uses the same service for the active and preview services, but two different services are "
+        "required.",
+        blue_green(previewService="active"),
+        "spec.strategy.blueGreen.previewService",
+    ),
+    (
+        "This rollout's revision history limit can not be smaller than the rollout's scale down limit",
+        blue_green(scaleDownDelayRevisionLimit=11),
+        "spec.strategy.blueGreen.scaleDownDelayRevisionLimit",
+    ),
+    (
+        "AntiAffinity must have exactly one strategy listed",
+        rollout(canary={"antiAffinity": {}}),
+        f"{CANARY}.antiAffinity",
+    ),
+    ("SetWeight needs to be between 0 and 100", with_step({"setWeight": 101}), f"{STEP}.setWeight"),
+    ("Duration needs to be greater than 0", with_step({"pause": {"duration": -1}}), f"{STEP}.pause.duration"),
+    (
+        "Step must have one of the following set: experiment, setWeight, setCanaryScale or pause",
+        with_step({}),
+        STEP,
+    ),
+    (
+        "SetCanaryScale requires TrafficRouting to be set",
+        with_step({"setCanaryScale": {"weight": 5}}),
+        f"{STEP}.setCanaryScale",
+    ),
+    (
+        "Experiment template weight cannot be set unless TrafficRouting is enabled",
+        with_step({"experiment": {"templates": [{"name": "a", "specRef": "canary", "weight": 5}]}}),
+        f"{STEP}.experiment.templates[0].weight",
+    ),
+    (
+        "SetHeaderRoute match value invalid. ALB supports 'exact' value only",
+        routed(
+            {"alb": {"ingress": "i", "servicePort": 80}, "managedRoutes": [{"name": "r"}]},
+            steps=[{"setHeaderRoute": {"name": "r", "match": [{"headerName": "h", "headerValue": {"regex": "x"}}]}}],
+        ),
+        f"{STEP}.setHeaderRoute.match[0].headerValue",
+    ),
+    (
+        "Canary scaleDownDelaySeconds can only be used with traffic routing",
+        rollout(canary={"scaleDownDelaySeconds": 5}),
+        f"{CANARY}.scaleDownDelaySeconds",
+    ),
+    (
+        "Canary dynamicStableScale can only be used with traffic routing",
+        rollout(canary={"dynamicStableScale": True}),
+        f"{CANARY}.dynamicStableScale",
+    ),
+    (
+        "Canary dynamicStableScale cannot be used with scaleDownDelaySeconds",
+        rollout(canary={**ROUTED, "dynamicStableScale": True, "scaleDownDelaySeconds": 5}),
+        f"{CANARY}.scaleDownDelaySeconds",
+    ),
+    (
+        "Root service field is required for the configuration with ALB and ping-pong feature enabled",
+        rollout(
+            canary={
+                "pingPong": {"pingService": "a", "pongService": "b"},
+                "trafficRouting": {"alb": {"ingress": "i", "servicePort": 80}},
+            }
+        ),
+        f"{CANARY}.trafficRouting.alb.rootService",
+    ),
+]
+
+
+@pytest.mark.parametrize(("words", "raw", "path"), KNOWN, ids=[path for _, _, path in KNOWN])
+def test_errors_begin_with_the_words_people_know(words: str, raw: dict[str, Any], path: str) -> None:
+    assert [(error.path, error.message[: len(words)]) for error in check("Rollout", raw).errors] == [(path, words)]

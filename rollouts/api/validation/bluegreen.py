@@ -8,7 +8,7 @@ from rollouts.api.bluegreen import BlueGreenStrategy
 from rollouts.api.canary import AntiAffinity
 from rollouts.api.errors import FieldError, Path
 from rollouts.api.rollout import RolloutSpec
-from rollouts.api.validation import analysis, common
+from rollouts.api.validation import analysis, common, words
 
 _NON_NEGATIVE = (
     "preview_replica_count",
@@ -33,10 +33,12 @@ def errors(spec: RolloutSpec, strategy: BlueGreenStrategy, path: Path) -> Iterat
 
 def _service_errors(strategy: BlueGreenStrategy, path: Path) -> Iterator[FieldError]:
     if not strategy.active_service:
-        yield (path / "activeService").error("is required")
+        yield (path / "activeService").error(
+            f"{words.MISSING.format('.spec.strategy.blueGreen.activeService')}; it is required"
+        )
     elif strategy.active_service == strategy.preview_service:
         yield (path / "previewService").error(
-            "must be another Service than activeService: each is pointed at its own pods"
+            f"{words.SAME_SERVICES.format('active', 'preview')} It must be another Service than activeService"
         )
 
 
@@ -45,7 +47,7 @@ def _history_errors(spec: RolloutSpec, strategy: BlueGreenStrategy, path: Path) 
     waiting, kept = strategy.scale_down_delay_revision_limit, spec.effective_revision_history_limit
     if waiting is not None and waiting > kept:
         yield (path / "scaleDownDelayRevisionLimit").error(
-            f"must not be more than the revision history limit ({kept}), not {waiting}"
+            f"{words.HISTORY}; it must not be more than the revision history limit ({kept}), not {waiting}"
         )
 
 
@@ -53,7 +55,7 @@ def anti_affinity_errors(affinity: AntiAffinity | None, path: Path) -> Iterator[
     """Exactly one sort, and a wish with a weight of 1 to 100."""
     if affinity is None:
         return
-    yield from common.exactly_one(affinity, path)
+    yield from common.exactly_one(affinity, path, words=words.ANTI_AFFINITY)
     preferred = affinity.preferred_during_scheduling_ignored_during_execution
     if preferred:
         place = path / "preferredDuringSchedulingIgnoredDuringExecution" / "weight"

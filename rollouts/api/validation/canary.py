@@ -8,7 +8,7 @@ from rollouts.api.canary import CanaryStrategy, ReplicaProgressThreshold
 from rollouts.api.errors import FieldError, Path
 from rollouts.api.percentages import percentage
 from rollouts.api.rollout import RolloutSpec
-from rollouts.api.validation import analysis, common, steps, traffic, tried
+from rollouts.api.validation import analysis, common, steps, traffic, tried, words
 from rollouts.api.validation.bluegreen import anti_affinity_errors
 
 _NON_NEGATIVE = (
@@ -40,7 +40,9 @@ def _limit_errors(strategy: CanaryStrategy, path: Path) -> Iterator[FieldError]:
     yield from common.number_or_share(strategy.max_surge, path / "maxSurge", most=None)
     yield from common.number_or_share(strategy.max_unavailable, path / "maxUnavailable")
     if _is_zero(strategy.effective_max_surge) and _is_zero(strategy.effective_max_unavailable):
-        yield (path / "maxSurge").error("must not be 0 when maxUnavailable is 0: no pod could ever be replaced")
+        yield (path / "maxSurge").error(
+            f"{words.SURGE}: it must not be 0 when maxUnavailable is 0: no pod could ever be replaced"
+        )
 
 
 def _is_zero(value: int | str) -> bool:
@@ -55,7 +57,7 @@ def _is_zero(value: int | str) -> bool:
 def _service_errors(strategy: CanaryStrategy, path: Path) -> Iterator[FieldError]:
     if strategy.canary_service and strategy.canary_service == strategy.stable_service:
         yield (path / "stableService").error(
-            "must be another Service than canaryService: each is pointed at its own pods"
+            f"{words.SAME_SERVICES.format('stable', 'canary')} It must be another Service than canaryService"
         )
     turns = strategy.ping_pong
     if turns is None:
@@ -64,7 +66,9 @@ def _service_errors(strategy: CanaryStrategy, path: Path) -> Iterator[FieldError
         if not service:
             yield (path / "pingPong" / name).error("is required")
     if turns.ping_service and turns.ping_service == turns.pong_service:
-        yield (path / "pingPong" / "pongService").error("must be another Service than pingService: they take turns")
+        yield (path / "pingPong" / "pongService").error(
+            f"{words.SAME_SERVICES.format('ping', 'pong')} It must be another Service than pingService: they take turns"
+        )
 
 
 def _routed_only_errors(strategy: CanaryStrategy, path: Path) -> Iterator[FieldError]:
@@ -73,10 +77,10 @@ def _routed_only_errors(strategy: CanaryStrategy, path: Path) -> Iterator[FieldE
     places = {name: path / str(type(strategy).model_fields[name].alias) for name in given}
     if strategy.traffic_routing is None:
         for place in places.values():
-            yield place.error("can only be used with trafficRouting")
+            yield place.error(f"{words.ROUTED_ONLY.format(place.parts[-1])}; it can only be used with trafficRouting")
     if len(places) == len(_ROUTED_ONLY):
         yield places["scale_down_delay_seconds"].error(
-            "can't be used with dynamicStableScale, which scales the old pods down along the way"
+            f"{words.DYNAMIC}; it can't be used with dynamicStableScale, which scales the old pods down along the way"
         )
 
 

@@ -30,10 +30,10 @@ def at_least(least: int, value: int | None, path: Path) -> Iterator[FieldError]:
         yield path.error(f"must be {least} or more, not {value}")
 
 
-def between(low: int, high: int, value: int | None, path: Path) -> Iterator[FieldError]:
-    """A number, if given, within bounds."""
+def between(low: int, high: int, value: int | None, path: Path, *, words: str = "") -> Iterator[FieldError]:
+    """A number, if given, within bounds. `words`: what the error begins with."""
     if value is not None and not low <= value <= high:
-        yield path.error(f"must be between {low} and {high}, not {value}")
+        yield path.error(f"{words or f'must be between {low} and {high}'}, not {value}")
 
 
 def dns_label(name: str | None, path: Path) -> Iterator[FieldError]:
@@ -73,14 +73,15 @@ def _share(value: str, path: Path, most: int | None) -> Iterator[FieldError]:
             yield path.error(f'must not be more than {most}%, not "{value}"')
 
 
-def exactly_one(model: BaseModel, path: Path) -> Iterator[FieldError]:
-    """A model of which exactly one field must be set."""
+def exactly_one(model: BaseModel, path: Path, *, words: str = "") -> Iterator[FieldError]:
+    """A model of which exactly one field must be set. `words`: what the error begins with."""
+    known = f"{words}: " if words else ""
     names = [str(field.alias) for field in type(model).model_fields.values()]
     chosen = [str(field.alias) for name, field in type(model).model_fields.items() if getattr(model, name) is not None]
     if not chosen:
-        yield path.error(f"set one of {', '.join(names)}")
+        yield path.error(f"{known}set one of {', '.join(names)}")
     if len(chosen) > 1:
-        yield path.error(f"set only one of {', '.join(chosen)}")
+        yield path.error(f"{known}set only one of {', '.join(chosen)}")
 
 
 def no_duplicates(values: Iterable[Hashable], path: Path, field: str) -> Iterator[FieldError]:

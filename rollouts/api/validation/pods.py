@@ -43,7 +43,9 @@ def selector_errors(
         return
     labels = common.mapping(common.mapping(template.get("metadata")).get("labels"))
     if not common.matches(selector, labels):
-        yield (template_at / "metadata" / "labels").error(f"the selector ({at}) must match these labels")
+        yield (template_at / "metadata" / "labels").error(
+            f"`selector` does not match template `labels`: the selector ({at}) must match these labels"
+        )
 
 
 def _spec_errors(spec: Mapping[str, Any], path: Path) -> Iterator[FieldError]:

@@ -7,7 +7,7 @@ from typing import Any
 
 from rollouts.api.errors import FieldError, Path
 from rollouts.api.rollout import Rollout, RolloutSpec, WorkloadRef
-from rollouts.api.validation import bluegreen, canary, common, pods
+from rollouts.api.validation import bluegreen, canary, common, pods, words
 
 SPEC = Path.of("spec")
 _WORKLOADS = {"Deployment": "apps/v1", "ReplicaSet": "apps/v1", "PodTemplate": "v1"}
@@ -59,15 +59,25 @@ def _is_empty(template: Mapping[str, Any]) -> bool:
 
 
 def _template_errors(spec: RolloutSpec) -> Iterator[FieldError]:
+    yield from _selector_errors(spec)
     if spec.template is None:
-        yield (SPEC / "template").error("is required (or a workloadRef to take the pods from)")
-        if spec.selector is None:
-            yield (SPEC / "selector").error("is required; it must match the labels of the pod template")
-        return
-    yield from pods.selector_errors(
-        selector=spec.selector, template=spec.template, at=SPEC / "selector", template_at=SPEC / "template"
-    )
-    yield from pods.template_errors(spec.template, SPEC / "template")
+        missing = words.MISSING.format(".spec.template")
+        yield (SPEC / "template").error(f"{missing}: it is required (or a workloadRef to take the pods from)")
+    else:
+        yield from pods.template_errors(spec.template, SPEC / "template")
+
+
+def _selector_errors(spec: RolloutSpec) -> Iterator[FieldError]:
+    path = SPEC / "selector"
+    if spec.selector is None:
+        missing = words.MISSING.format(".spec.selector")
+        yield path.error(f"{missing}: it is required; it must match the labels of the pod template")
+    elif common.is_empty(spec.selector):
+        yield path.error(f"{words.SELECTS_ALL} It must not be empty: it would match every pod in the namespace")
+    elif spec.template is not None:
+        yield from pods.selector_errors(
+            selector=spec.selector, template=spec.template, at=path, template_at=SPEC / "template"
+        )
 
 
 def _reference_errors(reference: WorkloadRef, path: Path) -> Iterator[FieldError]:
@@ -85,9 +95,9 @@ def _reference_errors(reference: WorkloadRef, path: Path) -> Iterator[FieldError
 def _strategy_errors(spec: RolloutSpec) -> Iterator[FieldError]:
     path = SPEC / "strategy"
     if spec.strategy is None:
-        yield path.error("is required: set one of canary, blueGreen")
+        yield path.error(f"{words.MISSING.format('.spec.strategy')}: it is required: set one of canary, blueGreen")
         return
-    yield from common.exactly_one(spec.strategy, path)
+    yield from common.exactly_one(spec.strategy, path, words=words.ONE_STRATEGY if spec.canary else "")
     if spec.canary:
         yield from canary.errors(spec, spec.canary, path / "canary")
     if spec.blue_green:

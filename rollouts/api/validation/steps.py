@@ -19,7 +19,7 @@ from rollouts.api.steps import (
     SetMirrorRoute,
     StringMatch,
 )
-from rollouts.api.validation import analysis, common, tried
+from rollouts.api.validation import analysis, common, tried, words
 
 WEIGHT_ROUTERS = frozenset(("smi", "alb", "istio", "plugins"))
 HEADER_ROUTERS = frozenset(("istio", "alb", "apisix", "plugins"))
@@ -28,7 +28,7 @@ MIRROR_ROUTERS = frozenset(("istio", "plugins"))
 
 def errors(step: CanaryStep, strategy: CanaryStrategy, path: Path) -> Iterator[FieldError]:
     """All errors of one step."""
-    yield from common.exactly_one(step, path)
+    yield from common.exactly_one(step, path, words=words.STEP)
     for name, field in CanaryStep.model_fields.items():
         value = getattr(step, name)
         if value is not None:
@@ -36,7 +36,8 @@ def errors(step: CanaryStep, strategy: CanaryStrategy, path: Path) -> Iterator[F
 
 
 def _weight(value: int, strategy: CanaryStrategy, path: Path) -> Iterator[FieldError]:
-    yield from common.between(0, strategy.effective_max_traffic_weight, value, path)
+    most = strategy.effective_max_traffic_weight
+    yield from common.between(0, most, value, path, words=words.WEIGHT.format(most))
 
 
 def _pause(value: RolloutPause, strategy: CanaryStrategy, path: Path) -> Iterator[FieldError]:
@@ -45,7 +46,7 @@ def _pause(value: RolloutPause, strategy: CanaryStrategy, path: Path) -> Iterato
     try:
         seconds(value.duration)
     except ValueError as error:
-        yield (path / "duration").error(str(error))
+        yield (path / "duration").error(f"{words.DURATION}: {error}")
 
 
 def _analysis(value: Any, strategy: CanaryStrategy, path: Path) -> Iterator[FieldError]:
@@ -54,7 +55,9 @@ def _analysis(value: Any, strategy: CanaryStrategy, path: Path) -> Iterator[Fiel
 
 def _scale(value: SetCanaryScale, strategy: CanaryStrategy, path: Path) -> Iterator[FieldError]:
     if strategy.traffic_routing is None:
-        yield path.error("can only be used with trafficRouting; without a router the weight sets the pods")
+        yield path.error(
+            f"{words.SCALE}: it can only be used with trafficRouting; without a router the weight sets the pods"
+        )
     yield from common.between(0, 100, value.weight, path / "weight")
     yield from common.at_least(0, value.replicas, path / "replicas")
 
@@ -66,7 +69,7 @@ def _header(value: SetHeaderRoute, strategy: CanaryStrategy, path: Path) -> Iter
         place = path / "match" / index / "headerValue"
         yield from _match_errors(match.header_value, place)
         if exact_only and (match.header_value.prefix or match.header_value.regex):
-            yield place.error("must be exact: ALB matches headers by nothing else")
+            yield place.error(f"{words.EXACT_HEADERS}: it must be exact")
 
 
 def _mirror(value: SetMirrorRoute, strategy: CanaryStrategy, path: Path) -> Iterator[FieldError]:
@@ -81,11 +84,13 @@ def _mirror(value: SetMirrorRoute, strategy: CanaryStrategy, path: Path) -> Iter
                 yield from _match_errors(text, part)
 
 
-def _router_errors(strategy: CanaryStrategy, able: frozenset[str], path: Path) -> Iterator[FieldError]:
+def _router_errors(
+    strategy: CanaryStrategy, able: frozenset[str], path: Path, *, words: str = ""
+) -> Iterator[FieldError]:
     """The step needs one of the routers that can do it."""
     routers = strategy.traffic_routing.routers if strategy.traffic_routing else ()
     if not able.intersection(routers):
-        yield path.error(f"needs trafficRouting by one of {', '.join(sorted(able))}")
+        yield path.error(f"{words}needs trafficRouting by one of {', '.join(sorted(able))}")
 
 
 def _route_errors(name: str | None, strategy: CanaryStrategy, able: frozenset[str], path: Path) -> Iterator[FieldError]:
@@ -125,7 +130,7 @@ def _template_errors(template: RolloutExperimentTemplate, strategy: CanaryStrate
     if template.selector:
         yield from common.selector(template.selector, path / "selector")
     if template.weight is not None:
-        yield from _router_errors(strategy, WEIGHT_ROUTERS, path / "weight")
+        yield from _router_errors(strategy, WEIGHT_ROUTERS, path / "weight", words=f"{words.EXPERIMENT_WEIGHT}: it ")
 
 
 def _plugin(value: PluginStep, strategy: CanaryStrategy, path: Path) -> Iterator[FieldError]:

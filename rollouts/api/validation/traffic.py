@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from rollouts.api.canary import CanaryStrategy
 from rollouts.api.errors import FieldError, Path
 from rollouts.api.traffic import ALB, Istio, Nginx, TrafficRouting
-from rollouts.api.validation import common
+from rollouts.api.validation import common, words
 
 # Routers that split between two Services; Istio too, unless it splits by subset.
 _NEED_SERVICES = frozenset(("alb", "nginx", "smi", "apisix", "ambassador", "appMesh", "traefik"))
@@ -56,7 +56,7 @@ def _ping_pong_errors(strategy: CanaryStrategy, routing: TrafficRouting, path: P
     if not _PING_PONG.intersection(routing.routers):
         yield (path.up() / "pingPong").error(f"needs trafficRouting by one of {', '.join(sorted(_PING_PONG))}")
     if routing.alb is not None and not routing.alb.root_service:
-        yield (path / "alb" / "rootService").error("is required with pingPong")
+        yield (path / "alb" / "rootService").error(f"{words.ROOT_SERVICE}: it is required with pingPong")
 
 
 def _weight_errors(routing: TrafficRouting, path: Path) -> Iterator[FieldError]:

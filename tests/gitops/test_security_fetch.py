@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import os
 import ssl
 import subprocess
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
+from dataclasses import replace
 from pathlib import Path
 
 import asyncssh
@@ -345,3 +347,48 @@ async def test_ssh_asks_who_the_host_is(bare: Bare, tmp_path: Path, monkeypatch:
 
         with pytest.raises(SourceError, match="Host key verification failed"):
             await resolved(Access(identity=user.path, known_hosts=known(tmp_path, port, other)))
+
+
+async def test_a_token_is_on_no_command_line_and_in_no_error(store: Path, tmp_path: Path) -> None:
+    """Class C. The server looks at every process of the machine while it is asked."""
+    seen: list[str] = []
+    lines: list[bytes] = []
+
+    async def handler(request: web.Request) -> web.Response:
+        seen.append(request.headers.get("Authorization", ""))
+        for path in Path("/proc").glob("[0-9]*/cmdline"):
+            with contextlib.suppress(OSError):
+                lines.append(path.read_bytes())
+        return web.Response(status=401, text=f"no {SECRET}", headers={"WWW-Authenticate": 'Basic realm="x"'})
+
+    async with https(tmp_path, handler) as (address, access):
+        private = replace(access, authorization=f"Bearer {SECRET}")
+        with pytest.raises(SourceError) as refused:
+            await Git(store=store, protocols="https", access=private).run("ls-remote", "--", f"{address}/x.git")
+    assert seen[0] == f"Bearer {SECRET}"
+    assert any(b"ls-remote" in line for line in lines)
+    assert not [line for line in lines if SECRET.encode() in line]
+    assert SECRET not in str(refused.value)
+    assert not refused.value.retriable
+    assert SECRET not in repr(private)
+
+
+async def test_a_token_goes_to_no_other_host(store: Path, tmp_path: Path) -> None:
+    """Class C: a repository that sends git elsewhere, by redirect, does not take the token along."""
+    elsewhere: list[str] = []
+
+    async def other(request: web.Request) -> web.Response:
+        elsewhere.append(request.headers.get("Authorization", ""))
+        return web.Response(status=404)
+
+    (tmp_path / "other").mkdir()
+    async with https(tmp_path / "other", other) as (target, _):
+
+        async def redirect(request: web.Request) -> web.Response:
+            return web.Response(status=307, headers={"Location": f"{target}{request.path_qs}"})
+
+        async with https(tmp_path, redirect) as (address, access):
+            private = replace(access, authorization=f"Bearer {SECRET}")
+            with pytest.raises(SourceError):
+                await Git(store=store, protocols="https", access=private).run("ls-remote", "--", f"{address}/x.git")
+    assert elsewhere == []

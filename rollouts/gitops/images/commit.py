@@ -127,6 +127,8 @@ async def _record(git: Git, record: bytes, below: Mapping[str, Mapping[tuple[str
     inside = below.get(name.decode("utf-8", errors="surrogateescape"))
     if inside is None:
         return record
+    if () in inside and mode not in ("100644", "100755"):
+        raise ImageError(f"{name.decode(errors='replace')} is no regular file: it is not written to")
     if () in inside:
         id_ = (await git.run("hash-object", "-w", "--stdin", stdin=inside[()])).decode().strip()
     else:

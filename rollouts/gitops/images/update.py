@@ -133,7 +133,7 @@ async def _attempt(
 
 async def _marked(work: Work, commit: str) -> tuple[Mapping[str, bytes], dict[str, list[Marker]]]:
     """The files below the folder, and the markers of this sync in them by name of the image."""
-    tree = await materialise(work.repository.git, commit=commit, path=work.folder)
+    tree = await materialise(work.repository.git, commit=commit, path=work.folder, links=False)
     found: dict[str, list[Marker]] = {}
     for file, data in tree.files.items():
         for marker in await asyncio.to_thread(find, data, file=file) if _may_be_marked(file) else ():

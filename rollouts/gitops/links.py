@@ -1,8 +1,8 @@
 """Symbolic links of a commit, followed on paper: which file of the repository each stands for.
 
 No link is ever made on disk. A link is text in a blob; here it is resolved against the list of files of the same
-commit, and whoever renders gets a copy of what it points to. A link that leaves the repository, points to nothing, or to a
-folder it lies in can't be followed, and the reason is told. Pure.
+commit, and whoever renders gets a copy of what it points to. A link that leaves the repository, points to nothing, or
+to a folder it lies in can't be followed, and the reason is told. Pure.
 
     >>> follow(["base/a.yaml"], {"prod/a.yaml": "../base/a.yaml", "all": "base"}, limit=10).names
     {'prod/a.yaml': 'base/a.yaml', 'all/a.yaml': 'base/a.yaml'}

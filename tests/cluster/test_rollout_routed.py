@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from rollouts.api import kinds
+from rollouts.strategy.keys import POD_HASH
 from tests.cluster.controllers import OwnController
 from tests.cluster.space import JSON, Space, rollout, service
 from tests.strategy.router import ROUTER
@@ -150,3 +151,20 @@ def test_an_unknown_router_is_refused(space: Space) -> None:
     space.create(service("canary"), service("stable"), made)
     wanted = "spec.strategy.canary.trafficRouting.traefik: Forbidden: not supported by this version of the controller"
     space.until("said so", lambda: wanted in space.status().get("message", ""))
+
+
+def test_templates_of_an_experiment_get_their_weight_while_it_runs(space: Space) -> None:
+    tried = [{"name": "a", "specRef": "stable", "weight": 10}, {"name": "b", "specRef": "canary", "weight": 5}]
+    steps = [{"setWeight": 25}, {"experiment": {"templates": tried, "scaleDownDelaySeconds": 1}}, {"pause": {}}]
+    deployed(space, routed(steps))
+    space.set_image("example/app:2")
+    name = space.until("it names one", lambda: (space.status().get("canary") or {}).get("currentExperiment"))
+    split = {"canary": 25, "stable": 60, f"{name}-a": 10, f"{name}-b": 5}
+    space.until("all four are served", lambda: weights(space) == split)
+    additional = space.until("status tells", lambda: space.status()["canary"]["weights"].get("additional"))
+    digests = [space.get(kinds.SERVICE, f"{name}-{each}")["spec"]["selector"][POD_HASH] for each in ("a", "b")]
+    assert [part["podTemplateHash"] for part in additional] == digests
+    space.patch(kinds.EXPERIMENT, name, {"spec": {"terminate": True}})
+    space.until_paused(at=2)
+    assert weights(space) == {"canary": 25, "stable": 75}
+    space.until_gone(kinds.SERVICE, f"{name}-a")

@@ -28,6 +28,12 @@ _BRING = frozenset({"CustomResourceDefinition", "Namespace"})
 
 Reexamine = Callable[[Examined], Awaitable[Examined]]
 GoOn = Callable[[], Awaitable[str]]
+Ready = Callable[[tuple[Examined, ...]], Awaitable[str]]
+"""Asked before each stage: empty when it may begin, else what it waits for."""
+
+
+async def _at_once(stage: tuple[Examined, ...]) -> str:
+    return ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -40,6 +46,8 @@ class Outcome:
     uids: Mapping[Ref, str] = field(default_factory=dict)
     stopped: str = ""
     """Why it was stopped between two stages, empty when it was not."""
+    waiting: str = ""
+    """What the next stage waits for, empty when there is none left."""
 
 
 async def execute(
@@ -50,6 +58,7 @@ async def execute(
     reexamine: Reexamine,
     go_on: GoOn,
     propagation: str = "Background",
+    ready: Ready = _at_once,
 ) -> Outcome:
     """Apply the stages and prune. Never raises for a single object: its error is in the outcome.
 
@@ -60,6 +69,9 @@ async def execute(
         stopped = await go_on() if index else ""
         if stopped:
             return replace(outcome, stopped=stopped)
+        waiting = await ready(stage)
+        if waiting:
+            return replace(outcome, waiting=waiting)
         outcome = await _stage(cluster, stage, kinds=kinds, reexamine=reexamine, so_far=outcome)
         if outcome.errors:
             return outcome

@@ -57,6 +57,24 @@ async def examine(cluster: Cluster, manifests: Iterable[Manifest], question: Que
     return tuple(answer for answer in answers if isinstance(answer, Examined))
 
 
+async def try_out(cluster: Cluster, manifests: Iterable[Manifest], question: Question) -> None:
+    """Dry runs of objects that are made anew each time, so what is there does not count. RefusedError as above."""
+
+    async def one(manifest: Manifest) -> str:
+        kind = question.kinds[key_of(manifest)]
+        if _too_early(manifest, question) or await cluster.live(kind, manifest.ref) is not None:
+            return ""
+        try:
+            await _dry_run(cluster, kind, manifest)
+        except _RefusalError as refusal:
+            return str(refusal)
+        return ""
+
+    refusals = tuple(text for text in await in_parallel(manifests, one) if text)
+    if refusals:
+        raise RefusedError(refusals)
+
+
 class _RefusalError(Exception):
     """One object can't be applied, and why."""
 

@@ -32,6 +32,15 @@ _KEEP = (
 )
 
 
+WAVES = (f"{PREFIX}sync-wave", "argocd.argoproj.io/sync-wave")
+
+
+def wave(body: JSON) -> int:
+    """In which wave an object is applied, 0 unless it says so. Checked before: it is a number."""
+    found = next((text for key in WAVES if (text := annotation(body, key)) is not None), "0")
+    return int(found)
+
+
 def tracking(sync: str, ref: Ref) -> str:
     """The value of the tracking annotation."""
     return f"{sync}:{ref}"

@@ -11,7 +11,7 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 from rollouts.api.kinds import Kind
-from rollouts.gitops import marks
+from rollouts.gitops import hooks, marks
 from rollouts.gitops.errors import RenderError, RenderFailedError
 from rollouts.gitops.objects import JSON, Manifest, Ref
 
@@ -55,6 +55,10 @@ def normalise(
             errors.append(_unknown(manifest))
             continue
         cleaned = _cleaned(manifest, kind=kind, namespace=namespace)
+        wrong = hooks.problem(cleaned)
+        if wrong:
+            errors.append(RenderError(wrong, file=manifest.file, line=manifest.line))
+            continue
         if cleaned.ref in found:
             errors.append(_twice(cleaned, first=found[cleaned.ref]))
         found.setdefault(cleaned.ref, _marked(cleaned, sync=sync))

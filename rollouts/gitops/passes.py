@@ -19,7 +19,8 @@ from rollouts.gitops import health, references
 from rollouts.gitops.apply import Outcome, execute
 from rollouts.gitops.claims import claims
 from rollouts.gitops.cluster import Cluster, in_parallel
-from rollouts.gitops.diff import Question, examine
+from rollouts.gitops.diff import Question, examine, try_out
+from rollouts.gitops.hooks import Hook, Phase, split
 from rollouts.gitops.inventory import Entry, Inventory, Record
 from rollouts.gitops.materialise import Tree
 from rollouts.gitops.normalise import KindKey, declared_kinds, key_of, normalise
@@ -29,6 +30,7 @@ from rollouts.gitops.records import Records
 from rollouts.gitops.render.options import Options, Target
 from rollouts.gitops.render.renderer import Renderer, Row, choose, read
 from rollouts.gitops.report import Report, Result
+from rollouts.gitops.running import Progress, Runner, patiently
 from rollouts.gitops.source import Repository
 from rollouts.gitops.verify import Verification, verify
 
@@ -69,6 +71,7 @@ class Terms:
     adjust: Adjust | None = None
     namespace_metadata: Mapping[str, Mapping[str, str]] | None = None
     propagation: str = "Background"
+    wait_for_rollouts: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -82,6 +85,7 @@ class Comparison:
     digest: str
     question: Question
     record: Record
+    hooks: tuple[Hook, ...] = ()
     images: tuple[str, ...] = ()
     verified: tuple[str, ...] = ()
 
@@ -122,8 +126,10 @@ class Pipeline:
         self.observer.forget_kinds()
         record = await self.records.load()
         rendered = await self._rendered(tree)
-        manifests, kinds = await self._wanted(rendered)
+        wanted, kinds = await self._wanted(rendered)
+        manifests, hooks = split(wanted, installing=not record.applied)
         question = await self._question(manifests, kinds)
+        await try_out(self.cluster, (hook.manifest for hook in hooks), question)
         decided = await self._plan(manifests, question, record, commit=commit, confirmed=confirmed)
         return Comparison(
             commit=commit,
@@ -133,36 +139,107 @@ class Pipeline:
             digest=digest(decided, commit=commit),
             question=question,
             record=record,
+            hooks=hooks,
             images=references.images(manifest.body for manifest in manifests),
             verified=verified,
         )
 
-    async def carry_out(self, found: Comparison, chosen: SyncPlan | None = None, *, go_on: GoOn = _always) -> Report:
-        """Do what the plan says (`chosen`: a smaller one). What went wrong with single objects is in the report."""
+    async def carry_out(
+        self, found: Comparison, chosen: SyncPlan | None = None, *, go_on: GoOn = _always, run: str = ""
+    ) -> Report:
+        """Do what the plan says (`chosen`: a smaller one). What went wrong with single objects is in the report.
+
+        `run`: name of this run of the hooks; empty: without hooks. A report that is WAITING has done a part; the same
+        call after another comparison goes on from there.
+        """
         decided = found.plan if chosen is None else chosen
+        runner = Runner(self.cluster, found.question.kinds, run=run, sync=self.terms.identity)
+        hooks = found.hooks if run else ()
+        before = await runner.phase(hooks, Phase.PRE)
+        if before.done:
+            outcome, final = await self._applied(found, decided, go_on)
+            progress = await self._afterwards(found, outcome, runner, hooks)
+        else:
+            outcome, final, progress = Outcome(), found.record.inventory, before
+        errors = outcome.errors or tuple(text for text in (outcome.stopped, progress.error) if text)
+        waiting = "" if errors else outcome.waiting or progress.waiting
+        if errors:
+            await runner.begin(hooks, Phase.FAIL)
+        if not waiting:
+            await runner.tidy(hooks, failed=bool(errors))
+        return await self._reported(found, decided, outcome, final, errors=errors, waiting=waiting)
+
+    async def _applied(self, found: Comparison, decided: SyncPlan, go_on: GoOn) -> tuple[Outcome, Inventory]:
+        """Stages and prunes; with them the inventory, stored before as what may be there, then as what is."""
         if not decided.empty:
             await self.records.save(replace(found.record, inventory=decided.during, attempted=found.commit))
         outcome = await self._execute(decided, found.question, go_on)
-        done = not outcome.errors and not outcome.stopped
-        final = _with_uids(decided.after if done else decided.during, outcome.uids)
+        done = not (outcome.errors or outcome.stopped or outcome.waiting)
+        return outcome, _with_uids(decided.after if done else decided.during, outcome.uids)
+
+    async def _afterwards(
+        self, found: Comparison, outcome: Outcome, runner: Runner, hooks: tuple[Hook, ...]
+    ) -> Progress:
+        """The hooks after everything is applied."""
+        if outcome.errors or outcome.stopped or outcome.waiting:
+            return Progress()
+        applied = await runner.phase(hooks, Phase.SYNC)
+        if not applied.done or not any(Phase.POST in hook.phases for hook in hooks):
+            return applied
+        wanted = [item for stage in found.plan.stages for item in stage] + list(found.plan.unchanged)
+        healthy = await patiently(lambda: self._healthy(wanted, found.question))
+        return await runner.phase(hooks, Phase.POST) if healthy.done else healthy
+
+    async def _reported(
+        self,
+        found: Comparison,
+        decided: SyncPlan,
+        outcome: Outcome,
+        final: Inventory,
+        *,
+        errors: tuple[str, ...],
+        waiting: str,
+    ) -> Report:
+        """Store the record of what is there now, and tell."""
+        good = Result.CURRENT if decided.empty else Result.SYNCED
         report = Report(
             sync=self.terms.identity,
-            result=Result.FAILED if not done else (Result.CURRENT if decided.empty else Result.SYNCED),
+            result=Result.FAILED if errors else (Result.WAITING if waiting else good),
             commit=found.commit,
             subject=found.subject,
             applied=outcome.applied,
             unchanged=len(decided.unchanged),
             pruned=outcome.pruned,
             kept=decided.kept,
-            errors=outcome.errors or ((outcome.stopped,) if outcome.stopped else ()),
-            step="apply" if not done else "",
+            errors=errors,
+            step="apply" if errors else "",
+            waiting=waiting,
             parts=await self.healths(final),
             inventory=final,
         )
-        message = "; ".join(report.errors) or report.result.value
+        done = not (errors or waiting)
+        message = "; ".join(errors) or waiting or report.result.value
         applied = found.commit if done else found.record.applied
         await self.records.save(Record(inventory=final, attempted=found.commit, applied=applied, message=message))
         return report
+
+    async def _healthy(self, items: Iterable[Examined], question: Question) -> Progress:
+        """Whether all of them are healthy; if not, what is waited for."""
+        found = await in_parallel(items, lambda item: self._not_healthy(item, question))
+        texts = [text for text in found if text]
+        return Progress(waiting=f"waiting for {', '.join(texts[:3])}" if texts else "")
+
+    async def _not_healthy(self, item: Examined, question: Question) -> str:
+        """Which object is not healthy, and why; empty when it is. A release under way counts as R35 says."""
+        manifest = item.manifest
+        live = await self.cluster.live(question.kinds[key_of(manifest)], manifest.ref)
+        state = health.Health(status=health.Status.MISSING) if live is None else health.assess(live)
+        going = (health.Status.SUSPENDED, health.Status.PROGRESSING)
+        if state is None or state.status is health.Status.HEALTHY:
+            return ""
+        if manifest.ref.kind == "Rollout" and not self.terms.wait_for_rollouts and state.status in going:
+            return ""
+        return f"{manifest.ref.label}: {state}"
 
     async def healths(self, stored: Inventory) -> tuple[health.Part, ...]:
         """The health of every object in the inventory that has one."""
@@ -267,6 +344,13 @@ class Pipeline:
         return references.in_use(body for bodies in found for body in bodies)
 
     async def _execute(self, decided: SyncPlan, question: Question, go_on: GoOn) -> Outcome:
+        placed = [*decided.unchanged, *(item for stage in decided.stages for item in stage)]
+
+        async def ready(stage: tuple[Examined, ...]) -> str:
+            wave = decided.waves.get(stage[0].manifest.ref, 0)
+            earlier = [item for item in placed if decided.waves.get(item.manifest.ref, 0) < wave]
+            return (await patiently(lambda: self._healthy(earlier, question))).waiting
+
         async def reexamine(item: Examined) -> Examined:
             neighbours = claims([*await self._neighbours([item.manifest]), item.manifest.body])
             return (await examine(self.cluster, [item.manifest], replace(question, claims=neighbours)))[0]
@@ -278,6 +362,7 @@ class Pipeline:
             reexamine=reexamine,
             go_on=go_on,
             propagation=self.terms.propagation,
+            ready=ready,
         )
 
     async def _part(self, entry: Entry) -> health.Part | None:

@@ -21,7 +21,7 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from itertools import groupby
 
-from rollouts.gitops import marks, order
+from rollouts.gitops import hooks, marks, order
 from rollouts.gitops.inventory import Entry, Inventory
 from rollouts.gitops.objects import JSON, Manifest, Ref
 
@@ -124,6 +124,8 @@ class SyncPlan:
     unchanged: tuple[Examined, ...] = ()
     during: Inventory = field(default_factory=Inventory)
     after: Inventory = field(default_factory=Inventory)
+    waves: Mapping[Ref, int] = field(default_factory=dict)
+    """The wave of every wanted object; the next wave begins when the one before is healthy."""
 
     @property
     def empty(self) -> bool:
@@ -140,8 +142,10 @@ def plan(
     in_use: frozenset[Ref] = frozenset(),
 ) -> SyncPlan:
     """The plan of a pass. `in_use`: ConfigMaps and Secrets a live revision still mounts (they outlive their file)."""
-    wanted = sorted(examined, key=lambda item: order.key(item.manifest.ref))
-    rest = sorted(leftovers, key=lambda item: order.key(item.entry.ref), reverse=True)
+    found = tuple(examined)
+    waves = _waves(found)
+    wanted = sorted(found, key=lambda item: (waves[item.manifest.ref], order.key(item.manifest.ref)))
+    rest = sorted(leftovers, key=lambda item: (_wave(item.live), order.key(item.entry.ref)), reverse=True)
     fates = _fates(rest, policy=policy, in_use=in_use)
     blocked = _blocked(fates, inventory=inventory, wanted=len(wanted), policy=policy)
     gone = {item.entry.ref for item, reason in fates if reason in _FORGOTTEN}
@@ -153,7 +157,8 @@ def plan(
     prunes = [] if blocked else [_prune(item) for item, reason in fates if reason is None]
     staying = [inventory.entries[row.ref] for row in kept]
     return SyncPlan(
-        stages=_stages(item for item in wanted if item.action is not Action.KEEP),
+        stages=_stages((item for item in wanted if item.action is not Action.KEEP), waves),
+        waves=waves,
         prunes=tuple(prunes),
         kept=tuple(kept),
         unchanged=tuple(item for item in wanted if item.action is Action.KEEP),
@@ -269,6 +274,21 @@ def _entry(item: Examined) -> Entry:
     return Entry(ref=item.manifest.ref, version=version, uid=item.uid)
 
 
-def _stages(changed: Iterable[Examined]) -> tuple[tuple[Examined, ...], ...]:
-    """By stage; the input is in order already."""
-    return tuple(tuple(rows) for _, rows in groupby(changed, key=lambda item: order.place(item.manifest.ref)[0]))
+def _stages(changed: Iterable[Examined], waves: Mapping[Ref, int]) -> tuple[tuple[Examined, ...], ...]:
+    """By wave and stage; the input is in order already."""
+
+    def key(item: Examined) -> tuple[int, int]:
+        return waves[item.manifest.ref], order.place(item.manifest.ref)[0]
+
+    return tuple(tuple(rows) for _, rows in groupby(changed, key=key))
+
+
+def _waves(examined: Iterable[Examined]) -> dict[Ref, int]:
+    """The wave of each object. What others need (namespaces, kinds, classes) goes with the very first one."""
+    found = {item.manifest.ref: marks.wave(item.manifest.body) for item in examined}
+    first = min(found.values(), default=0)
+    return {ref: first if order.place(ref)[0] == 0 else wave for ref, wave in found.items()}
+
+
+def _wave(live: JSON | None) -> int:
+    return 0 if live is None or hooks.problem(Manifest(body=live, file="", line=0)) else marks.wave(live)

@@ -20,11 +20,13 @@ from rollouts.gitops.plan import Action, Examined, Kept
 
 
 class Result(StrEnum):
-    """`CURRENT`: nothing was to be done. `FAILED`: the errors say whether anything was changed."""
+    """`CURRENT`: nothing was to be done. `FAILED`: the errors say whether anything was changed.
+    `WAITING`: a part is done, and the rest waits for something."""
 
     SYNCED = "Synced"
     CURRENT = "Current"
     FAILED = "Failed"
+    WAITING = "Waiting"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -41,6 +43,7 @@ class Report:
     kept: tuple[Kept, ...] = ()
     errors: tuple[str, ...] = ()
     step: str = ""
+    waiting: str = ""
     parts: tuple[Part, ...] | None = None
     inventory: Inventory = field(default_factory=Inventory)
 
@@ -67,6 +70,8 @@ class Report:
             yield f"  health   {self.health}"
 
     def _summary(self) -> str:
+        if self.waiting:
+            return self.waiting
         if self.result is Result.FAILED:
             left = "the rest is left as it is" if self.changed else "the cluster is left as it is"
             return f"{self.step} failed, {left}"

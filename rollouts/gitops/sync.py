@@ -153,7 +153,11 @@ class Syncer:
         )
 
     async def _pass(self, commit: str) -> Report:
-        report = await self.pipeline.carry_out(await self.pipeline.compare(commit))
+        found = await self.pipeline.compare(commit)
+        run = "" if found.plan.empty else f"{commit[:12]}-{int(time.time())}"
+        report = await self.pipeline.carry_out(found, run=run)
+        while report.waiting:
+            report = await self.pipeline.carry_out(await self.pipeline.compare(commit), run=run)
         self._memory.inventory = report.inventory
         return report
 

@@ -35,6 +35,7 @@ def account(*, verbs: tuple[str, ...] = ("*",), name: str = ACCOUNT) -> tuple[di
         {"apiGroups": [""], "resources": list(RESOURCES), "verbs": list(verbs)},
         {"apiGroups": ["argoproj.io"], "resources": ["*"], "verbs": list(verbs)},
         {"apiGroups": ["apps"], "resources": ["deployments"], "verbs": list(verbs)},
+        {"apiGroups": ["batch"], "resources": ["jobs"], "verbs": list(verbs)},
     ]
     rbac = "rbac.authorization.k8s.io"
     return (

@@ -26,6 +26,8 @@ def next_pass(obj: JSON, sync: GitSync, facts: Facts, now: datetime) -> tuple[Ma
     """The pass that is due now, or None and the seconds until the next one."""
     status = reading.status_of(obj)
     state = status.get("operationState") or {}
+    if state.get("phase") == "Running" and facts.again is not None and now < facts.again:
+        return None, (facts.again - now).total_seconds()
     if state.get("phase") in ("Running", "Terminating"):
         return Mandate(operation=state.get("operation") or {}, explicit=True), None
     if sync.spec.suspend:

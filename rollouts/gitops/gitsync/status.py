@@ -29,7 +29,9 @@ def absorbed(sync: GitSync, before: JSON, finding: Finding) -> dict[str, Any]:
         return {**before, "imageUpdate": images.absorbed(before.get("imageUpdate") or {}, finding)}
     after = {**before, **_compared(sync, before, finding)}
     theirs = (before.get("operationState") or {}).get("phase") == "Running" and not finding.mandate.explicit
-    if not theirs and (finding.attempted or (finding.failed and finding.commit) or finding.mandate.explicit):
+    if finding.unfinished and finding.mandate.explicit:
+        after["operationState"] = {**(before.get("operationState") or {}), "message": finding.waiting[:MESSAGE]}
+    elif not (theirs or finding.unfinished) and _worth_telling(finding):
         after["operationState"] = _operation_state(before, finding)
     if _belongs_into_history(before, finding):
         after["history"] = _history(sync, before, finding)
@@ -39,6 +41,10 @@ def absorbed(sync: GitSync, before: JSON, finding: Finding) -> dict[str, Any]:
     if _without_time(after) != _without_time(before):
         after["reconciledAt"] = write_time(finding.at)
     return after
+
+
+def _worth_telling(finding: Finding) -> bool:
+    return finding.attempted or bool(finding.failed and finding.commit) or finding.mandate.explicit
 
 
 def _without_time(status: JSON) -> dict[str, Any]:

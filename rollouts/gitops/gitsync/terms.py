@@ -39,6 +39,7 @@ def terms(sync: GitSync, mandate: Mandate, contested: Iterable[JSON]) -> Terms:
         adopt=bool(mandate.sync.get("adopt")),
         adjust=adjust_of(spec.ignore_differences or (), contested),
         namespace_metadata=(metadata.to_api() if metadata else {}) if chosen["CreateNamespace"] == "true" else None,
+        wait_for_rollouts=(reading.rollouts(spec).wait or "Applied") == "Healthy",
         propagation=chosen["PrunePropagationPolicy"].capitalize(),
     )
 

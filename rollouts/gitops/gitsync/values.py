@@ -78,9 +78,10 @@ class Finding:
     """What a pass found and did. `commit`: what was compared; `resolved`: what the source's revision means now.
 
     `compared`: the comparison was completed. `waiting`: why the plan was not carried out, empty when it was or when
-    there was nothing to do. `attempted`: something was to be applied. `errors` and `step`: what went wrong, and where;
-    `denied`: only a person can mend it. `again`: when the reason to wait may be over; `blocked`: when dependencies are
-    ready. `image_update`: the state of the image updates after a look at them; `pushed`: that look made a commit.
+    there was nothing to do; `unfinished`: a part was carried out, the rest waits. `attempted`: something was to be
+    applied. `errors` and `step`: what went wrong, and where; `denied`: only a person can mend it. `again`: when the
+    reason to wait may be over; `blocked`: when dependencies are ready. `image_update`: what is remembered of a look at
+    images, `pushed`: that look made a commit.
     """
 
     mandate: Mandate
@@ -92,6 +93,7 @@ class Finding:
     compared: bool = False
     attempted: bool = False
     partial: bool = False
+    unfinished: bool = False
     changed: bool = False
     waiting: str = ""
     errors: tuple[str, ...] = ()

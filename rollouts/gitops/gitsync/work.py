@@ -8,9 +8,9 @@ from __future__ import annotations
 import asyncio
 import shutil
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import replace
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -34,6 +34,8 @@ from rollouts.gitops.plan import Leftover, Policy, SyncPlan, plan
 from rollouts.gitops.source import Repository
 from rollouts.gitops.verify import Verification
 
+AGAIN = timedelta(seconds=10)
+"""A pass that stopped to wait is followed by another one."""
 STORES_KEPT = 20
 """After so many commits the object store of a sync is made anew: old commits are never needed again."""
 
@@ -145,21 +147,40 @@ async def _at(
             rows=rows(found.plan, applied=False),
         )
     chosen = narrowed(found.plan, this.mandate.sync.get("resources") or ())
-    report = await pipeline.carry_out(found, chosen, go_on=_superseded(this, repository, resolved))
+    report = await pipeline.carry_out(
+        found, chosen, go_on=_superseded(this, repository, resolved), run=_run_of(this, case, found, chosen)
+    )
     return replace(
         known,
-        attempted=not chosen.empty,
+        attempted=not chosen.empty or bool(report.waiting),
         partial=chosen is not found.plan,
         changed=report.changed,
         errors=tuple(redact(error) for error in report.errors),
         step=report.step,
         parts=report.parts or (),
-        rows=rows(found.plan, applied=not report.errors and chosen is found.plan),
-        counts={} if chosen is found.plan else known.counts,
-        waiting="only a part was asked for" if chosen is not found.plan else "",
+        rows=rows(found.plan, applied=not (report.errors or report.waiting) and chosen is found.plan),
+        counts={} if chosen is found.plan and not report.waiting else _left(known.counts),
+        waiting=report.waiting or ("only a part was asked for" if chosen is not found.plan else ""),
+        unfinished=bool(report.waiting),
+        again=datetime.now(UTC) + AGAIN if report.waiting else None,
         objects=len(report.inventory.entries),
         heals=tuple(heals(chosen)) if case.drift else (),
     )
+
+
+def _left(counts: Mapping[str, int]) -> Mapping[str, int]:
+    """Something is left to do, even if it is only a hook."""
+    return counts if any(counts.values()) else {**counts, "update": 1}
+
+
+def _run_of(this: Desk, case: Case, found: Comparison, chosen: SyncPlan) -> str:
+    """The name of the hooks' run: the same until this commit is applied or has failed. Empty: without hooks (R29)."""
+    begun = this.status.get("lastAttemptedRevision") == found.commit
+    if case.drift or chosen is not found.plan or (chosen.empty and not begun):
+        return ""
+    state = this.status.get("operationState") or {}
+    turn = state.get("startedAt") if this.mandate.explicit else this.mandate.attempt
+    return f"{found.commit[:12]}-{this.base.inputs[-8:]}-{turn}"
 
 
 def _case(this: Desk, commit: str, *, rewind: bool) -> Case:

@@ -1,0 +1,154 @@
+"""Hooks as they run: made once for each run, looked at until they are done, deleted as they ask for.
+
+Nothing is remembered but in the cluster: a hook's object carries the name of its run, so a pass that stopped to wait,
+or a process that was killed, finds out how far it was. A pass waits a little while itself, for hooks that are quick;
+then it ends, and the next pass goes on.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable, Iterable, Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from itertools import groupby
+
+from analysis.spec.base import read_time
+from rollouts.api.kinds import Kind
+from rollouts.engine.errors import ApiError
+from rollouts.gitops import health, marks
+from rollouts.gitops.claims import dig
+from rollouts.gitops.cluster import Cluster
+from rollouts.gitops.diff import refusal
+from rollouts.gitops.hooks import RUN, Deletion, Hook, Phase
+from rollouts.gitops.normalise import KindKey, key_of
+from rollouts.gitops.objects import JSON, annotation
+
+PATIENCE = 20.0
+"""Seconds a pass waits itself."""
+LOOK_EVERY = 1.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Progress:
+    """`waiting`: for what, in words. `error`: what failed. Both empty: done."""
+
+    waiting: str = ""
+    error: str = ""
+
+    @property
+    def done(self) -> bool:
+        """Whether it may go on."""
+        return not (self.waiting or self.error)
+
+
+DONE = Progress()
+
+
+async def patiently(look: Callable[[], Awaitable[Progress]], *, seconds: float = PATIENCE) -> Progress:
+    """Look again and again until it is done or failed, or patience is at its end."""
+    deadline = asyncio.get_running_loop().time() + seconds
+    while True:
+        found = await look()
+        if not found.waiting or asyncio.get_running_loop().time() > deadline:
+            return found
+        await asyncio.sleep(LOOK_EVERY)
+
+
+class Runner:
+    """Runs the hooks of one sync. `run` names this run; `sync` is whose marks the objects carry."""
+
+    def __init__(self, cluster: Cluster, kinds: Mapping[KindKey, Kind], *, run: str, sync: str) -> None:
+        self._cluster = cluster
+        self._kinds = kinds
+        self._run = run
+        self._sync = sync
+
+    async def phase(self, hooks: Iterable[Hook], phase: Phase) -> Progress:
+        """Run the hooks of a phase, wave after wave."""
+        chosen = [hook for hook in hooks if phase in hook.phases]
+        for _, wave in groupby(chosen, key=lambda hook: hook.wave):
+            members = list(wave)
+            found = await patiently(lambda members=members: self._wave(members))  # type: ignore[misc]
+            if not found.done:
+                return found
+        return DONE
+
+    async def begin(self, hooks: Iterable[Hook], phase: Phase) -> None:
+        """Make the hooks of a phase, and don't wait for them: nobody would listen to how they end."""
+        for hook in hooks:
+            if phase in hook.phases:
+                await self._look(hook)
+
+    async def tidy(self, hooks: Iterable[Hook], *, failed: bool) -> None:
+        """Delete what asks to be deleted now."""
+        when = Deletion.FAILED if failed else Deletion.SUCCEEDED
+        for hook in hooks:
+            live = await self._live(hook) if when in hook.deletions else None
+            if live is not None and annotation(live, RUN) == self._run and (_state(live).error != "") is failed:
+                await self._delete(hook, live)
+
+    async def _wave(self, hooks: list[Hook]) -> Progress:
+        found = [await self._look(hook) for hook in hooks]
+        errors = [one.error for one in found if one.error]
+        waiting = [one.waiting for one in found if one.waiting]
+        return Progress(error="; ".join(errors)) if errors else Progress(waiting=", ".join(waiting))
+
+    async def _look(self, hook: Hook) -> Progress:
+        """Make the hook, or see how it is doing."""
+        label = f"hook {hook.manifest.ref.label}"
+        try:
+            live = await self._live(hook)
+            if live is None:
+                await self._create(hook)
+                return Progress(waiting=f"{label} to end")
+            if annotation(live, RUN) != self._run:
+                return await self._replace(hook, live, label)
+        except ApiError as error:
+            return Progress(error=f"{hook.manifest.place}: {label}: {refusal(error, hook.manifest)}")
+        found = _state(live)
+        if found.error:
+            return Progress(error=f"{label} failed: {found.error}")
+        if found.waiting and _age(live) > hook.timeout:
+            return Progress(error=f"{label} did not end within {hook.timeout:g} s")
+        return Progress(waiting=f"{label} to end") if found.waiting else DONE
+
+    async def _replace(self, hook: Hook, live: JSON, label: str) -> Progress:
+        """An object of an earlier run makes room; one of somebody else does not."""
+        if marks.tracked_by(live, hook.manifest.ref) != self._sync:
+            return Progress(error=f"{label}: there is an object of that name that this sync has not made")
+        if not dig(live, "metadata").get("deletionTimestamp"):
+            await self._delete(hook, live)
+        return Progress(waiting=f"{label} of an earlier run to be gone")
+
+    async def _create(self, hook: Hook) -> None:
+        written = hook.manifest.body["metadata"].get("annotations") or {}
+        marked = hook.manifest.with_metadata(annotations={**written, RUN: self._run})
+        await self._cluster.apply(self._kind(hook), marked)
+
+    async def _live(self, hook: Hook) -> JSON | None:
+        return await self._cluster.live(self._kind(hook), hook.manifest.ref)
+
+    async def _delete(self, hook: Hook, live: JSON) -> None:
+        await self._cluster.delete(self._kind(hook), hook.manifest.ref, uid=str(live["metadata"]["uid"]))
+
+    def _kind(self, hook: Hook) -> Kind:
+        return self._kinds[key_of(hook.manifest)]
+
+
+def _state(live: JSON) -> Progress:
+    """How a hook's object is doing. A Pod that runs is not done, however ready it is; a ConfigMap is done at once."""
+    if live.get("kind") == "Pod":
+        phase = str(dig(live, "status").get("phase"))
+        known = {"Succeeded": DONE, "Failed": Progress(error="the pod failed")}
+        return known.get(phase, Progress(waiting="pod"))
+    found = health.assess(live)
+    if found is None or found.status is health.Status.HEALTHY:
+        return DONE
+    bad = found.status in (health.Status.DEGRADED, health.Status.UNKNOWN)
+    return Progress(error=found.message or found.status.value) if bad else Progress(waiting=found.message or "it")
+
+
+def _age(live: JSON) -> float:
+    created = read_time(live["metadata"]["creationTimestamp"])
+    return (datetime.now(UTC) - created).total_seconds()

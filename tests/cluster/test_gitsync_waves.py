@@ -1,0 +1,105 @@
+"""Waves and hooks on the real API server: what runs when, what stops what, and that nothing runs twice."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+from rollouts.api import kinds
+from tests.cluster.gitsyncs import AUTOMATED, Synced, config
+from tests.cluster.space import rollout
+
+ARGO = "argocd.argoproj.io/"
+
+
+def job(name: str, hook: str, *, image: str = "example/migrate:1", **annotations: str) -> str:
+    """A Job as a hook; with an image named `fails` it does."""
+    pod = {"containers": [{"name": "main", "image": image}], "restartPolicy": "Never"}
+    metadata = {"name": name, "annotations": {f"{ARGO}hook": hook, **annotations}}
+    spec = {"backoffLimit": 0, "template": {"spec": pod}}
+    return json.dumps({"apiVersion": "batch/v1", "kind": "Job", "metadata": metadata, "spec": spec})
+
+
+def in_wave(body: str, wave: int) -> str:
+    return body.replace("metadata: {", f"metadata: {{annotations: {{{ARGO}sync-wave: '{wave}'}}, ")
+
+
+def jobs(syncing: Synced) -> dict[str, dict[str, Any]]:
+    return {row["metadata"]["name"]: row for row in syncing.kubectl.json("get", "jobs")["items"]}
+
+
+def test_hooks_run_before_and_after_once_for_each_commit(syncing: Synced) -> None:
+    files = {"a.yaml": config("a"), "pre.json": job("before", "PreSync"), "post.json": job("after", "PostSync")}
+    first = syncing.bare.commit(files)
+    syncing.create(automated=AUTOMATED)
+    syncing.until_synced(first)
+    found = jobs(syncing)
+    assert {name: row["status"].get("succeeded") for name, row in found.items()} == {"before": 1, "after": 1}
+    assert {row["id"].split("_")[1] for row in syncing.status["inventory"]["entries"]} == {"a"}
+    syncing.ask("1")
+    assert {name: row["metadata"]["uid"] for name, row in jobs(syncing).items()} == {
+        name: row["metadata"]["uid"] for name, row in found.items()
+    }
+    second = syncing.bare.commit({"a.yaml": config("a", "2")})
+    syncing.ask("2")
+    syncing.until_synced(second)
+    assert jobs(syncing)["before"]["metadata"]["uid"] != found["before"]["metadata"]["uid"]
+
+
+def test_a_hook_that_fails_keeps_everything_as_it_was(syncing: Synced) -> None:
+    first = syncing.bare.commit({"a.yaml": config("a"), "b.yaml": config("b")})
+    syncing.create(automated=AUTOMATED, syncPolicy={"automated": AUTOMATED, "retry": {"limit": 0}})
+    syncing.until_synced(first)
+    files = {"a.yaml": config("a", "2"), "b.yaml": None, "fail.json": job("told", "SyncFail")}
+    syncing.bare.commit({**files, "pre.json": job("before", "PreSync", image="example/fails:1")})
+    syncing.ask("1")
+    syncing.until("it failed", lambda: "hook Job" in syncing.condition("Ready").get("message", ""))
+    assert syncing.condition("Ready")["status"] == "False"
+    assert syncing.values() == {"a": "1", "b": "1"}
+    assert set(jobs(syncing)) == {"before", "told"}
+
+
+def test_a_hook_deletes_itself_when_it_is_told_to(syncing: Synced) -> None:
+    policy = {f"{ARGO}hook-delete-policy": "HookSucceeded"}
+    commit = syncing.bare.commit({"a.yaml": config("a"), "pre.json": job("before", "PreSync", **policy)})
+    syncing.create(automated=AUTOMATED)
+    syncing.until_synced(commit)
+    syncing.until("it is gone", lambda: jobs(syncing) == {} or all(_going(row) for row in jobs(syncing).values()))
+
+
+def _going(row: dict[str, Any]) -> bool:
+    return "deletionTimestamp" in row["metadata"]
+
+
+def test_a_wave_waits_until_the_one_before_is_healthy(syncing: Synced) -> None:
+    """R15, R35: with `wait: Healthy` a paused Rollout holds the next wave, and it says so."""
+    first = {"web.json": json.dumps(rollout(steps=[{"setWeight": 50}, {"pause": {}}], replicas=2))}
+    commit = syncing.bare.commit({**first, "later.yaml": in_wave(config("later"), 1)})
+    syncing.create(syncPolicy={"automated": AUTOMATED, "rollouts": {"wait": "Healthy"}})
+    syncing.until_synced(commit)
+    changed = json.loads(first["web.json"])
+    changed["spec"]["template"]["spec"]["containers"][0]["image"] = "example/app:2"
+    second = syncing.bare.commit({"web.json": json.dumps(changed), "later.yaml": in_wave(config("later", "2"), 1)})
+    syncing.ask("1")
+    waiting = syncing.until("it waits", lambda: (syncing.status.get("plan") or {}).get("waitingFor"))
+    syncing.until("it names it", lambda: "paused at step 2/2" in (syncing.status.get("plan") or {}).get("waitingFor"))
+    assert f"waiting for Rollout {syncing.space.namespace}/app" in waiting
+    assert syncing.values() == {"later": "1"}
+    syncing.space.promote()
+    syncing.until_synced(second)
+    assert syncing.values() == {"later": "2"}
+    assert len(syncing.status["history"]) == 2
+
+
+def test_a_wave_does_not_wait_for_a_release_unless_it_is_told_to(syncing: Synced) -> None:
+    """R35: `wait: Applied` is the default."""
+    web = rollout(steps=[{"setWeight": 50}, {"pause": {}}], replicas=2)
+    syncing.bare.commit({"web.json": json.dumps(web), "later.yaml": in_wave(config("later"), 1)})
+    syncing.create(automated=AUTOMATED)
+    syncing.space.until_phase("Healthy")
+    web["spec"]["template"]["spec"]["containers"][0]["image"] = "example/app:2"
+    second = syncing.bare.commit({"web.json": json.dumps(web), "later.yaml": in_wave(config("later", "2"), 1)})
+    syncing.ask("1")
+    syncing.until_synced(second)
+    assert syncing.values() == {"later": "2"}
+    assert syncing.space.find(kinds.ROLLOUT, "app") is not None

@@ -13,6 +13,7 @@ from typing import Any
 
 from rollouts.api.errors import FieldError, Path
 from rollouts.api.kinds import ARGO
+from rollouts.api.loose import listed, mapping
 from rollouts.api.parsing import MODELS, check
 from rollouts.api.podschema import unknown_fields
 from rollouts.api.validation.references import Existing, missing, references
@@ -90,11 +91,18 @@ def _errors(item: Manifest, others: Sequence[Manifest]) -> Iterator[FieldError]:
         return
     parsed = check(kind, dict(value))
     yield from parsed.errors
-    if kind == "Rollout":
-        template = (value.get("spec") or {}).get("template") if isinstance(value.get("spec"), Mapping) else None
-        yield from unknown_fields(template, Path.of("spec", "template"))
+    for path, template in _pod_templates(kind, mapping(value.get("spec"))):
+        yield from unknown_fields(template, path)
     if kind == "Rollout" and parsed.model is not None:
         yield from _references(item, parsed.model, others)
+
+
+def _pod_templates(kind: str, spec: Mapping[str, Any]) -> Iterator[tuple[Path, Any]]:
+    """The pod templates of an object, with their places."""
+    if kind == "Rollout":
+        yield Path.of("spec", "template"), spec.get("template")
+    for index, template in enumerate(listed(spec.get("templates"))) if kind == "Experiment" else ():
+        yield Path.of("spec", "templates", index, "template"), mapping(template).get("template")
 
 
 def _references(item: Manifest, rollout: Any, others: Sequence[Manifest]) -> Iterator[FieldError]:

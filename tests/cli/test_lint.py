@@ -167,6 +167,43 @@ def test_a_typo_in_the_pod_template_is_named_with_what_was_meant(lint: Any) -> N
     )
 
 
+EXPERIMENT = """\
+apiVersion: argoproj.io/v1alpha1
+kind: Experiment
+metadata: {name: compare}
+spec:
+  duration: 1m
+  templates:
+  - name: a
+    selector: {matchLabels: {app: a}}
+    template:
+      metadata: {labels: {app: a}}
+      spec: {containers: [{name: app, image: example/app:1}]}
+  analyses:
+  - {name: r, templateName: t, args: [{name: x, value: "{{templates.a.podTemplateHash}}"}]}
+"""
+
+
+@pytest.mark.parametrize(
+    ("good", "bad", "words"),
+    [
+        ("image:", "imgae:", "spec.templates[0].template.spec.containers[0].imgae: unknown field"),
+        (
+            "templates.a.",
+            "templates.b.",
+            "args[0].value: {{templates.b.podTemplateHash}} is not known",
+        ),
+        ("- name: a\n", "- name: a\n    service: {}\n", "spec.templates[0].service: a Service needs ports"),
+        ("duration: 1m", "duration: soon", "spec.duration: invalid duration"),
+    ],
+)
+def test_an_experiment_is_looked_at_as_closely(lint: Any, good: str, bad: str, words: str) -> None:
+    assert lint(EXPERIMENT)[0] == 0
+    code, lines = lint(EXPERIMENT.replace(good, bad))
+    assert code == 1
+    assert any(words in line for line in lines), lines
+
+
 def test_a_typo_does_not_hide_a_wrong_field_whose_name_begins_like_it(lint: Any) -> None:
     _, lines = lint(GOOD.replace("spec:\n  selector", "spec:\n  replica: 3\n  replicas: -1\n  selector"))
     assert any("spec.replica: unknown field" in line for line in lines)

@@ -55,6 +55,9 @@ def controller(
     default_service_account: Annotated[str, typer.Option(help="For GitSyncs that name no ServiceAccount.")] = "",
     webhook_port: Annotated[int, typer.Option(help="Where GitSyncs hear of pushes. -1: off; 0: any.")] = -1,
     concurrent_syncs: Annotated[int, typer.Option(help="GitSyncs applied at once.", min=1)] = 4,
+    insecure_registry: Annotated[
+        list[str] | None, typer.Option(help="host:port of an image registry without TLS; may be repeated.")
+    ] = None,
 ) -> None:
     """Release Rollouts and measure AnalysisRuns until told to stop (SIGTERM or Ctrl-C)."""
     from rollouts.engine import logs
@@ -83,7 +86,13 @@ def controller(
         lock=(own, LOCK + (f"-{instance_id}" if instance_id else "")) if leader_elect else None,
         timing=timing,
         ports=(healthz_port, metrics_port),
-        gitops={"account": default_service_account, "passes": concurrent_syncs} if gitops else None,
+        gitops={
+            "account": default_service_account,
+            "passes": concurrent_syncs,
+            "insecure_registries": insecure_registry or (),
+        }
+        if gitops
+        else None,
         webhook_port=webhook_port,
     )
     if asyncio.run(run):  # the Lease was lost: whoever started this starts it again, as a standby

@@ -5,11 +5,14 @@ The walls are tried one at a time as well: a child is made to do the forbidden t
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import socket
 import subprocess
 import sys
+import time
+from collections.abc import Callable
 from dataclasses import asdict, replace
 from pathlib import Path
 
@@ -195,6 +198,41 @@ async def test_no_process_and_no_folder_is_left_behind(tmp_path: Path, monkeypat
     assert list(tmp_path.iterdir()) == []
     running = [p.read_bytes() for p in Path("/proc").glob("[0-9]*/cmdline") if p.exists()]
     assert not [line for line in running if str(tmp_path).encode() in line]
+
+
+PARENT = """
+import asyncio
+from tests.gitops.render.trees import rendered
+asyncio.run(rendered({"a.jsonnet": %r}))
+"""
+
+
+def test_a_child_does_not_outlive_a_sync_that_is_killed(tmp_path: Path) -> None:
+    root = Path(__file__).parents[2]
+    environment = {**os.environ, "TMPDIR": str(tmp_path), "PYTHONPATH": str(root)}
+    parent = subprocess.Popen([sys.executable, "-c", PARENT % ENDLESS], env=environment, cwd=root)
+    try:
+        until(lambda: children(tmp_path))
+    finally:
+        parent.kill()
+        parent.wait()
+    until(lambda: not children(tmp_path))
+
+
+def children(folder: Path) -> list[Path]:
+    """Render children whose folder is below this one."""
+    found = []
+    for process in Path("/proc").glob("[0-9]*"):
+        with contextlib.suppress(OSError):
+            if f"{folder}/render-".encode() in (process / "cmdline").read_bytes():
+                found.append(process)
+    return found
+
+
+def until(probe: Callable[[], object]) -> None:
+    deadline = time.monotonic() + 25
+    while not probe():
+        assert time.monotonic() < deadline
 
 
 def test_a_forged_answer_is_no_answer() -> None:

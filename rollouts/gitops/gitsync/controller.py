@@ -88,6 +88,8 @@ class GitSyncs:
         self._memories: dict[str, Memory] = {}
         self._insecure = frozenset(insecure_registries)
         self._gate = asyncio.Semaphore(passes)
+        # a gate of its own: registries that don't answer must not keep anybody's commits waiting
+        self._images_gate = asyncio.Semaphore(passes)
 
     def bind(self, *, api: Api, store: Store, wake: Callable[[Key], None]) -> None:
         """Take the engine's parts."""
@@ -184,7 +186,7 @@ class GitSyncs:
 
     async def _run(self, obj: JSON, memory: Memory, mandate: Mandate) -> None:
         try:
-            async with self._gate:
+            async with self._images_gate if mandate.task is Task.IMAGES else self._gate:
                 current = self._store.get(self.kind, memory.key) or obj
                 finding = await work.run(current, mandate, self._means, self._around(memory))
         except asyncio.CancelledError:

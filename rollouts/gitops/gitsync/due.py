@@ -35,7 +35,11 @@ def next_pass(obj: JSON, sync: GitSync, facts: Facts, now: datetime) -> tuple[Ma
     freed = facts.blocked and not facts.blockers
     if facts.looked_at is None or facts.hinted or freed or _asked(obj, status):
         return Mandate(attempt=_attempt(sync, state, now)), None
-    moments = {Task.SYNC: _poll(sync, facts), Task.LOOK: _look(status, facts), Task.IMAGES: _images(sync, facts)}
+    moments = {
+        Task.SYNC: _poll(sync, facts),
+        Task.LOOK: _look(status, facts),
+        Task.IMAGES: _images(sync, status, facts),
+    }
     retry = _retry(sync, state)
     moments[Task.SYNC] = min(moment for moment in (moments[Task.SYNC], retry, facts.again) if moment is not None)
     task, moment = min(moments.items(), key=lambda item: item[1])
@@ -63,11 +67,13 @@ def _look(status: JSON, facts: Facts) -> datetime:
     return last + timedelta(seconds=LOOK_AGAIN) if moving else last + timedelta(days=1)
 
 
-def _images(sync: GitSync, facts: Facts) -> datetime:
-    """Never, unless images are followed; at once after the first comparison in this process."""
+def _images(sync: GitSync, status: JSON, facts: Facts) -> datetime:
+    """At once after the first comparison in this process. Never, unless images are followed; nor while a person holds
+    a revision back: our commit on top of it would be the different one that ends the hold.
+    """
     spec = sync.spec.image_update
     start = facts.looked_at or datetime.min
-    if spec is None:
+    if spec is None or (status.get("hold") or {}).get("reason") in ("Rollback", "Manual"):
         return start + timedelta(days=1)
     if facts.images_at is None:
         return start

@@ -32,6 +32,8 @@ from rollouts.gitops.materialise import materialise
 from rollouts.gitops.source import Repository
 
 ATTEMPTS = 5
+MARKERS = 1_000
+"""So many marked values are looked after; what is remembered of each is in the status."""
 TRAILER = "Image-Update"
 
 
@@ -139,6 +141,8 @@ async def _marked(work: Work, commit: str) -> tuple[Mapping[str, bytes], dict[st
         for marker in await asyncio.to_thread(find, data, file=file) if _may_be_marked(file) else ():
             if marker.namespace == work.namespace:
                 found.setdefault(marker.policy, []).append(marker)
+    if sum(map(len, found.values())) > MARKERS:
+        raise ImageError(f"more than {MARKERS} values below {work.folder!r} are marked: set update.path to less")
     return tree.files, found
 
 

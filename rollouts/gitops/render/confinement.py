@@ -18,6 +18,7 @@ import contextlib
 import ctypes
 import os
 import resource
+import signal
 import socket
 import sys
 from collections.abc import Iterable
@@ -27,7 +28,7 @@ from pathlib import Path
 from rollouts.gitops.render import landlock, seccomp
 
 _NEW_USER, _NEW_NETWORK, _NEW_IPC = 0x10000000, 0x40000000, 0x08000000
-_DROP_FROM_BOUNDING_SET, _NOT_DUMPABLE = 24, 4
+_DROP_FROM_BOUNDING_SET, _NOT_DUMPABLE, _SIGNAL_AT_PARENTS_DEATH = 24, 4, 1
 _CAPABILITIES = 64
 _SYSTEM = ("/usr", "/lib", "/lib64", "/bin", "/etc/ld.so.cache", "/etc/localtime", "/dev/urandom")
 
@@ -46,12 +47,18 @@ class Budget:
     processes: int = 128
 
 
-def confine(*, budget: Budget, folder: Path, programs: Iterable[Path], walls: Iterable[str] = WALLS) -> None:
-    """Put up the walls around this process. Only `folder` stays writable; `programs` may be run besides Python."""
+def confine(
+    *, budget: Budget, folder: Path, programs: Iterable[Path], walls: Iterable[str] = WALLS, parent: int = 0
+) -> None:
+    """Put up the walls around this process. Only `folder` stays writable; `programs` may be run besides Python.
+
+    `parent`: process whose end is to be this one's too; 0 for none.
+    """
     chosen = set(walls)
     own = "namespaces" in chosen and _own_namespaces()
     _limit(budget, count_processes=own)
     _drop_capabilities()
+    _end_with(parent)  # not before: the kernel forgets it when capabilities change
     if "landlock" in chosen:
         landlock.confine(readable=_readable(programs), writable=(folder, Path(os.devnull)))
     if "seccomp" in chosen:
@@ -66,6 +73,13 @@ def network_reachable() -> bool:
     except OSError:
         return False
     return True
+
+
+def _end_with(parent: int) -> None:
+    """Be killed when the sync is, however that ends: nobody would read the answer."""
+    ctypes.CDLL(None, use_errno=True).prctl(_SIGNAL_AT_PARENTS_DEATH, signal.SIGKILL, 0, 0, 0)
+    if parent and os.getppid() != parent:  # it had ended before the kernel was told
+        raise SystemExit(1)
 
 
 def _own_namespaces() -> bool:

@@ -23,6 +23,7 @@ def main() -> None:
         folder=Path(settings["folder"]),
         programs=[Path(program) for program in settings["programs"]],
         walls=settings["walls"],
+        parent=settings["parent"],
     )
 
     from rollouts.gitops.render.worker import main as work

@@ -96,6 +96,7 @@ def command(task: Task, limits: Limits) -> list[str]:
         "folder": str(task.root),
         "programs": [task.program] if task.program else [],
         "walls": list(limits.walls),
+        "parent": os.getpid(),
     }
     return [sys.executable, "-I", "-S", "-B", str(launch.__file__), json.dumps(settings)]
 

@@ -68,6 +68,14 @@ def test_when_images_are_looked_at(spec: dict[str, Any], seconds_ago: dict[str, 
     assert due(sync(**spec), **seconds_ago) is task
 
 
+@pytest.mark.parametrize(("reason", "task"), [("Rollback", None), ("Manual", None), ("RolloutAborted", Task.IMAGES)])
+def test_a_revision_that_a_person_holds_back_stays_so(reason: str, task: Task | None) -> None:
+    """R30: a commit of ours would be the different one that ends it. After an aborted release it is the remedy."""
+    obj = sync(imageUpdate=FOLLOWING)
+    obj["status"]["hold"] = {"revision": "1", "reason": reason}
+    assert due(obj, looked_at=1, compared_at=1) is task
+
+
 def test_looking_at_health_does_not_put_off_the_next_comparison() -> None:
     """While something is on its way it is looked at every 15 s; the mending commit must still be found."""
     obj = sync()

@@ -220,6 +220,12 @@ async def test_markers_of_other_namespaces_and_policies_are_left_alone(world: Wo
     assert (found.changes, dict(found.errors), world.read()) == ((), {}, text)
 
 
+async def test_more_markers_than_a_status_can_remember_are_refused(world: World) -> None:
+    world.write('- x:1 # {"$imagepolicy": "shop:web"}\n' * 1001, "app/many.yaml")
+    with pytest.raises(ImageError, match="more than 1000 values"):
+        await world.look()
+
+
 async def test_a_push_that_comes_between_is_kept(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
     """Somebody pushes after the branch was read and before ours arrives: theirs stays, ours follows on top."""
     from rollouts.gitops.images import update as module

@@ -12,6 +12,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from rollouts.api import kinds
+from rollouts.api.loose import is_name
 from rollouts.engine.client import Api
 from rollouts.engine.errors import NotFoundError
 from rollouts.engine.snapshots import managers
@@ -35,6 +36,8 @@ class Leaving:
         return tuple(services.patch(services.Switch(service=service, hash=None), key.name) for service in left)
 
     async def _exists(self, key: Key) -> bool:
+        if not is_name(key.name):  # whatever wrote that annotation
+            return False
         try:
             await self._api.get(kinds.ROLLOUT, key.namespace, key.name)
         except NotFoundError:

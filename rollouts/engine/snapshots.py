@@ -11,6 +11,7 @@ from rollouts.api import kinds
 from rollouts.api.kinds import Kind
 from rollouts.api.loose import listed, mapping
 from rollouts.engine.client import Api
+from rollouts.engine.missing import fetch_missing
 from rollouts.engine.plugins import StepPlugins
 from rollouts.engine.store import Index, Key, Store, by_namespace, by_owner, controller_uid, key_of
 from rollouts.engine.troubles import Troubles
@@ -96,6 +97,14 @@ def _service_names(rollout: JSON) -> list[str]:
     return [name for name in named if isinstance(name, str) and name]
 
 
+def _named_objects(rollout: JSON) -> Iterable[tuple[Kind, Key]]:
+    """The Services and analysis templates a Rollout names."""
+    namespace = rollout["metadata"].get("namespace", "")
+    yield from ((kinds.SERVICE, Key(namespace, name)) for name in _service_names(rollout))
+    for key in (Key(*entry.split("/", 1)) for entry in by_template(rollout)):
+        yield (kinds.ANALYSIS_TEMPLATE if key.namespace else kinds.CLUSTER_ANALYSIS_TEMPLATE), key
+
+
 def by_manager(service: JSON) -> Iterable[str]:
     """Index of Services: `namespace/name` of the Rollout that manages one."""
     manager = (service["metadata"].get("annotations") or {}).get(MANAGED_BY)
@@ -165,6 +174,7 @@ class Rollouts:
     async def decide(self, obj: JSON, now: datetime) -> Plan:
         """Gather the world around a Rollout and decide."""
         workload = await self._workloads.of(obj) if self._workloads else None
+        await fetch_missing(_named_objects(obj), api=self._api, store=self._store)
         snapshot = self.snapshot(obj, workload=workload)
         if needs_pods(snapshot):
             snapshot = replace(snapshot, pods=await self._pods(filled(obj, workload)))

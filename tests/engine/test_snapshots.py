@@ -8,8 +8,9 @@ from typing import Any
 import pytest
 
 from rollouts.api import kinds
+from rollouts.engine.leaving import Leaving
 from rollouts.engine.snapshots import INDEXES, Rollouts, users_of
-from rollouts.engine.store import Store
+from rollouts.engine.store import Key, Store
 from tests.engine.memory import MemoryApi
 from tests.engine.objects import replica_set, rollout, template
 
@@ -115,3 +116,31 @@ def test_templates_of_an_experiment_step_are_gathered_and_wake(store: Store) -> 
     store.shelf(kinds.ANALYSIS_TEMPLATE).put(template("errors"))
     assert list(seen(store, obj).templates) == ["errors"]
     assert users_of(store, template("errors")) == (obj,)
+
+
+async def test_what_is_named_and_not_known_yet_is_asked_for_before_anything_is_called_invalid(store: Store) -> None:
+    """The watch of Services may be behind that of Rollouts."""
+    there = {"metadata": {"name": "there", "namespace": "ns"}, "spec": {"selector": {"app": "web"}}}
+    api = MemoryApi((kinds.SERVICE, there), (kinds.ANALYSIS_TEMPLATE, template("errors")))
+    rollouts = Rollouts(api=api, store=store)
+    obj = web(stableService="there", canaryService="missing", analysis={"templates": [{"templateName": "errors"}]})
+    plan = await rollouts.decide(obj, datetime(2026, 1, 1, tzinfo=UTC))
+    assert '"missing" not found' in plan.events[0].message
+    assert '"there" not found' not in plan.events[0].message
+    assert store.get(kinds.ANALYSIS_TEMPLATE, Key("ns", "errors")) is not None
+    api.log.clear()
+    await rollouts.decide(obj, datetime(2026, 1, 1, tzinfo=UTC))
+    assert api.log == ["GET /api/v1/namespaces/ns/services/missing"]
+
+
+@pytest.mark.parametrize("name", ["app/proxy", "../../nodes", "a b", "A", "x..y", "\x00", "-", "é"])
+async def test_what_is_no_name_is_no_part_of_a_request(store: Store, name: str) -> None:
+    api = MemoryApi()
+    await Rollouts(api=api, store=store).decide(web(stableService=name), datetime(2026, 1, 1, tzinfo=UTC))
+    assert api.log == []
+    managed = {"argo-rollouts.argoproj.io/managed-by-rollouts": name}
+    metadata = {"name": "s", "namespace": "ns", "uid": "u", "resourceVersion": "1", "annotations": managed}
+    store.shelf(kinds.SERVICE).put({"metadata": metadata})
+    writes = await Leaving(api=api, store=store).writes(Key("ns", name))
+    assert [write.name for write in writes] == ["s"]
+    assert api.log == []

@@ -236,3 +236,21 @@ def test_the_generation_is_a_number_where_kstatus_is_to_read_it() -> None:
     assert (world.status["observedGeneration"], world.status["phase"]) == (2, "Paused")
     assert world.reconcile().empty
     assert not any("observed-generation" in key for rs in world.sets.values() for key in rs["metadata"]["annotations"])
+
+
+def test_blue_green_says_and_aborts_the_same() -> None:
+    spec = rollout(replicas=3, progressDeadlineAbort=True)
+    spec["spec"]["strategy"] = {"blueGreen": {"activeService": "active"}}
+    world = Ailing(spec, services=("active",))
+    world.settle()
+    world.image("app:2")
+    world.reconcile()
+    world.broken.update(name for name, rs in world.sets.items() if _image(rs) == "app:2")
+    world.pods()
+    world.advance(5)
+    world.found = (HICCUP,)
+    world.reconcile()
+    assert world.status["message"].endswith(": container app: ErrImagePull: timeout")
+    world.found = (PULL,)
+    world.reconcile()
+    assert world.status["message"] == f"RolloutAborted: Rollout aborted update to revision 2: {PULL}"

@@ -62,7 +62,7 @@ def _reach(link: str, left: Mapping[str, str], known: dict[str, str], *, limit: 
     """Take over what the link points to, if all of that is known by now."""
     target = left[link]
     if target in known:
-        known[link] = known[target]
+        known.setdefault(link, known[target])
         return True
     inside = f"{target}/"
     below = [path for path in known if path.startswith(inside)]
@@ -70,5 +70,6 @@ def _reach(link: str, left: Mapping[str, str], known: dict[str, str], *, limit: 
         return False
     if len(known) + len(below) > limit:
         raise TreeError(f"the links of the repository make more than {limit} files of it")
-    known.update({f"{link}/{path.removeprefix(inside)}": known[path] for path in below})
+    for path in below:
+        known.setdefault(f"{link}/{path.removeprefix(inside)}", known[path])
     return True

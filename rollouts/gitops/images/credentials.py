@@ -39,7 +39,7 @@ def logins(data: Mapping[str, bytes]) -> dict[str, Login]:
     try:
         found = json.loads(data[KEY])["auths"]
         return {_host(address): _login(entry) for address, entry in found.items() if entry}
-    except (KeyError, TypeError, ValueError, AttributeError, binascii.Error):
+    except (KeyError, TypeError, ValueError, AttributeError, RecursionError, binascii.Error):
         raise ImageError(
             f"the Secret has no readable {KEY}: make it with `kubectl create secret docker-registry`"
         ) from None

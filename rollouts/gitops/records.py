@@ -6,7 +6,8 @@ and again after the pass, and an entry that can't be read ends the pass.
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
+import contextlib
+from collections.abc import Awaitable, Callable, Iterable
 from typing import Protocol
 
 from rollouts.api import kinds
@@ -66,6 +67,7 @@ class StatusRecords:
         self._api = api
         self._metadata = owner["metadata"]
         self._absorbed = absorbed
+        self._parts: list[str] = []
 
     async def load(self) -> Record:
         """Read the GitSync afresh: the pass must not prune from an old list."""
@@ -75,7 +77,8 @@ class StatusRecords:
         status = body.get("status") or {}
         stored = status.get("inventory") or {}
         rows = [_row(entry) for entry in stored.get("entries") or ()]
-        for name in stored.get("configMaps") or ():
+        self._parts = list(stored.get("configMaps") or ())
+        for name in self._parts:
             rows += inventory.rows_of(await self._ask(self._api.get(CONFIG_MAP, self._metadata["namespace"], name)))
         return Record(
             inventory=inventory.of_rows(rows, digest=stored.get("digest")),
@@ -88,10 +91,10 @@ class StatusRecords:
         rows = inventory.rows(record.inventory)
         digest = inventory.digest_of(rows)
         split = [rows[at : at + PER_CONFIG_MAP] for at in range(0, len(rows), PER_CONFIG_MAP)]
-        names = []
+        names: list[str] = []
         if len(rows) > IN_STATUS:
             # Named by their content: the old list stays whole until the status points to the new one.
-            names = [f"gitsync-{self._metadata['name']}-{digest[7:19]}-{at}"[-253:] for at in range(len(split))]
+            names = [f"gitsync-{self._metadata['name'][:200]}-{digest[7:19]}-{at}" for at in range(len(split))]
             for name, part in zip(names, split, strict=True):
                 await self._ask(self._apply(name, part))
         entries = [] if names else [{"id": ref, "v": version, "uid": uid} for ref, version, uid in rows]
@@ -101,6 +104,14 @@ class StatusRecords:
             self._api.patch(kinds.GIT_SYNC, namespace, name, {"status": status}, subresource="status")
         )
         self._absorbed(kinds.GIT_SYNC, answer)
+        await self._forget(set(self._parts) - set(names))
+        self._parts = names
+
+    async def _forget(self, names: Iterable[str]) -> None:
+        """Delete lists that nothing points to any more. What can't be deleted goes with its owner."""
+        for name in names:
+            with contextlib.suppress(ApiError):
+                await self._api.delete(CONFIG_MAP, self._metadata["namespace"], name)
 
     def _apply(self, name: str, part: list[inventory.Row]) -> Awaitable[JSON]:
         owner = {

@@ -1,0 +1,122 @@
+"""Records in the status of a GitSync: small ones in place, large ones in ConfigMaps, damaged ones refused."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any
+
+import pytest
+
+from rollouts.api import kinds
+from rollouts.api.kinds import Kind
+from rollouts.engine.errors import NotFoundError, UnavailableError
+from rollouts.gitops.errors import ClusterError, InventoryError
+from rollouts.gitops.inventory import Entry, Inventory, Record
+from rollouts.gitops.objects import Ref
+from rollouts.gitops.records import IN_STATUS, PER_CONFIG_MAP, StatusRecords
+
+OWNER = {"metadata": {"name": "shop", "namespace": "team", "uid": "u"}}
+
+
+class Memory:
+    """The few verbs that are needed, on a dictionary."""
+
+    def __init__(self) -> None:
+        self.objects: dict[tuple[str, str], Any] = {("GitSync", "shop"): {**OWNER, "status": {}}}
+        self.down = False
+
+    async def get(self, kind: Kind, namespace: str, name: str) -> Any:
+        if self.down:
+            raise UnavailableError("no answer")
+        if (kind.kind, name) not in self.objects:
+            raise NotFoundError(f"{kind.plural} {name} not found", status=404)
+        return self.objects[kind.kind, name]
+
+    async def patch(self, kind: Kind, namespace: str, name: str, body: Any, *, subresource: str) -> Any:
+        found = self.objects[kind.kind, name]
+        found["status"] = {**found["status"], **body["status"]}
+        return found
+
+    async def apply(self, kind: Kind, namespace: str, name: str, body: Any, **_: Any) -> Any:
+        self.objects[kind.kind, name] = body
+        return body
+
+    async def delete(self, kind: Kind, namespace: str, name: str) -> None:
+        del self.objects[kind.kind, name]
+
+    def config_maps(self) -> list[str]:
+        return sorted(name for kind, name in self.objects if kind == "ConfigMap")
+
+
+def records(memory: Memory) -> StatusRecords:
+    return StatusRecords(api=memory, owner=OWNER, absorbed=lambda kind, obj: None)  # type: ignore[arg-type]
+
+
+def inventory(count: Iterable[int]) -> Inventory:
+    return Inventory.of(
+        Entry(ref=Ref(group="", kind="ConfigMap", namespace="team", name=f"c{n}"), version="v1", uid=f"u{n}")
+        for n in count
+    )
+
+
+@pytest.mark.parametrize(
+    ("count", "parts"), [(0, 0), (1, 0), (IN_STATUS, 0), (IN_STATUS + 1, 1), (PER_CONFIG_MAP + 1, 2)]
+)
+async def test_what_was_saved_is_loaded(count: int, parts: int) -> None:
+    """R23."""
+    memory = Memory()
+    await records(memory).save(Record(inventory=inventory(range(count))))
+    found = await records(memory).load()
+    assert (found.inventory.entries, found.inventory.trusted) == (inventory(range(count)).entries, True)
+    assert len(memory.config_maps()) == parts
+
+
+async def test_lists_that_nothing_points_to_are_deleted_after_the_new_one_is_in_place() -> None:
+    memory = Memory()
+    await records(memory).save(Record(inventory=inventory(range(2000))))
+    (old,) = memory.config_maps()
+    again = records(memory)
+    await again.load()
+    await again.save(Record(inventory=inventory(range(2001))))
+    (new,) = memory.config_maps()
+    assert new != old
+    await again.save(Record(inventory=inventory(range(3))))
+    assert memory.config_maps() == []
+
+
+async def test_a_list_that_is_missing_or_cut_off_is_never_taken_for_a_short_one() -> None:
+    """R12: an incomplete inventory must not look complete."""
+    memory = Memory()
+    await records(memory).save(Record(inventory=inventory(range(2000))))
+    (name,) = memory.config_maps()
+    whole = memory.objects["ConfigMap", name]
+    memory.objects["ConfigMap", name] = {**whole, "data": {"inventory": '[["team_c0__ConfigMap","v1","u0"]]'}}
+    assert (await records(memory).load()).inventory.trusted is False
+    memory.objects["ConfigMap", name] = {**whole, "data": {}}
+    with pytest.raises(InventoryError, match="holds no inventory"):
+        await records(memory).load()
+    del memory.objects["ConfigMap", name]
+    with pytest.raises(InventoryError, match="is gone"):
+        await records(memory).load()
+
+
+async def test_an_inventory_that_was_emptied_is_not_trusted() -> None:
+    memory = Memory()
+    await records(memory).save(Record(inventory=inventory(range(3))))
+    memory.objects["GitSync", "shop"]["status"]["inventory"]["entries"] = []
+    assert (await records(memory).load()).inventory.trusted is False
+
+
+async def test_a_server_that_does_not_answer_is_no_empty_record() -> None:
+    memory = Memory()
+    memory.down = True
+    with pytest.raises(ClusterError):
+        await records(memory).load()
+
+
+async def test_a_namesake_has_its_own_record() -> None:
+    memory = Memory()
+    memory.objects["GitSync", "shop"] = {"metadata": {**OWNER["metadata"], "uid": "another"}, "status": {}}
+    with pytest.raises(InventoryError, match="made anew"):
+        await records(memory).load()
+    assert kinds.GIT_SYNC.status

@@ -96,6 +96,8 @@ def fill_metric(metric: Metric, values: Mapping[str, str]) -> Metric:
 
     Raises TemplatingError where one cannot be, or when the outcome is not a valid metric.
     """
+    if "{{" not in metric.model_dump_json(exclude_none=True):  # most have none, and this is asked at every measurement
+        return metric
     filled = _fill_any(metric.to_api(), values, metric.name)
     try:
         return Metric.model_validate(filled)

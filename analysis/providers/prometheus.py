@@ -40,6 +40,7 @@ from analysis.providers.http import (
     bounded,
     credentials_sent,
     refusal,
+    settle,
     transport_error,
 )
 from analysis.providers.retries import retrying
@@ -192,7 +193,7 @@ class PrometheusProvider:
 
 def _connect(destination: Destination, config: Config, timeout: float, authenticators: Authenticators) -> Connection:
     auth = authenticators.of(config.authentication, verify=not destination.insecure, timeout=timeout)
-    return Connection(
+    connection = Connection(
         url=destination.address,
         headers=dict(destination.headers),
         disable_ssl=destination.insecure,
@@ -200,6 +201,8 @@ def _connect(destination: Destination, config: Config, timeout: float, authentic
         retry=Retry(0),
         timeout=timeout,
     )
+    settle(connection._session, destination.address)
+    return connection
 
 
 def _config(metric: Metric) -> Config:

@@ -34,6 +34,7 @@ Decide = Callable[[JSON, datetime], Awaitable[Plan]]
 log = structlog.get_logger(__name__)
 _CONFLICTS: Final = 5
 """So many in a row are the daily business of optimistic locking; more are a fault."""
+_ROUTINE: Final = frozenset({"metricResults"})
 _TELL_EVERY: Final = 3
 """A single failure is mostly gone at the next attempt; people hear of the third, the sixth, …"""
 
@@ -109,7 +110,8 @@ class Loop:
             return None
         plan = await self.controller.decide(obj, datetime.now(UTC))
         if not plan.empty:
-            log.info("acting", writes=len(plan.writes), status=sorted(plan.status), events=_reasons(plan))
+            tell = log.debug if _is_routine(plan) else log.info
+            tell("acting", writes=len(plan.writes), status=sorted(plan.status), events=_reasons(plan))
         return await self._writer.execute(kind=self.controller.kind, obj=obj, plan=plan)
 
     async def _failed(self, key: Key, error: Exception) -> None:
@@ -138,6 +140,11 @@ class Loop:
             await self._writer.execute(kind=self.controller.kind, obj=obj, plan=Plan(status={"conditions": merged}))
         except ApiError as error:
             log.warning("the error could not be shown on the object", error=str(error))
+
+
+def _is_routine(plan: Plan) -> bool:
+    """One more measurement of a run: with thousands of runs the log would hold nothing else."""
+    return not plan.writes and not plan.events and plan.status.keys() <= _ROUTINE
 
 
 def _text(error: Exception) -> str:

@@ -6,6 +6,7 @@ import base64
 import json
 from collections.abc import AsyncIterator, Callable, Sequence
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -155,3 +156,27 @@ async def test_faulty_authentication(
 ) -> None:
     with pytest.raises(kind, match=fragment):
         await asked(provider, "http://127.0.0.1:1", authentication=account)
+
+
+async def test_proxies_come_from_the_environment_and_passwords_do_not(
+    provider: PrometheusProvider, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    netrc = tmp_path / "netrc"
+    netrc.write_text("machine prometheus.example login me password hush\n")
+    monkeypatch.setenv("NETRC", str(netrc))
+    with wire(in_turn([prometheus_answer("0.5")])) as server:
+        monkeypatch.setenv("http_proxy", server.url)
+        assert (await asked(provider, "http://prometheus.example:9090")).result == 0.5
+        (request,) = server.seen
+    assert "Authorization" not in request.headers
+
+
+@pytest.mark.parametrize(("at_moment", "sent"), [(False, None), (True, "1767323045.500")])
+async def test_the_past_is_asked_about_with_its_time(at_moment: bool, sent: str | None) -> None:
+    provider = PrometheusProvider(environment={}, at_moment=at_moment)
+    moment = datetime(2026, 1, 2, 3, 4, 5, 500_000, tzinfo=UTC)
+    with wire(in_turn([prometheus_answer("0.5")])) as server:
+        config = {"prometheus": {"address": server.url, "query": "up"}}
+        await provider.run(metric(provider=config), context=Context(now=moment))
+        assert server.seen[0].form.get("time") == sent
+    await provider.close()

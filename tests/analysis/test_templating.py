@@ -84,3 +84,9 @@ def test_a_measurement_shows_no_secret() -> None:
     measured = Measurement(phase="Error", message="m hush", value="v hush", metadata={"k": "d hush"})
     hidden = redact_measurement(measured, Secrets(values={"s": "hush"}))
     assert hidden == Measurement(phase="Error", message="m *****", value="v *****", metadata={"k": "d *****"})
+
+
+def test_a_metric_without_placeholders_is_taken_as_it_is() -> None:
+    plain = metric(successCondition="result[0] > 0.5")
+    assert fill_metric(plain, {"x": "1"}) is plain
+    assert fill_metric(metric(interval="{{args.x}}"), {"x": "1m"}) == metric(interval="1m")

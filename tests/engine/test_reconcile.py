@@ -10,6 +10,7 @@ from datetime import datetime
 from typing import Any
 
 import pytest
+import structlog
 
 from rollouts.api import kinds
 from rollouts.engine.client import Request
@@ -19,7 +20,7 @@ from rollouts.engine.queue import Priority
 from rollouts.engine.reconcile import Controller, Loop
 from rollouts.engine.store import Key, Store
 from rollouts.engine.writer import Writer
-from rollouts.plan import Plan
+from rollouts.plan import Event, Plan
 from tests.engine.memory import MemoryApi, refusal
 from tests.engine.objects import rollout
 
@@ -257,3 +258,21 @@ async def test_stopping_does_not_wait_for_ever() -> None:
     await asyncio.sleep(1)
     await shop.loop.stop(seconds=4)
     assert asyncio.get_running_loop().time() == pytest.approx(5, abs=0.1)
+
+
+@pytest.mark.parametrize(
+    ("plan", "level"),
+    [
+        (Plan(status={"metricResults": []}), "debug"),
+        (Plan(status={"metricResults": [], "phase": "Failed"}), "info"),
+        (Plan(status={"metricResults": []}, events=(Event(reason="MetricFailed", message="m"),)), "info"),
+    ],
+)
+async def test_one_more_measurement_is_not_worth_a_line_in_the_log(plan: Plan, level: str) -> None:
+    async def measured(_: Any) -> Plan:
+        return plan
+
+    shop = Shop(measured, "web")
+    with structlog.testing.capture_logs() as lines:
+        await shop.loop.once(Key("ns", "web"))
+    assert [line["log_level"] for line in lines if line["event"] == "acting"] == [level]

@@ -25,20 +25,20 @@ def reason(revisions: Revisions, wants: Wants, *, now: datetime) -> str | None:
         return WINDOW
     deadline = revisions.new.deadline
     waiting = deadline is not None and deadline > now and _served_before(revisions)
-    return FAST if wants.blue_green and waiting and revisions.new.full else None
+    return FAST if wants.blue_green and waiting and revisions.new.replicas else None
 
 
 def _served_before(revisions: Revisions) -> bool:
     """An aborted preview waits too, but was never proven; what was stable before is older than what is stable now."""
     new, stable = revisions.new, revisions.stable
-    return bool(new and stable and new.created and stable.created and new.created <= stable.created)
+    return bool(new and stable and new.created and stable.created and new.created < stable.created)
 
 
 def _within_window(revisions: Revisions, window: int) -> bool:
     new, stable = revisions.new, revisions.stable
     if not window or new is None or stable is None or new.created is None or stable.created is None:
         return False
-    if new.created > stable.created:
+    if new.created >= stable.created:
         return False
     between = [rs for rs in revisions.others if rs.created and new.created < rs.created < stable.created]
     return len(between) < window

@@ -32,6 +32,7 @@ def deployed(**fields: Any) -> World:
 
 def updated(**fields: Any) -> World:
     world = deployed(**fields)
+    world.advance(10)
     world.image("app:2")
     world.settle()
     return world
@@ -220,6 +221,19 @@ def test_fast_rollback_inside_the_delay() -> None:
     assert set(world.runs) == runs
     assert (world.status["phase"], world.status["duration"]["completionStatus"]) == ("Healthy", "FastRolledBack")
     assert "RolloutCompleted" in world.events
+
+
+def test_a_fast_rollback_stays_one_while_it_grows() -> None:
+    world = updated(autoPromotionSeconds=20)
+    world.advance(21)
+    world.settle()
+    world.edit(replicas=5)
+    world.image("app:1")
+    world.reconcile()
+    assert (world.selected("active"), world.replicas["app:1"]) == ("app:2", 5)
+    world.settle()
+    assert (world.selected("active"), world.status["phase"]) == ("app:1", "Healthy")
+    assert world.status["duration"]["completionStatus"] == "FastRolledBack"
 
 
 def test_rollback_after_the_delay_goes_the_whole_way() -> None:

@@ -5,6 +5,7 @@ Three kinds of Rollout go through the same storm: a canary by pods, a canary beh
 `ROLLOUTS_EXAMPLES` sets how many storms each of them sees.
 """
 
+import contextlib
 import json
 import os
 from math import ceil
@@ -22,10 +23,11 @@ from hypothesis.stateful import (
     run_state_machine_as_test,
 )
 
+from rollouts.strategy import decide
 from rollouts.strategy.keys import POD_HASH
 from rollouts.strategy.replicas import max_surge, max_unavailable
 from tests.strategy.router import ROUTER
-from tests.strategy.world import CrashedError, World, rollout
+from tests.strategy.world import CrashedError, StaleError, World, rollout
 
 STEP = st.one_of(
     st.builds(lambda weight: {"setWeight": weight}, st.integers(0, 100)),
@@ -94,6 +96,22 @@ class Storm(RuleBasedStateMachine):
     def safe(self, before: Any) -> None:
         """What one decision, even a part of it, may never do."""
 
+    def safe_on_old_news(self, before: Any) -> None:
+        """What even a decision on an old world may never do. No API ties a Service to the pods behind it."""
+
+    @rule()
+    def hear_the_news(self) -> None:
+        self.world.remember()
+
+    @rule()
+    def reconcile_on_old_news(self) -> None:
+        """Events about pods are late, or were lost: ReplicaSets only shrink on the newest."""
+        before = self.before()
+        plan = decide(self.world.old_news(), self.world.now, routers=self.world.routers)
+        with contextlib.suppress(StaleError):
+            self.world.apply(plan)
+        self.safe_on_old_news(before)
+
     @rule(available=st.integers(0, 5))
     def pods_come(self, available: int) -> None:
         self.world.pods(available=available)
@@ -104,6 +122,7 @@ class Storm(RuleBasedStateMachine):
         status = self.world.sets[name].setdefault("status", {})
         lost = min(status.get("availableReplicas", 0), data.draw(st.integers(1, 3)))
         status["availableReplicas"] = status["readyReplicas"] = status.get("availableReplicas", 0) - lost
+        self.world.touch(self.world.sets[name])
 
     @rule(data=st.data(), phase=st.sampled_from(RUN_PHASES))
     def an_analysis_ends(self, data: st.DataObject, phase: str) -> None:
@@ -215,6 +234,9 @@ class Canary(Storm):
         floor, ceiling = self.bounds()
         assert after_available >= min(available, floor)
         assert after_total <= max(total, ceiling)
+
+    def safe_on_old_news(self, before: Any) -> None:
+        self.safe(before)
 
     @rule(steps=st.lists(STEP, max_size=4))
     def change_steps(self, steps: list[Any]) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import copy
 import itertools
 from collections.abc import Iterable
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -20,6 +21,10 @@ START = datetime(2026, 1, 1, tzinfo=UTC)
 
 class CrashedError(Exception):
     """The controller died after a write."""
+
+
+class StaleError(Exception):
+    """A write rested on a version of an object that is not the newest."""
 
 
 def rollout(
@@ -76,6 +81,8 @@ class World:
         self.broken: set[str] = set()
         self.last: Plan = Plan()
         self.pods_: dict[str, dict[str, Any]] = {}
+        self.versions = itertools.count(100)
+        self.remembered: dict[str, dict[str, Any]] = {}
         self.workload: dict[str, Any] | None = None
 
     # --- the controller
@@ -127,6 +134,7 @@ class World:
             target[name] = body
         elif isinstance(write, Patch):
             self.log.append(f"PATCH {write.kind.kind}")
+            self._check(write)
             if self.workload is not None and write.name == self.workload["metadata"]["name"]:
                 self.workload["metadata"]["generation"] += "spec" in write.body
                 self.workload = merged(self.workload, write.body)
@@ -139,12 +147,40 @@ class World:
                 if "spec" in write.body and "generation" in target[write.name]["metadata"]:
                     target[write.name]["metadata"]["generation"] += 1
                 target[write.name] = merged(target[write.name], write.body)
+                self.touch(target[write.name])
         elif isinstance(write, Evict):
             self.log.append("EVICT")
             self.pods_.pop(write.name)
         elif isinstance(write, Delete):
             self.log.append(f"DELETE {write.kind.kind}")
             self._objects(write.kind.kind).pop(write.name, None)
+
+    def _check(self, write: Patch) -> None:
+        """Refuse a patch that was planned on an older version, as the API server does."""
+        if write.resource_version is None:
+            return
+        there = self.rollout if write.kind.kind == "Rollout" else self._objects(write.kind.kind)[write.name]
+        if write.resource_version != there["metadata"].get("resourceVersion"):
+            raise StaleError(write.name)
+
+    def old_news(self) -> Snapshot:
+        """The world as it was known at `remember`: pods may have come or gone since. Own writes are known."""
+        known = self.snapshot()
+        return replace(known, replica_sets=tuple(map(self._as_remembered, known.replica_sets)))
+
+    def _as_remembered(self, rs: Any) -> Any:
+        old = self.remembered.get(rs["metadata"]["name"])
+        if old is None or old["metadata"]["generation"] != rs["metadata"]["generation"]:
+            return rs
+        return old
+
+    def remember(self) -> None:
+        """What the controller has heard so far."""
+        self.remembered = copy.deepcopy(self.sets)
+
+    def touch(self, obj: dict[str, Any]) -> None:
+        """Somebody changed an object."""
+        obj["metadata"]["resourceVersion"] = str(next(self.versions))
 
     def _objects(self, kind: str) -> dict[str, dict[str, Any]]:
         return {
@@ -169,12 +205,15 @@ class World:
                 available = None if available is None else available - more
             else:
                 ready = 0
-            status |= {
+            seen = {
                 "replicas": wanted,
                 "readyReplicas": ready,
                 "availableReplicas": ready,
                 "observedGeneration": rs["metadata"]["generation"],
             }
+            if seen != status:
+                status |= seen
+                self.touch(rs)
 
     def finish(self, run: str, phase: str = "Successful", message: str = "") -> None:
         self.runs[run]["status"] = {"phase": phase, "message": message}

@@ -9,6 +9,9 @@ is the object whose id the rest of the pass uses, never a name that might be mov
 | `HEAD` | the commit |
 | `Tag` | the tag: it must be an annotated one, bear the name that was asked for, and point to the commit itself |
 | `TagAndHEAD` | both |
+
+A commit of the history that is applied again was not asked for by a tag now. Then any tag will do that points to it and
+is signed under its own name (`ANY_TAG`).
 """
 
 from __future__ import annotations
@@ -19,6 +22,9 @@ from enum import StrEnum
 from rollouts.gitops.errors import SourceUnavailableError, VerificationError
 from rollouts.gitops.signatures import Keys, Signed, Signer, check, commit_parts, tag_parts
 from rollouts.gitops.source import Repository
+
+ANY_TAG = "*"
+"""For `tag`: whichever signed tag points to the commit. Only for commits that were not resolved just now."""
 
 
 class Mode(StrEnum):
@@ -68,10 +74,29 @@ async def _commit(repository: Repository, commit: str, *, keys: Keys) -> Verifie
 
 
 async def _tag(repository: Repository, tag: str, *, commit: str, keys: Keys) -> Verified:
-    what = f"tag {tag}"
+    if tag == ANY_TAG:
+        return await _any_tag(repository, commit=commit, keys=keys)
     if not tag:
         raise VerificationError("a signed tag is asked for: set targetRevision to a tag, or to a range over tags")
-    object_ = await _resolve(repository, tag, commit=commit)
+    return await _tag_object(repository, tag, await _resolve(repository, tag, commit=commit), commit=commit, keys=keys)
+
+
+async def _any_tag(repository: Repository, *, commit: str, keys: Keys) -> Verified:
+    """The first good tag of those that point to the commit."""
+    listing = await repository.git.run("ls-remote", "-q", "--", repository.url.text, "refs/tags/*")
+    found = {name: id_ for id_, _, name in (line.partition("\t") for line in listing.decode().splitlines())}
+    names = [name.removesuffix("^{}") for name, id_ in found.items() if name.endswith("^{}") and id_ == commit]
+    for name in sorted(names):
+        try:
+            tag = name.removeprefix("refs/tags/")
+            return await _tag_object(repository, tag, found[name], commit=commit, keys=keys)
+        except VerificationError:
+            continue
+    raise VerificationError(f"none of the {len(names)} tags that point to commit {commit[:8]} is signed as it must be")
+
+
+async def _tag_object(repository: Repository, tag: str, object_: str, *, commit: str, keys: Keys) -> Verified:
+    what = f"tag {tag}"
     await repository.fetch(object_)
     raw = await repository.git.run("cat-file", "tag", object_)
     headers = dict(line.split(" ", 1) for line in raw.partition(b"\n\n")[0].decode(errors="replace").split("\n"))

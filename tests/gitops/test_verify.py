@@ -14,7 +14,7 @@ from rollouts.gitops.passes import Pipeline, Terms
 from rollouts.gitops.plan import Policy
 from rollouts.gitops.signatures import Keys, Signed, check, commit_parts, pgp_verdict, tag_parts
 from rollouts.gitops.source import Repository, Source
-from rollouts.gitops.verify import Mode, Verification, verify
+from rollouts.gitops.verify import ANY_TAG, Mode, Verification, verify
 from tests.gitops import keys
 from tests.gitops.bare import Bare
 from tests.gitops.keys import PgpHome, SshKey
@@ -179,6 +179,24 @@ async def test_an_old_signed_tag_under_a_new_name(bare: Bare, tmp_path: Path, an
     keys.git(bare, "push", "-q", "-f", "origin", "refs/tags/v1:refs/tags/v2")
     said = await refusal(bare, tmp_path, {"allowed_signers": ann.signers()}, mode=Mode.TAG, tag="v2")
     assert "made under another name ('v1')" in said
+
+
+async def test_a_commit_of_the_history_needs_any_signed_tag(
+    bare: Bare, tmp_path: Path, ann: SshKey, mallory: SshKey
+) -> None:
+    trusted = {"allowed_signers": ann.signers()}
+    first = keys.git(bare, "rev-parse", "HEAD")
+    keys.tag(bare, "aaa", mallory.settings)
+    repository = Repository(source=Source(url=bare.url, allow_local=True), directory=tmp_path / "store")
+    await repository.fetch(first)
+    verification = Verification(keys=Keys.of(trusted), mode=Mode.TAG)
+    with pytest.raises(VerificationError, match="none of the 1 tags"):
+        await verify(repository, commit=first, verification=verification, tag=ANY_TAG)
+    keys.tag(bare, "v1", ann.settings)
+    bare.commit({"a.yaml": "c: d\n"})
+    keys.tag(bare, "v2", ann.settings)
+    (found,) = await verify(repository, commit=first, verification=verification, tag=ANY_TAG)
+    assert found.what == "tag v1"
 
 
 @pytest.mark.parametrize(

@@ -32,7 +32,7 @@ from rollouts.gitops.objects import JSON
 from rollouts.gitops.passes import Comparison
 from rollouts.gitops.plan import Leftover, Policy, SyncPlan, plan
 from rollouts.gitops.source import Repository
-from rollouts.gitops.verify import Verification
+from rollouts.gitops.verify import ANY_TAG, Verification
 
 AGAIN = timedelta(seconds=10)
 """A pass that stopped to wait is followed by another one."""
@@ -132,6 +132,8 @@ async def _at(
     this: Desk, repository: Repository, resolved: str, commit: str, verification: Verification | None
 ) -> Finding:
     pipeline = this.pipeline(repository, verification)
+    if commit != resolved:
+        pipeline.terms = replace(pipeline.terms, tag=ANY_TAG)
     found = await pipeline.compare(commit, confirmed=str(this.mandate.sync.get("confirmPlan") or ""))
     rewind = await _rewinds(this, repository, commit) if not found.plan.empty else False
     case = _case(this, commit, rewind=rewind)

@@ -114,6 +114,7 @@ class Story:
     rest: JSON
     ready: Act | None = None
     steps: list[JSON] = field(default_factory=lambda: TO_FIRST)
+    objects: Callable[[Story, str], list[JSON]] = lambda story, name: [rollout(name, steps=story.steps, replicas=2)]
 
 
 def update(space: Space, name: str) -> None:
@@ -213,11 +214,15 @@ class Interrupter:
 def test_a_command_between_any_two_requests_takes_effect(
     space: Space, own_controller: Callable[..., OwnController], command: str
 ) -> None:
-    story = STORIES[command]
+    told(space, own_controller, STORIES[command])
+
+
+def told(space: Space, own_controller: Callable[..., OwnController], story: Story) -> None:
+    """A story with its command before the first, the second, … write."""
     cases = [Case(story=story, name=f"at{at}", at=at) for at in range(1, MOST + 1)]
     interrupter = Interrupter(space, cases)
     own_controller(before=interrupter)
-    space.create(*(rollout(case.name, steps=story.steps, replicas=2) for case in cases))
+    space.create(*(obj for case in cases for obj in story.objects(story, case.name)))
     for case in cases:
         case.stable = space.until_phase("Healthy", case.name)["stableRS"]
         if story.ready is not None:

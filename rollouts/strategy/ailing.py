@@ -3,6 +3,7 @@
     Progressing    ReplicaSet "web-5f6c" is progressing. Not coming up: container web: ImagePullBackOff: …
     message        more replicas need to be updated: container web: ImagePullBackOff: …
     event          Warning PodsNotComingUp, once, when the words are new
+    Reconciling    CanaryPauseStep. Not coming up: …, while paused: then message and Progressing are the pause's
 
 The words are kept where they are written, in the condition's message: a controller that has just started, and has not
 looked at pods yet, repeats them as long as pods are missing. They never move a condition's times, which the progress
@@ -11,17 +12,18 @@ deadline counts from.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from typing import Any, Final
 
 from rollouts.plan import Event
-from rollouts.strategy import conditions, trouble
+from rollouts.strategy import conditions, kstatus, trouble
 from rollouts.strategy.conditions import Condition
 from rollouts.strategy.progressing import MARK
 from rollouts.strategy.situation import Situation
 
 JSON = Mapping[str, Any]
 
+_TELLING: Final = (conditions.PROGRESSING, kstatus.RECONCILING)
 REASON: Final = "PodsNotComingUp"
 
 
@@ -42,10 +44,15 @@ def words(at: Situation) -> str:
     return said_before(at.recorded.raw.get("conditions") or ())
 
 
-def said_before(written: Iterable[JSON]) -> str:
-    """What the Progressing condition of a list says does not come up."""
-    mine = next((c for c in written if c.get("type") == conditions.PROGRESSING), {})
-    return str(mine.get("message") or "").partition(MARK)[2]
+def said_before(written: Iterable[JSON], kinds: Collection[str] = _TELLING) -> str:
+    """What the conditions of a list, or some of them, say does not come up."""
+    said = (str(c.get("message") or "").partition(MARK)[2] for c in written if c.get("type") in kinds)
+    return next(filter(None, said), "")
+
+
+def aside(phase: str, text: str, said: str) -> str:
+    """The message of the condition Reconciling: that of the phase, with the words where the phase has no room."""
+    return f"{text}.{MARK}{said}" if said and phase == "Paused" else text
 
 
 def message(phase: str, text: str, said: str) -> str:

@@ -60,7 +60,7 @@ def status(decision: Decision) -> Status:
         "conditions": kstatus.added(
             _conditions(decision, pods, story, name, complete=facts.complete),
             phase=name,
-            message=message,
+            message=ailing.aside(name, message, facts.trouble),
             now=decision.now,
         ),
         "phase": name,

@@ -31,7 +31,7 @@ def facts(decision: Decision, pods: Pods) -> progressing.Facts:
         deadline=decision.wants.deadline,
         now=decision.now,
         trouble="" if decision.abort else ailing.words(decision.at),
-        trouble_before=ailing.said_before(decision.recorded.raw.get("conditions") or ()),
+        trouble_before=ailing.said_before(decision.recorded.raw.get("conditions") or (), (conditions.PROGRESSING,)),
     )
 
 

@@ -254,3 +254,32 @@ def test_blue_green_says_and_aborts_the_same() -> None:
     world.found = (PULL,)
     world.reconcile()
     assert world.status["message"] == f"RolloutAborted: Rollout aborted update to revision 2: {PULL}"
+
+
+def test_while_it_is_paused_it_is_told_aside() -> None:
+    """Message and Progressing are the pause's; the event comes once, and not again when the pause is over."""
+    world = Ailing(rollout(steps=[{"setWeight": 40}, {"pause": {}}, {"setWeight": 60}]))
+    world.settle()
+    world.image("app:2")
+    world.settle()
+    new = next(name for name, rs in world.sets.items() if _image(rs) == "app:2")
+    world.broken.add(new)
+    world.pods()
+    world.advance(5)
+    world.reconcile()
+    world.events.clear()
+    world.found = (CRASH,)
+    world.advance(5)
+    world.reconcile()
+    words = "container app: CrashLoopBackOff: exit code 1"
+    assert (world.status["phase"], world.status["message"]) == ("Paused", "CanaryPauseStep")
+    assert world.condition("Progressing")["message"] == "Rollout is paused"
+    assert world.condition("Reconciling")["message"] == f"CanaryPauseStep. Not coming up: {words}"
+    assert world.events == ["PodsNotComingUp"]
+    assert world.reconcile().empty
+    world.broken.clear()
+    world.pods()
+    world.found = ()
+    world.advance(5)
+    world.reconcile()
+    assert world.condition("Reconciling")["message"] == "CanaryPauseStep"

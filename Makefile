@@ -41,6 +41,10 @@ test-unit: venv ## tests that need no cluster
 performance: setup ## measure a storm of 200 Rollouts (docs/performance.md)
 	@exec .venv/bin/python -m tests.performance.storm --rollouts 200
 
+.PHONY: figures
+figures: venv ## write the figures of docs/statistics.md anew (a quarter of an hour)
+	@exec .venv/bin/python -m tests.performance.simulation --write
+
 .PHONY: crds
 crds: venv ## generate crds/ from the models
 	@exec .venv/bin/python -m rollouts.api.generate

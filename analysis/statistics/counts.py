@@ -73,6 +73,10 @@ class CountJudge:
             worth=self.worth + used.total,
         )
 
+    def alarmed(self, *, alpha: float) -> bool:
+        """Whether the ratio is shown to be more than what is allowed; all of `finding` that decides."""
+        return self.evidence.against_at_most(discount=self.batches.discount()) >= math.log(1 / alpha)
+
     def finding(self, *, alpha: float) -> Finding:
         """What is known now; `alpha` is the probability of a false alarm over the whole release."""
         discount = self.batches.discount()

@@ -5,11 +5,11 @@ burst lasts longer than one look. Counts then scatter more than the binomial say
 calls bursts regressions; with much traffic it calls every one. Two things are done about it.
 
 **Saturation.** Two sides whose error rates are the same over hours differ by tens of percent within one look. So one
-look says no more about the ratio than a spread of 0.5 (in its logarithm) lets it: counts are divided by 1 + 0.25 m p (1
-- p), m errors in all, p the canary's share of requests. Few errors are left alone, many count as no more than 16 at
-half share:
+look says no more about the ratio than a spread of 0.6 (in its logarithm) lets it: with m errors in all, and p the
+canary's share of requests, counts are divided by 1 + 0.36 m p (1 - p). Few errors are left alone, many count as no more
+than 11 at half share:
 
-    m = 4,   p = 0.5:  divided by 1.25         m = 1000, p = 0.5:  by 63.5 (16 errors left)
+    m = 4,   p = 0.5:  divided by 1.36         m = 1000, p = 0.5:  by 91 (11 errors left)
 
 **Discount.** The looks are kept as at most 32 consecutive batches; when there are more, neighbours are merged, so a
 batch grows with the release and bursts end up inside one. A batch with fewer than 5 errors is filled first: below that
@@ -37,7 +37,7 @@ from analysis.statistics.evidence import NOTHING, Counts, Discount, canary_odds
 MOST_BATCHES = 32
 FULL_BATCH = 5.0
 """Errors that a batch holds before the next one begins."""
-SPREAD = 0.5
+SPREAD = 0.6
 """Standard deviation of the log of the ratio within one look that is taken for normal."""
 PRIOR = 2.0
 PRIOR_BATCHES = 8

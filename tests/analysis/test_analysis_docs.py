@@ -1,0 +1,82 @@
+"""docs/analysis.md and docs/statistics.md: snippets run, templates are good, figures keep the promise."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from analysis.assess import assess
+from analysis.compare.faults import faults
+from analysis.spec import Metric, RunStatus
+from analysis.spec.compare import Compare
+from rollouts.api import kinds, parse
+from tests.analysis.runs import START, metric, spec
+
+DOCS = Path(__file__).parents[2] / "docs"
+ANALYSIS, STATISTICS = ((DOCS / name).read_text() for name in ("analysis.md", "statistics.md"))
+
+
+def blocks(text: str, language: str) -> list[str]:
+    return re.findall(rf"```{language}\n(.*?)```", text, re.DOTALL)
+
+
+SNIPPETS = blocks(ANALYSIS, "python")
+NEEDS_PROMETHEUS = [text for text in SNIPPETS if "localhost:9090" in text]
+PRINTED = [
+    r'Failed Metric "errors" assessed Failed due to failed \(1\) > failureLimit \(0\)\n',
+    r'Failed Metric "errors" assessed Failed .*: the canary fails \S+ times as often as stable, at least \S+ times.*\n',
+]
+BY_THEMSELVES = {
+    "CountJudge": r"True [1-9]\.\d \d+\n",
+    "compare_ranks": r"1\.2\d times, 1\.[0-2]\d to 1\.[2-4]\d\n",
+    "classify": "High 50.0 latency is High\n",
+}
+
+
+def test_there_is_an_example_for_each_expectation() -> None:
+    assert len(SNIPPETS) == len(NEEDS_PROMETHEUS) + len(BY_THEMSELVES)
+
+
+@pytest.mark.parametrize("word", BY_THEMSELVES)
+def test_snippets_of_judges(word: str, capsys: pytest.CaptureFixture[str]) -> None:
+    (text,) = (snippet for snippet in SNIPPETS if f"import {word}" in snippet or f", {word}" in snippet)
+    exec(compile(text, "docs/analysis.md", "exec"), {})
+    assert re.fullmatch(BY_THEMSELVES[word], capsys.readouterr().out)
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    list(zip(NEEDS_PROMETHEUS, PRINTED, strict=True)),
+    ids=["condition", "comparison"],
+)
+def test_snippets_of_runs(text: str, said: str, prometheus_url: str, capsys: pytest.CaptureFixture[str]) -> None:
+    text = text.replace("http://localhost:9090", prometheus_url)
+    exec(compile(text, "docs/analysis.md", "exec"), {})
+    assert re.fullmatch(said, capsys.readouterr().out)
+    assert len([line for line in text.splitlines() if line and not line.startswith("import")]) <= 6
+
+
+TEMPLATE, _, *COMPARISONS = [yaml.safe_load(text) for text in blocks(STATISTICS, "yaml") if "phase:" not in text]
+
+
+def test_the_template() -> None:
+    assert not parse(kinds.ANALYSIS_TEMPLATE, TEMPLATE).errors
+    item = Metric.model_validate(TEMPLATE["spec"]["metrics"][0])
+    assert not list(faults(item))
+    args = [{"name": "canary", "value": "abc"}, {"name": "stable", "value": "def"}]
+    assert assess(spec=spec(item, args=args), status=RunStatus(), now=START).due
+
+
+@pytest.mark.parametrize("block", COMPARISONS, ids=lambda block: str(block["compare"]["judge"]))
+def test_the_other_judges(block: dict[str, Any]) -> None:
+    item = metric(**{"provider": {"prometheus": {"address": "http://p:9090"}}, **block})
+    assert not list(faults(item))
+
+
+def test_every_field_is_explained() -> None:
+    for info in Compare.model_fields.values():
+        assert f"`{info.alias}`" in STATISTICS

@@ -1,7 +1,7 @@
 """The two programs: `rollouts` runs and checks things, `kubectl rollouts` releases with them.
 
-Both are typer apps over the table of verbs in `verbs/__init__.py`, so that starting one imports little more than the verb
-that is run. The plugin also answers to the peer's name: a link `kubectl-argo-rollouts` to it makes `kubectl argo
+Both are typer apps over the table of verbs in `verbs/__init__.py`, so that starting one imports little more than the
+verb that is run. The plugin also answers to the peer's name: a link `kubectl-argo-rollouts` to it makes `kubectl argo
 rollouts`.
 """
 

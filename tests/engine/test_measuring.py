@@ -16,7 +16,7 @@ from analysis.spec import Measurement, Metric
 from rollouts.api import kinds
 from rollouts.engine.client import Request
 from rollouts.engine.jobs import JobProvider
-from rollouts.engine.measuring import Measuring
+from rollouts.engine.measuring import Measuring, own_fraction
 from rollouts.plan import Delete, Plan
 from tests.engine.memory import MemoryApi, merge, refusal
 
@@ -95,6 +95,23 @@ async def test_it_says_running_first_and_measures_then() -> None:
     assert bench.run["status"]["phase"] == "Successful"
 
 
+@pytest.mark.parametrize("uid", ["a", "b", "0f6f0c5e-3c3c-4a9a-9d5b-6f1d1c1d2f3a"])
+@pytest.mark.parametrize("fraction", [0.0, 0.25, 0.999])
+async def test_a_run_is_measured_at_its_own_fraction_of_a_second(uid: str, fraction: float) -> None:
+    """Whenever it is looked at, and whether the object's times still have their fractions or not: the same moment."""
+    bench = Bench(Told(1), metric(interval="10s"))
+    bench.run["metadata"]["uid"] = uid
+    taken = datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC)
+    stamp = taken.strftime("%Y-%m-%dT%H:%M:%SZ")
+    measurement = {"phase": "Successful", "startedAt": stamp, "finishedAt": stamp}
+    result = {"name": "errors", "phase": "Running", "count": 1, "successful": 1, "measurements": [measurement]}
+    bench.run["status"] = {"phase": "Running", "startedAt": stamp, "metricResults": [result]}
+    now = taken + timedelta(seconds=1 + fraction)
+    plan = await bench.step(now)
+    assert plan.requeue_after == pytest.approx(9 - fraction + own_fraction(uid))
+    assert 0 <= own_fraction(uid) < 0.75
+
+
 @pytest.mark.parametrize(
     ("answer", "phase", "severity"),
     [(1, "Successful", "Normal"), (9, "Failed", "Warning")],
@@ -118,7 +135,7 @@ async def test_only_what_changed_is_written() -> None:
     again = await bench.step()
     assert again.empty
     assert again.requeue_after is not None
-    assert 0 < again.requeue_after <= 10
+    assert 0 < again.requeue_after <= 11
 
 
 SECRET_ARG = {"name": "token", "valueFrom": {"secretKeyRef": {"name": "keys", "key": "token"}}}

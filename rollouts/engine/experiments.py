@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import replace
 from datetime import datetime
 from functools import partial
@@ -10,8 +10,9 @@ from typing import Any, Protocol
 
 from rollouts.api import kinds
 from rollouts.api.kinds import Kind
-from rollouts.api.loose import mapping
+from rollouts.api.loose import listed, mapping
 from rollouts.engine.client import Api
+from rollouts.engine.missing import fetch_missing
 from rollouts.engine.store import Key, Store, controller_uid
 from rollouts.engine.troubles import Look, Troubles
 from rollouts.experiments import Snapshot, decide, names
@@ -29,11 +30,14 @@ class Experiments:
     """Decides for Experiments; `decide` fits `reconcile.Controller`."""
 
     def __init__(self, *, api: Api, store: Store) -> None:
+        self._api = api
         self._store = store
         self._troubles = Troubles(api)
 
     async def decide(self, obj: JSON, now: datetime) -> Plan:
         """Gather the world around an Experiment and decide."""
+        if not recall(obj).over:
+            await fetch_missing(_templates(obj), api=self._api, store=self._store)
         snapshot = self.snapshot(obj)
         looks = {rs["metadata"]["name"]: await self._look(obj, rs) for rs in snapshot.replica_sets}
         found = {name: look.found for name, look in looks.items() if look.found}
@@ -85,3 +89,12 @@ class Experiments:
     def _named(self, kind: Kind, namespace: str) -> dict[str, JSON]:
         found = self._store.shelf(kind).find("namespace", namespace) if self._store.keeps(kind) else ()
         return {obj["metadata"]["name"]: obj for obj in found}
+
+
+def _templates(obj: JSON) -> Iterator[tuple[Kind, Key]]:
+    """The analysis templates an Experiment names."""
+    for entry in listed(mapping(obj.get("spec")).get("analyses")):
+        name, wide = mapping(entry).get("templateName"), bool(mapping(entry).get("clusterScope"))
+        if isinstance(name, str):
+            kind = kinds.CLUSTER_ANALYSIS_TEMPLATE if wide else kinds.ANALYSIS_TEMPLATE
+            yield kind, Key("" if wide else obj["metadata"]["namespace"], name)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime
 from typing import Any
 
 import pytest
@@ -9,9 +10,11 @@ import pytest
 from rollouts.api import kinds
 from rollouts.engine.experiments import Experiments
 from rollouts.engine.snapshots import INDEXES
-from rollouts.engine.store import Store
+from rollouts.engine.store import Key, Store
 from tests.engine.memory import MemoryApi
 from tests.engine.objects import replica_set, template
+
+START = datetime(2026, 1, 1, tzinfo=UTC)
 
 
 @pytest.fixture
@@ -63,3 +66,13 @@ def test_templates_are_gathered_only_for_one_that_measures(store: Store) -> None
 def test_a_broken_spec_stops_nothing(store: Store, spec: Any) -> None:
     world = Experiments(api=MemoryApi(), store=store).snapshot({**experiment(), "spec": spec})
     assert world.taken_sets == frozenset()
+
+
+async def test_a_template_no_watch_has_brought_yet_is_asked_for(store: Store) -> None:
+    api = MemoryApi((kinds.ANALYSIS_TEMPLATE, template("errors")))
+    spec = {"analyses": [{"name": "x", "templateName": "errors"}, {"name": "y", "templateName": "../no"}]}
+    await Experiments(api=api, store=store).decide(experiment(**spec), START)
+    assert store.get(kinds.ANALYSIS_TEMPLATE, Key("ns", "errors")) is not None
+    asked = len(api.log)
+    await Experiments(api=api, store=store).decide({**experiment(**spec), "status": {"phase": "Error"}}, START)
+    assert len(api.log) == asked

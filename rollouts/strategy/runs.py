@@ -121,8 +121,10 @@ def to_delete(
     alive = set(hashes)
     finished = [run for run in runs if run.finished and run.name not in keep]
     orphans = [run for run in finished if run.hash not in alive]
+    # Within a second, which is all that creation times tell apart, a later revision is younger.
     rest = sorted(
-        (run for run in finished if run.hash in alive), key=lambda run: (run.created is not None, run.created, run.name)
+        (run for run in finished if run.hash in alive),
+        key=lambda run: (run.created is not None, run.created, run.revision, run.name),
     )
     good = [run for run in rest if run.phase == "Successful"]
     bad = [run for run in rest if run.phase != "Successful"]

@@ -112,7 +112,8 @@ def test_while_somebody_paused_it(space: Space, kubectl: Kubectl) -> None:
     paused(space)
     space.edit(paused=True)
     space.until_phase("Paused", message="manually paused")
-    for replicas, wanted in ((6, {"1": 3, "2": 3}), (2, {"1": 1, "2": 1}), (7, {"1": 4, "2": 4})):
+    many = ((6, {"1": 3, "2": 3}), (2, {"1": 1, "2": 1}), (0, {"1": 0, "2": 0}), (7, {"1": 4, "2": 4}))
+    for replicas, wanted in many:
         scale(kubectl, replicas)
         sizes(space, wanted)
         space.until_phase("Paused", message="manually paused")

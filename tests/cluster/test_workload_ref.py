@@ -15,7 +15,7 @@ from rollouts.api.kinds import Kind
 from rollouts.cli.main import plugin_app
 from tests.cluster.controllers import OwnController
 from tests.cluster.harness import Kubectl
-from tests.cluster.space import JSON, Space, container, rollout, younger_than_pods
+from tests.cluster.space import JSON, Space, container, rollout, service, younger_than_pods
 
 GENERATION = "rollout.argoproj.io/workload-generation"
 STEPS = [{"setWeight": 50}, {"pause": {}}]
@@ -199,6 +199,27 @@ def test_a_later_revision_does_not_scale_it(space: Space, controller: OwnControl
     space.patch(kinds.DEPLOYMENT, "old", {"spec": {"replicas": 2}})
     observed(space)
     assert replicas(space) == 2
+
+
+def test_blue_green_takes_over_and_its_service_is_never_without_pods(
+    space: Space, controller: OwnController, floor: Callable[[], Floor]
+) -> None:
+    space.create(service("active"), workload(replicas=2))
+    serving(space, 2)
+    watched = floor()
+    body = referring("progressively", replicas=2)
+    body["spec"]["strategy"] = {"blueGreen": {"activeService": "active", "autoPromotionEnabled": False}}
+    space.create(body)
+    space.until_phase("Healthy")
+    space.until("the Deployment has no pods", lambda: replicas(space) == 0 and len(space.pods()) == 2)
+    assert watched.end() == 2
+    assert space.selected("active") == "1"
+    change(space)
+    space.until_phase("Paused", message="BlueGreenPause")
+    space.until("the scale subresource shows the active pods", lambda: space.status()["HPAReplicas"] == 2)
+    space.promote()
+    space.until_phase("Healthy")
+    assert space.selected("active") == "2"
 
 
 # --- changes of the workload

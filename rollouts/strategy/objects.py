@@ -106,8 +106,9 @@ def replica_set_patch(
         annotations[keys.REVISION] = str(revision)
         annotations[keys.REVISION_HISTORY] = f"{history},{rs.revision}" if history else str(rs.revision)
     kept_in_step = active and bool(replicas or rs.replicas)
-    if sized and (kept_in_step or replicas != rs.replicas) and rs.desired != wants.limits.replicas:
-        annotations[keys.DESIRED_REPLICAS] = str(wants.limits.replicas)
+    desired = wants.limits.replicas if sized else None
+    if (kept_in_step or replicas != rs.replicas) and rs.desired != desired:
+        annotations[keys.DESIRED_REPLICAS] = None if desired is None else str(desired)
     metadata: dict[str, Any] = {"annotations": annotations} if annotations else {}
     if not any(ref.get("controller") for ref in rs.raw["metadata"].get("ownerReferences") or ()):
         metadata["ownerReferences"] = [owner_reference(rollout)]

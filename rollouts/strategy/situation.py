@@ -75,10 +75,11 @@ class Situation:
 
     @property
     def rescaled(self) -> bool:
-        """`spec.replicas` is another than the ReplicaSets were last sized for. One without pods has nothing to say,
-        unless none has any: then they were scaled to 0, and come back even while somebody holds the Rollout."""
-        known = [rs for rs in (self.revisions.new, self.revisions.distinct_stable) if rs and rs.desired is not None]
-        sized = [rs for rs in known if rs.replicas] or ([] if self.first else known)
+        """`spec.replicas` is another than the ReplicaSets were last sized for; one that does not say for how many is
+        half-way. One without pods has no say, unless none has any: then they were scaled to 0, and come back even
+        while somebody holds the Rollout."""
+        both = [rs for rs in (self.revisions.new, self.revisions.distinct_stable) if rs]
+        sized = [rs for rs in both if rs.replicas] or ([] if self.first else both)
         return any(rs.desired != self.wants.limits.replicas for rs in sized)
 
     def labelled(self, hash_: str) -> ReplicaSet | None:

@@ -17,8 +17,8 @@ class Target:
     """`counts`: spec.replicas of every role. `deadlines`: by name of a ReplicaSet, the scale-down deadline it should
     carry; one that is not named should carry none when it is in use (`in_use`), else whatever it has. `switches`:
     Services to point elsewhere. `traffic`: what the routers are told; None without one, or when they can't be told.
-    `resizing`: pods are held, but for another N, which not all have got to, so ReplicaSets don't say yet that they are
-    sized for it."""
+    `resizing`: pods are held, but for another N, which not all have got to, so ReplicaSets say for as long that they
+    are sized for none."""
 
     counts: Counts
     deadlines: Mapping[str, datetime | None] = field(default_factory=dict)

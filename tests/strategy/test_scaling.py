@@ -75,6 +75,19 @@ def test_what_unavailable_pods_put_off_is_made_up_for(how: str) -> None:
 
 
 @pytest.mark.parametrize("how", ["by a person", "inconclusive"])
+def test_back_to_the_number_before_while_it_is_half_way(how: str) -> None:
+    world = held(how, replicas=8)
+    for rs in world.sets.values():
+        rs["status"] |= {"readyReplicas": 1, "availableReplicas": 1}
+    world.edit(replicas=4)
+    world.reconcile()
+    assert sum(world.replicas.values()) < 8
+    world.edit(replicas=8)
+    world.settle()
+    assert world.replicas == {"app:1": 4, "app:2": 4}
+
+
+@pytest.mark.parametrize("how", ["by a person", "inconclusive"])
 def test_with_the_same_number_nothing_moves(how: str) -> None:
     world = held(how)
     world.edit(strategy={"canary": {**world.rollout["spec"]["strategy"]["canary"], "maxSurge": 2}})

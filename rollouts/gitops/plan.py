@@ -45,6 +45,8 @@ class Examined:
     uid: str = ""
     guard: str | None = None
     """The resourceVersion the examination was made on, where a steered value was copied from it."""
+    seen: str = field(default="", compare=False)
+    """A fingerprint of the live object that was looked at, of an object that would not change."""
     before: JSON | None = field(default=None, compare=False, repr=False)
     after: JSON | None = field(default=None, compare=False, repr=False)
     """The live object and what it would be, of an object that would change. Never printed unmasked."""

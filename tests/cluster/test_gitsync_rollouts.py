@@ -57,7 +57,7 @@ def test_an_aborted_rollout_rejects_the_commit_which_is_not_applied_again(syncin
     syncing.space.abort()
     hold = syncing.until("it is held", lambda: syncing.status.get("hold"))
     assert (hold["revision"], hold["reason"]) == (second, "RolloutAborted")
-    (row,) = syncing.status["rejected"]
+    row = syncing.status["rejected"][0]
     assert (row["revision"], row["rollout"]) == (second, f"{syncing.space.namespace}/app")
     assert syncing.condition("Held")["status"] == "True"
     assert health(syncing)[0] == "Degraded"

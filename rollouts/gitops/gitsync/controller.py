@@ -53,6 +53,7 @@ class Memory:
     contested: tuple[JSON, ...] | None = None
     again: datetime | None = None
     blocked: bool = False
+    calm: Finding | None = None
 
 
 def by_tracking(obj: JSON) -> Iterable[str]:
@@ -208,6 +209,7 @@ class GitSyncs:
             memory.looked_at = finding.at
         if finding.mandate.task is Task.SYNC:
             memory.compared_at = finding.at
+            memory.calm = _calm(memory.calm, finding)
             memory.again, memory.blocked = finding.again, finding.blocked
         memory.stagger = random.random()  # noqa: S311
         self._note_heals(memory, finding)
@@ -240,6 +242,7 @@ class GitSyncs:
             blockers=blockers,
             heals=lambda: (memory.heals, memory.healed_at),
             news=lambda: memory.hinted,
+            calm=lambda: memory.calm,
             absorbed=self._store.absorb,
         )
 
@@ -256,6 +259,14 @@ def _keys(owners: Iterable[str]) -> Iterator[Key]:
         namespace, slash, name = owner.partition("/")
         if slash:
             yield Key(namespace, name)
+
+
+def _calm(before: Finding | None, finding: Finding) -> Finding | None:
+    """The last full comparison that found nothing to do, as long as nothing else was found since."""
+    quiet = finding.compared and not (finding.failed or finding.waiting or finding.attempted)
+    if quiet and finding.seen:
+        return finding
+    return before if quiet and before is not None and before.commit == finding.commit else None
 
 
 def _depends(obj: JSON, on: JSON) -> bool:

@@ -37,6 +37,10 @@ from rollouts.gitops.signatures import Keys
 from rollouts.gitops.source import Repository, Source
 from rollouts.gitops.verify import Mode, Verification
 
+MOST_ANSWERS = 10_000
+SHARED = 15.0
+"""Seconds for which an answer to what a branch means is good for other syncs of the same namespace and Secret."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Surroundings:
@@ -50,6 +54,7 @@ class Surroundings:
     blockers: Callable[[], tuple[str, ...]]
     heals: Callable[[], tuple[int, datetime | None]]
     news: Callable[[], bool]
+    calm: Callable[[], Finding | None] = lambda: None
     absorbed: Callable[[Kind, JSON], object]
 
 
@@ -63,6 +68,7 @@ class Means:
     allow_local: bool = False
     insecure: frozenset[str] = frozenset()
     renderer: Renderer = field(default_factory=Renderer)
+    answers: dict[tuple[str, ...], tuple[float, str, str]] = field(default_factory=dict)
 
 
 class Desk:
@@ -124,6 +130,21 @@ class Desk:
             ),
             directory=self.means.directory / str(self.obj["metadata"]["uid"]),
         )
+
+    async def resolved(self, repository: Repository) -> str:
+        """The commit the revision means now. Syncs of one repository that poll together share an answer (R3)."""
+        reference = self.sync.spec.source.secret_ref
+        key = (repository.url.text, self.revision, str(self.obj["metadata"]["namespace"]), str(reference))
+        known = self.means.answers.get(key)
+        good_for = min(SHARED, reading.seconds(self.sync.spec.interval, reading.INTERVAL) / 2)
+        if known and not (self.mandate.fresh or self.mandate.explicit) and self.began - known[0] < good_for:
+            repository.tag = known[2]
+            return known[1]
+        commit = await repository.resolve()
+        if len(self.means.answers) > MOST_ANSWERS:
+            self.means.answers.clear()
+        self.means.answers[key] = (time.monotonic(), commit, repository.tag)
+        return commit
 
     @asynccontextmanager
     async def opened(self) -> AsyncIterator[Access]:

@@ -34,7 +34,7 @@ def next_pass(obj: JSON, sync: GitSync, facts: Facts, now: datetime) -> tuple[Ma
         return None, None
     freed = facts.blocked and not facts.blockers
     if facts.looked_at is None or facts.hinted or freed or _asked(obj, status):
-        return Mandate(attempt=_attempt(sync, state, now)), None
+        return Mandate(attempt=_attempt(sync, state, now), fresh=True), None
     moments = {
         Task.SYNC: _poll(sync, facts),
         Task.LOOK: _look(status, facts),

@@ -47,8 +47,15 @@ def _worth_telling(finding: Finding) -> bool:
     return finding.attempted or bool(finding.failed and finding.commit) or finding.mandate.explicit
 
 
-def _without_time(status: JSON) -> dict[str, Any]:
-    return {key: value for key, value in status.items() if key != "reconciledAt" and value is not None}
+def _without_time(status: JSON) -> Any:
+    return _stored({key: value for key, value in status.items() if key != "reconciledAt"})
+
+
+def _stored(value: Any) -> Any:
+    """The value as it comes back: what is None is not there, at any depth."""
+    if isinstance(value, Mapping):
+        return {key: _stored(item) for key, item in value.items() if item is not None}
+    return [_stored(item) for item in value] if isinstance(value, list | tuple) else value
 
 
 def _compared(sync: GitSync, before: JSON, finding: Finding) -> dict[str, Any]:

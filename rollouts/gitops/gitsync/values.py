@@ -8,6 +8,7 @@ from datetime import datetime
 from enum import StrEnum
 from typing import Any
 
+from rollouts.api.kinds import Kind
 from rollouts.gitops.health import Part
 from rollouts.gitops.objects import JSON, Ref
 
@@ -30,7 +31,8 @@ class Mandate:
     """What one pass is to do. `explicit`: a person asked for it, so policies about what happens by itself don't count.
 
     `operation`: the command it comes from, as the API has it. `attempt`: from 0.
-    `generation`, `requested`: spec and request by annotation that the pass answers.
+    `fresh`: somebody says there is something new. `generation`, `requested`: spec and request by annotation that the
+    pass answers.
     """
 
     task: Task = Task.SYNC
@@ -40,6 +42,7 @@ class Mandate:
     began: datetime | None = None
     generation: int = 0
     requested: str = ""
+    fresh: bool = False
 
     @property
     def sync(self) -> JSON:
@@ -110,6 +113,7 @@ class Finding:
     heals: tuple[Heal, ...] = ()
     again: datetime | None = None
     blocked: bool = False
+    seen: Mapping[Ref, tuple[Kind, str]] = field(default_factory=dict)
     image_update: Mapping[str, Any] | None = None
     pushed: bool = False
 

@@ -24,6 +24,7 @@ from rollouts.gitops.git import Access
 from rollouts.gitops.gitsync import images, reading
 from rollouts.gitops.gitsync.describe import described, heals, rows
 from rollouts.gitops.gitsync.desk import Desk, Means, Surroundings
+from rollouts.gitops.gitsync.glance import glance, may_glance, taken
 from rollouts.gitops.gitsync.terms import narrowed
 from rollouts.gitops.gitsync.values import Finding, Mandate, Task
 from rollouts.gitops.gitsync.verdict import Case, verdict
@@ -78,13 +79,25 @@ async def _sync(this: Desk) -> Finding:
     async with this.opened() as access:
         repository = this.repository(access)
         _trim(repository.git.store)
-        resolved = await repository.resolve()
+        resolved = await this.resolved(repository)
         commit = await _target(this, access, resolved)
         try:
+            if (glanced := await _glance(this, repository, resolved, commit)) is not None:
+                return glanced
             return await _at(this, repository, resolved, commit, verification)
         except SyncError as error:
             error.commit, error.resolved = commit, resolved  # type: ignore[attr-defined]
             raise
+
+
+async def _glance(this: Desk, repository: Repository, resolved: str, commit: str) -> Finding | None:
+    """What the last comparison found, if nothing can have changed since; None when it has to be made again."""
+    calm, base = this.around.calm(), this.base
+    if calm is None or not may_glance(
+        calm, this.mandate, resolved=resolved, commit=commit, inputs=base.inputs, now=base.began
+    ):
+        return None
+    return await glance(this.pipeline(repository).cluster, calm, base)
 
 
 async def preview(obj: JSON, means: Means, *, revision: str = "") -> Comparison:
@@ -137,7 +150,7 @@ async def _at(
     found = await pipeline.compare(commit, confirmed=str(this.mandate.sync.get("confirmPlan") or ""))
     rewind = await _rewinds(this, repository, commit) if not found.plan.empty else False
     case = _case(this, commit, rewind=rewind)
-    known = replace(this.base, resolved=resolved, commit=commit, compared=True, **described(found))
+    known = replace(this.base, resolved=resolved, commit=commit, compared=True, seen=taken(found), **described(found))
     said = verdict(case)
     if said.waiting and not found.plan.empty:
         return replace(

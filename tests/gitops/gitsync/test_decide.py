@@ -34,7 +34,7 @@ def test_what_a_pass_found_is_stored_and_then_it_rests() -> None:
 def test_a_pass_that_found_nothing_new_writes_nothing() -> None:
     """R25."""
     obj = after(finding())
-    decision = decide(obj, Facts(finding=quiet(), looked_at=at(60)), at(60))
+    decision = decide(obj, Facts(finding=quiet(at=at(60)), looked_at=at(60)), at(60))
     assert (decision.plan.status, decision.plan.writes, decision.settled) == ({}, (), True)
 
 

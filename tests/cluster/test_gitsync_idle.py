@@ -1,0 +1,55 @@
+"""A sync at rest: cheap, and awake."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from rollouts.gitops.gitsync.controller import GitSyncs
+from tests.cluster.controllers import OwnController
+from tests.cluster.gitsyncs import AUTOMATED, Synced, config
+from tests.cluster.harness import Kubectl
+from tests.cluster.space import Space
+from tests.gitops.bare import Bare
+from tests.gitops.server import GitServer
+
+
+@pytest.mark.timeout(150)
+def test_a_sync_at_rest_tries_and_writes_nothing_and_still_sees_what_changes(
+    git_server: GitServer,
+    tmp_path: Path,
+    space: Space,
+    kubectl: Kubectl,
+    own_controller: Callable[..., OwnController],
+    eventually: Callable[..., Any],
+) -> None:
+    """R25: no dry runs, no status writes; drift and new commits are found by polling alone."""
+    syncing = Synced(bare=Bare(tmp_path), server=git_server, space=space, kubectl=kubectl, eventually=eventually)
+    syncing.open()
+    stores = tmp_path / "stores"
+    stores.mkdir()
+    controller = own_controller(additions=(GitSyncs(directory=stores),))
+    commit = syncing.bare.commit({"a.yaml": config("a"), "b.yaml": config("b")})
+    syncing.create(automated=AUTOMATED, interval="1s")
+    syncing.until_synced(commit)
+
+    def counts() -> tuple[int, int, int]:
+        requests = dict(controller.api.requests)
+        tried = sum(count for (verb, what, _), count in requests.items() if (verb, what) == ("PATCH", "configmaps"))
+        written = sum(count for (verb, what, _), count in requests.items() if what.startswith("gitsyncs/"))
+        looked = sum(count for (verb, what, _), count in requests.items() if (verb, what) == ("GET", "configmaps"))
+        return tried, written, looked
+
+    def rested() -> bool:
+        before = counts()
+        eventually("it looked three times", lambda: counts()[2] >= before[2] + 6, seconds=20)
+        return counts()[:2] == before[:2]
+
+    eventually("it rests", rested, seconds=50)
+    kubectl("patch", "configmap", "a", "--type=merge", "-p", '{"data": {"value": "theirs"}}')
+    syncing.until("it is set back", lambda: syncing.values() == {"a": "1", "b": "1"})
+    second = syncing.bare.commit({"a.yaml": config("a", "2")})
+    syncing.until_synced(second)

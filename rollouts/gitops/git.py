@@ -17,12 +17,12 @@ import contextlib
 import os
 import shlex
 import shutil
-import signal
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from rollouts.gitops.errors import SourceError, SourceUnavailableError, redact
+from rollouts.gitops.processes import end
 
 CONFIG = {
     "protocol.version": "2",
@@ -118,7 +118,7 @@ class Git:
                 f"git {arguments[0]} did not finish within {self.timeout:g} s; the repository is slow or too large"
             ) from None
         finally:
-            await _end(process)
+            await end(process)
         return code, output, errors.decode(errors="replace")
 
     async def _converse(self, process: asyncio.subprocess.Process, stdin: bytes) -> tuple[bytes, bytes]:
@@ -181,13 +181,6 @@ async def _capped(pipe: asyncio.StreamReader, limit: int) -> bytes:
             raise SourceError(f"git printed more than {limit} bytes: the repository is larger than this sync allows")
         chunks.append(chunk)
     return b"".join(chunks)
-
-
-async def _end(process: asyncio.subprocess.Process) -> None:
-    if process.returncode is None:
-        with contextlib.suppress(ProcessLookupError):
-            os.killpg(process.pid, signal.SIGKILL)
-        await process.wait()
 
 
 _PERMANENT = (

@@ -17,13 +17,13 @@ import contextlib
 import os
 import re
 import shutil
-import signal
 import tempfile
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
 from rollouts.gitops.errors import VerificationError
+from rollouts.gitops.processes import end
 
 TIMEOUT = 20.0
 
@@ -212,8 +212,5 @@ async def _run(program: str, *arguments: str, folder: Path, stdin: bytes = b"") 
     except TimeoutError:
         raise VerificationError(f"can't be verified: {program} did not finish within {TIMEOUT:g} s") from None
     finally:
-        if process.returncode is None:
-            with contextlib.suppress(ProcessLookupError):
-                os.killpg(process.pid, signal.SIGKILL)
-            await process.wait()
+        await end(process)
     return process.returncode or 0, output.decode("utf-8", errors="replace")

@@ -191,6 +191,17 @@ async def test_a_huge_pack_is_not_taken(bare: Bare, store: Path) -> None:
     assert sum(file.stat().st_size for file in store.rglob("*") if file.is_file()) < 2_000_000
 
 
+async def test_output_beyond_the_limit_ends_git_at_once(bare: Bare, store: Path) -> None:
+    """Far more than a pipe holds: git is still writing when it is ended, and the wait for it must end too."""
+    (bare.work / "big").write_bytes(b"x" * 5_000_000)
+    commit = bare.commit({})
+    found = repository(bare, store)
+    await found.fetch(commit)
+    git = Git(store=store, protocols="file", output_limit=100_000, timeout=50.0)
+    with pytest.raises(SourceError, match="more than 100000 bytes"):
+        await git.run("cat-file", "blob", f"{commit}:big")
+
+
 @asynccontextmanager
 async def https(directory: Path, handler: Callable[[web.Request], object]) -> AsyncIterator[tuple[str, Access]]:
     """A TLS server, its address, and what makes it trusted."""

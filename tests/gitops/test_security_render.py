@@ -167,6 +167,10 @@ ENDLESS = "local f(n) = if n < 0 then 0 else f(n + 1) tailstrict; f(0)"
         pytest.param({"a.jsonnet": ENDLESS}, Limits(budget=Budget(cpu_seconds=1)), "1 s of processor time", id="cpu"),
         pytest.param({"a.jsonnet": ENDLESS}, Limits(seconds=1), "took longer than 1 s", id="time"),
         pytest.param({"a.yaml": config("a")}, Limits(answer_bytes=50), "more than 50 bytes", id="answer"),
+        pytest.param(
+            {"a.yaml": "---\n".join(config("x" * 200) for _ in range(4000))},
+            Limits(answer_bytes=200_000, seconds=25), "more than 200000 bytes", id="answer that fills the pipe",
+        ),
         pytest.param({"a.yaml": config("a") + "---\n" + config("b")}, Limits(objects=1), "2 objects", id="objects"),
         pytest.param({"a.yaml": "- " + "x" * 30_000_000}, Limits(budget=SMALL), "memory", id="memory"),
     ],

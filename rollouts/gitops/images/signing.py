@@ -15,6 +15,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from rollouts.gitops.errors import ImageError
+from rollouts.gitops.processes import end
 
 TIMEOUT = 20.0
 
@@ -75,14 +76,15 @@ async def _run(program: str, *arguments: str, folder: Path, stdin: bytes = b"") 
         stdin=asyncio.subprocess.PIPE,
         stdout=asyncio.subprocess.PIPE,
         stderr=asyncio.subprocess.DEVNULL,
+        start_new_session=True,
     )
     try:
         async with asyncio.timeout(TIMEOUT):
             output, _ = await process.communicate(stdin)
     except TimeoutError:
-        process.kill()
-        await process.wait()
         raise ImageError(f"the commit can't be signed: {program} did not finish") from None
+    finally:
+        await end(process)
     if process.returncode:
         raise ImageError(f"the commit can't be signed: {program} refuses the key or its passphrase")
     return output

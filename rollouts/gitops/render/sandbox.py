@@ -25,6 +25,7 @@ from typing import Any
 import orjson
 
 from rollouts.gitops.errors import RenderError, RenderUnavailableError, redact
+from rollouts.gitops.processes import end
 from rollouts.gitops.render import launch
 from rollouts.gitops.render.confinement import WALLS, Budget
 from rollouts.gitops.render.task import SCRATCH, TREE, Task
@@ -61,7 +62,7 @@ async def answer(task: Task, files: Mapping[str, bytes], *, limits: Limits) -> A
     except TimeoutError:
         raise RenderError(f"rendering took longer than {limits.seconds:g} s", file=task.path) from None
     finally:
-        await _end(process)
+        await end(process)
     if code:
         raise RenderError(_why(code, errors, limits), file=task.path)
     return orjson.loads(output)
@@ -135,20 +136,20 @@ async def _converse(process: asyncio.subprocess.Process, task: Task, limits: Lim
         process.stdin.write(task.to_json())
         await process.stdin.drain()
     process.stdin.close()
-    output, errors = await asyncio.gather(_read(process.stdout, limits.answer_bytes), _read(process.stderr, _ERRORS))
-    if output is None:
-        raise RenderError(f"the rendered objects take more than {limits.answer_bytes} bytes", file=task.path)
-    return output, errors or b""
+    answer = _read(process.stdout, limits.answer_bytes, "the rendered objects take", task)
+    complaints = _read(process.stderr, _ERRORS, "the renderer's complaints take", task)
+    output, errors = await asyncio.gather(answer, complaints)
+    return output, errors
 
 
-async def _read(pipe: asyncio.StreamReader, limit: int) -> bytes | None:
-    """All there is, None when it is more than the limit."""
+async def _read(pipe: asyncio.StreamReader, limit: int, what: str, task: Task) -> bytes:
+    """All there is. RenderError as soon as it is more than the limit."""
     chunks: list[bytes] = []
     total = 0
     while chunk := await pipe.read(256 * 1024):
         total += len(chunk)
         if total > limit:
-            return None
+            raise RenderError(f"{what} more than {limit} bytes", file=task.path)
         chunks.append(chunk)
     return b"".join(chunks)
 
@@ -160,9 +161,3 @@ def _why(code: int, errors: bytes, limits: Limits) -> str:
         return f"the renderer crashed ({signal.Signals(-code).name}): the files are made to harm, or very unusual"
     lines = errors.decode(errors="replace").strip().splitlines() or ["no message"]
     return f"the renderer failed: {redact(lines[-1])}"
-
-
-async def _end(process: asyncio.subprocess.Process) -> None:
-    with contextlib.suppress(ProcessLookupError):
-        os.killpg(process.pid, signal.SIGKILL)
-    await process.wait()

@@ -17,7 +17,7 @@ import math
 from dataclasses import dataclass, field
 from typing import Any
 
-from analysis.statistics.dispersion import Batches, common_ratio, saturated
+from analysis.statistics.dispersion import SPREAD, Batches, common_ratio, saturated
 from analysis.statistics.evidence import NOTHING, OCTAVES, Counts, Evidence, counts
 
 
@@ -62,9 +62,9 @@ class CountJudge:
         """Before the first look. `allowed`: the ratio of error rates that is still fine, at least 1 as a rule."""
         return cls(allowed=allowed, evidence=Evidence(allowed=allowed, octaves=octaves))
 
-    def after(self, look: Counts) -> CountJudge:
-        """With one more look."""
-        used = saturated(look)
+    def after(self, look: Counts, *, spread: float = SPREAD) -> CountJudge:
+        """With one more look. `spread`: see `dispersion`, how far the ratio of one look may be from that of all."""
+        used = saturated(look, spread=spread)
         return CountJudge(
             allowed=self.allowed,
             evidence=self.evidence.after(used),

@@ -5,11 +5,11 @@ burst lasts longer than one look. Counts then scatter more than the binomial say
 calls bursts regressions; with much traffic it calls every one. Two things are done about it.
 
 **Saturation.** Two sides whose error rates are the same over hours differ by tens of percent within one look. So one
-look says no more about the ratio than a spread of 0.6 (in its logarithm) lets it: with m errors in all, and p the
-canary's share of requests, counts are divided by 1 + 0.36 m p (1 - p). Few errors are left alone, many count as no more
-than 11 at half share:
+look says no more about the ratio than a spread of 0.7 (in its logarithm) lets it: with m errors in all, and p the
+canary's share of requests, counts are divided by 1 + 0.49 m p (1 - p). Few errors are left alone, many count as no more
+than 8 at half share:
 
-    m = 4,   p = 0.5:  divided by 1.36         m = 1000, p = 0.5:  by 91 (11 errors left)
+    m = 4,   p = 0.5:  divided by 1.49         m = 1000, p = 0.5:  by 123.5 (8 errors left)
 
 **Discount.** The looks are kept as at most 32 consecutive batches; when there are more, neighbours are merged, so a
 batch grows with the release and bursts end up inside one. A batch with fewer than 5 errors is filled first: below that
@@ -37,19 +37,19 @@ from analysis.statistics.evidence import NOTHING, Counts, Discount, canary_odds
 MOST_BATCHES = 32
 FULL_BATCH = 5.0
 """Errors that a batch holds before the next one begins."""
-SPREAD = 0.6
+SPREAD = 0.7
 """Standard deviation of the log of the ratio within one look that is taken for normal."""
 PRIOR = 2.0
 PRIOR_BATCHES = 8
 LAGS_PER_BATCH = 1 / 3
 
 
-def saturated(found: Counts) -> Counts:
+def saturated(found: Counts, *, spread: float = SPREAD) -> Counts:
     """A look as the number of independent requests it is worth."""
     if not found.tells:
         return found
     share = canary_odds(found, 1)
-    return found / (1 + SPREAD**2 * found.errors * share * (1 - share))
+    return found / (1 + spread**2 * found.errors * share * (1 - share))
 
 
 @dataclass(frozen=True, slots=True)

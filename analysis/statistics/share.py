@@ -19,6 +19,8 @@ from analysis.statistics.evidence import COARSE, counts
 
 TOLERATED = 0.5
 """Octaves of the odds."""
+SPREAD = 0.4
+"""A router is steadier than an error rate: what one look may be off, in the logarithm of the odds."""
 ALPHA = 0.01
 """Probability of calling a router wrong that is right; half for too much, half for too little."""
 
@@ -58,7 +60,8 @@ class ShareJudge:
         if not 0 < weight < 1 or canary + stable <= 0:
             return self
         total = canary + stable
-        return ShareJudge(self.judge.after(counts(canary, weight * total, stable, (1 - weight) * total)))
+        look = counts(canary, weight * total, stable, (1 - weight) * total)
+        return ShareJudge(self.judge.after(look, spread=SPREAD))
 
     def finding(self) -> ShareFinding:
         """What is known now."""

@@ -35,7 +35,7 @@ ALPHA = 0.05
 LOOKS = 90
 KAYENTA_EVERY = 15
 PROCESSES = 3
-SEED = 20260101
+SEED = 20260401
 Generator = np.random.Generator
 
 

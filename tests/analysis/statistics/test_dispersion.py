@@ -89,9 +89,9 @@ def test_a_batch_is_filled_before_the_next() -> None:
     ("look", "worth"),
     [
         (counts(0, 500, 0, 500), 0),
-        (counts(2, 500, 2, 500), 4 / 1.36),
-        (counts(500, 5000, 500, 5000), 1000 / 91),
-        (counts(1e6, 1e7, 1e6, 1e7), 11.11),
+        (counts(2, 500, 2, 500), 4 / 1.49),
+        (counts(500, 5000, 500, 5000), 1000 / 123.5),
+        (counts(1e6, 1e7, 1e6, 1e7), 8.16),
     ],
 )
 def test_saturation(look: Counts, worth: float) -> None:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import heapq
 import itertools
+from collections import deque
 from collections.abc import Callable, Hashable
 from dataclasses import dataclass
 from enum import IntEnum
@@ -55,7 +56,7 @@ class Queue(Generic[K]):
         self._again: dict[K, int] = {}
         self._failures: dict[K, int] = {}
         self._order = itertools.count()
-        self._wake = asyncio.Event()
+        self._waiters: deque[asyncio.Future[None]] = deque()
         self._waited = waited
         self._closed = False
         self._adds = self._retries = self._done = 0
@@ -70,7 +71,7 @@ class Queue(Generic[K]):
             self._since.setdefault(key, asyncio.get_running_loop().time())
             self._priority[key] = priority
             heapq.heappush(self._ready, (priority, next(self._order), key))
-            self._wake.set()
+            self._wake_one()
 
     def add_after(self, key: K, delay: float) -> None:
         """Work on this key in so many seconds, or earlier if something else asks for it."""
@@ -110,8 +111,7 @@ class Queue(Generic[K]):
             key = self._pop()
             if key is not None:
                 return key
-            self._wake.clear()
-            await self._wake.wait()
+            await self._woken()
         return None
 
     def finish(self, key: K) -> None:
@@ -138,7 +138,27 @@ class Queue(Generic[K]):
         self._closed = True
         for key in list(self._timers):
             self._cancel_timer(key)
-        self._wake.set()
+        while self._waiters:
+            self._wake_one()
+
+    async def _woken(self) -> None:
+        """Until a key is added. Each key wakes one waiter: hundreds of workers all waking for one would cost more CPU
+        than the work."""
+        waiter = asyncio.get_running_loop().create_future()
+        self._waiters.append(waiter)
+        try:
+            await waiter
+        except asyncio.CancelledError:
+            if waiter.done() and not waiter.cancelled():  # woken and cancelled at once: the key is another's
+                self._wake_one()
+            raise
+
+    def _wake_one(self) -> None:
+        while self._waiters:
+            waiter = self._waiters.popleft()
+            if not waiter.done():
+                waiter.set_result(None)
+                return
 
     def _pop(self) -> K | None:
         while self._ready:

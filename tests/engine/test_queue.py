@@ -162,3 +162,44 @@ def test_whatever_is_added_comes_out_and_never_twice_at_once(steps: list[tuple[s
         assert rest == owed
 
     asyncio.run(run())
+
+
+class Counting(Queue[str]):
+    """Counts how often a worker looks for a key."""
+
+    looks = 0
+
+    def _pop(self) -> str | None:
+        self.looks += 1
+        return super()._pop()
+
+
+async def test_one_key_wakes_one_worker() -> None:
+    queue = Counting()
+    workers = [asyncio.create_task(queue.get()) for _ in range(100)]
+    await asyncio.sleep(1)
+    assert queue.looks == 100
+    queue.add("a")
+    await asyncio.sleep(1)
+    assert queue.looks == 101
+    queue.add("b")
+    queue.add("c")
+    await asyncio.sleep(1)
+    assert sorted(str(worker.result()) for worker in workers if worker.done()) == ["a", "b", "c"]
+    queue.close()
+    assert [key for key in await asyncio.gather(*workers) if key is None] == [None] * 97
+
+
+@pytest.mark.parametrize("woken_first", [True, False])
+async def test_a_worker_that_is_cancelled_takes_no_key_with_it(woken_first: bool) -> None:
+    queue: Queue[str] = Queue()
+    first, second = (asyncio.create_task(queue.get()) for _ in range(2))
+    await asyncio.sleep(1)
+    if woken_first:
+        queue.add("a")
+        first.cancel()
+    else:
+        first.cancel()
+        queue.add("a")
+    assert await second == "a"
+    assert (await asyncio.gather(first, return_exceptions=True))[0].__class__ is asyncio.CancelledError

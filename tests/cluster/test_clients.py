@@ -136,6 +136,7 @@ def test_argo_cds_actions(space: Space, controller: OwnController) -> None:
     space.set_image("example/app:2")
     space.until_paused(at=1)
     acted(space, status={"pauseConditions": None, "currentStepIndex": 2})  # skip-current-step
+    space.until("the controller pauses there", lambda: space.status()["canary"].get("pausedStepIndex") == 2)
     space.until_paused(at=2)
     acted(space, status={"pauseConditions": None}, spec={"paused": False})  # resume
     space.until_paused(at=3)

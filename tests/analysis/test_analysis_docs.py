@@ -15,6 +15,7 @@ from analysis.spec import Metric, RunStatus
 from analysis.spec.compare import Compare
 from rollouts.api import kinds, parse
 from tests.analysis.runs import START, metric, spec
+from tests.performance.simulation import ALPHA, BEGIN, END, GOOD, JUDGES
 
 DOCS = Path(__file__).parents[2] / "docs"
 ANALYSIS, STATISTICS = ((DOCS / name).read_text() for name in ("analysis.md", "statistics.md"))
@@ -80,3 +81,15 @@ def test_the_other_judges(block: dict[str, Any]) -> None:
 def test_every_field_is_explained() -> None:
     for info in Compare.model_fields.values():
         assert f"`{info.alias}`" in STATISTICS
+
+
+def test_the_figures_keep_the_promise() -> None:
+    """Good releases that were failed, in the table as it was written by the simulation."""
+    figures = STATISTICS.split(BEGIN)[1].split(END)[0]
+    rows = [line.split("|")[1:-1] for line in figures.splitlines() if line.startswith("|")]
+    header = next(index for index, row in enumerate(rows) if "Good releases" in row[0])
+    assert [cell.strip() for cell in rows[header][1:]] == list(JUDGES)
+    shares = {row[0].strip(): [float(cell.split("%")[0]) for cell in row[1:]] for row in rows[header + 2 : header + 10]}
+    assert len(shares) == len(GOOD)
+    assert all(values[0] <= 100 * ALPHA for values in shares.values())
+    assert shares["requests fail independently"][2] > 20

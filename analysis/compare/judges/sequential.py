@@ -168,6 +168,8 @@ def _notes(found: Finding, share: ShareFinding | None, alpha: float) -> dict[str
     }
     if not math.isnan(found.ratio):
         notes["ratio"] = spread(found.ratio, found.lower, found.upper)
+    if not found.totals.errors:
+        notes["note"] = "no error on either side so far: if that is strange, check the errors queries"
     if share is not None and share.total > 0:
         notes["share"] = f"{percent(share.canary, share.total)} of requests, weight {percent(share.expected, 1)}"
     return notes

@@ -135,6 +135,7 @@ async def test_no_errors_at_all() -> None:
     assert (await run.to_the_end(Counter(silent))).phase == "Successful"
     assert run.last.value is None
     assert "ratio" not in run.last.metadata
+    assert "check the errors queries" in run.last.metadata["note"]
 
 
 async def test_too_little_data_waits_and_breaks_no_limit() -> None:

@@ -118,3 +118,22 @@ def test_a_run_deletes_itself_after_its_time(space: Space, prometheus: Prometheu
     body["spec"]["ttlStrategy"] = {"secondsAfterCompletion": 1}
     space.create(body)
     space.until_gone(kinds.ANALYSIS_RUN, "run")
+
+
+def comparison(prometheus: Prometheus, errors: int, *, name: str) -> JSON:
+    """A run that compares counts made by PromQL itself: so many errors of 1000, stable 100 of 10000."""
+    sides = {"canary": (errors, 1000), "stable": (100, 10000)}
+    compare = {side: {"errors": f"vector({bad})", "total": f"vector({all_})"} for side, (bad, all_) in sides.items()}
+    metric = {"name": "errors", "interval": "1s", "count": 8, "compare": {**compare, "allowedIncrease": "10"}}
+    spec = {"metrics": [{**metric, "provider": {"prometheus": {"address": prometheus.url}}}]}
+    return {"apiVersion": kinds.ROLLOUT.api_version, "kind": "AnalysisRun", "metadata": {"name": name}, "spec": spec}
+
+
+@pytest.mark.parametrize(("errors", "phase", "verdict"), [(10, "Successful", "no worse"), (120, "Failed", "worse")])
+def test_a_comparison(space: Space, prometheus: Prometheus, errors: int, phase: str, verdict: str) -> None:
+    """What has been learnt lives in the status, and the last measurement says why."""
+    space.create(comparison(prometheus, errors, name="compared"))
+    status = ended(space, "compared", seconds=60.0)
+    (result,) = status["metricResults"]
+    assert (status["phase"], result["measurements"][-1]["metadata"]["verdict"]) == (phase, verdict)
+    assert f'"looks":{result["count"]}' in result["metadata"]["compare"]

@@ -102,6 +102,7 @@ class History:
 
 
 @pytest.mark.timeout(240)
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")  # pipes of what was killed
 @pytest.mark.parametrize("seed", [1, 2])
 def test_the_cluster_ends_as_the_last_good_commit_says(
     seed: int,

@@ -8,6 +8,8 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import pytest
+
 from rollouts.api import kinds
 from rollouts.gitops.gitsync.controller import GitSyncs
 from tests.cluster.controllers import OwnController
@@ -125,6 +127,7 @@ def test_an_address_that_runs_a_program_is_refused(syncing: Synced, tmp_path: Pa
     assert not proof.exists()
 
 
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")  # pipes of what was killed
 def test_a_controller_that_is_killed_again_and_again_ends_in_the_same_place(
     git_server: GitServer,
     tmp_path: Path,

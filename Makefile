@@ -45,6 +45,14 @@ performance: setup ## measure a storm of 200 Rollouts (docs/performance.md)
 figures: venv ## write the figures of docs/statistics.md anew (a quarter of an hour)
 	@exec .venv/bin/python -m tests.performance.simulation --write
 
+.PHONY: performance-analysis
+performance-analysis: setup ## measure 2000 AnalysisRuns in one controller (docs/performance.md)
+	@exec .venv/bin/python -m tests.performance.measurements --runs 2000
+
+.PHONY: catalog
+catalog: venv ## generate the ready-made analysis templates from their tables
+	@exec .venv/bin/python -m analysis.catalog.generate
+
 .PHONY: crds
 crds: venv ## generate crds/ from the models
 	@exec .venv/bin/python -m rollouts.api.generate

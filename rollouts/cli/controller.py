@@ -45,7 +45,7 @@ def controller(
     healthz_port: Annotated[int, typer.Option("--healthzPort", help="-1: off; 0: any.")] = 8080,
     instance_id: Annotated[str, typer.Option(help="Only objects labelled with this controller instance id.")] = "",
     rollout_threads: Annotated[int, typer.Option(help="Rollouts worked on at once.")] = 512,
-    analysis_threads: Annotated[int, typer.Option(help="AnalysisRuns worked on at once.")] = 256,
+    analysis_threads: Annotated[int, typer.Option(help="AnalysisRuns worked on at once.")] = 64,
     experiment_threads: Annotated[int, typer.Option(help="Experiments worked on at once.")] = 10,
     leader_elect: Annotated[bool, typer.Option(help="Act only while holding the Lease.")] = True,
     lease_duration: Annotated[str, typer.Option("--leader-election-lease-duration")] = "15s",

@@ -66,7 +66,7 @@ class Settings:
     namespace: str | None = None
     instance_id: str = ""
     rollout_workers: int = 512
-    analysis_workers: int = 256
+    analysis_workers: int = 64
     experiment_workers: int = 10
 
 

@@ -188,7 +188,14 @@ def started(kubeconfig: Path) -> Any:
     def start(line: str) -> subprocess.Popen[str]:
         environment = {**os.environ, "KUBECONFIG": str(kubeconfig), "PYTHONUNBUFFERED": "1"}
         process = subprocess.Popen(
-            [*PLUGIN, *line.split()], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=environment
+            [*PLUGIN, *line.split()],
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+            env=environment,
+            preexec_fn=lambda: signal.signal(
+                signal.SIGINT, signal.default_int_handler
+            ),  # a job in the background ignores it
         )
         processes.append(process)
         return process

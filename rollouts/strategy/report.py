@@ -22,6 +22,7 @@ from rollouts.strategy import (
     progressing,
     standing,
     times,
+    window,
 )
 from rollouts.strategy.decision import Decision
 from rollouts.strategy.sections import Pods, blue_green, canary, counts, pods_of, selector
@@ -160,7 +161,7 @@ def _outcome(decision: Decision) -> str | None:
     if decision.promote and decision.at.fast:
         return "FastPromoted" if decision.intent.promote_full else "FastRolledBack"
     if decision.promote:
-        return "Promoted"
+        return "RolledBack" if window.goes_back(decision.revisions) else "Promoted"
     return None
 
 

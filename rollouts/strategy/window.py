@@ -24,12 +24,12 @@ def reason(revisions: Revisions, wants: Wants, *, now: datetime) -> str | None:
     if _within_window(revisions, wants.rollback_window):
         return WINDOW
     deadline = revisions.new.deadline
-    waiting = deadline is not None and deadline > now and _served_before(revisions)
+    waiting = deadline is not None and deadline > now and goes_back(revisions)
     return FAST if wants.blue_green and waiting and revisions.new.replicas else None
 
 
-def _served_before(revisions: Revisions) -> bool:
-    """An aborted preview waits too, but was never proven; what was stable before is older than what is stable now."""
+def goes_back(revisions: Revisions) -> bool:
+    """Whether what is new is older than what is stable; an aborted preview is younger, and was never proven."""
     new, stable = revisions.new, revisions.stable
     return bool(new and stable and new.created and stable.created and new.created < stable.created)
 

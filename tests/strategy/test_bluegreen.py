@@ -246,6 +246,9 @@ def test_rollback_after_the_delay_goes_the_whole_way() -> None:
     world.image("app:1")
     world.settle()
     assert (world.status["phase"], world.selected("active")) == ("Paused", "app:2")
+    world.command(pauseConditions=None)
+    world.settle()
+    assert (world.selected("active"), world.status["duration"]["completionStatus"]) == ("app:1", "RolledBack")
 
 
 def test_going_back_before_the_switch_needs_nothing() -> None:

@@ -91,6 +91,18 @@ class ReplicaSet:
         """The same ReplicaSet with another spec.replicas."""
         return replace(self, replicas=replicas)
 
+    def older_than(self, other: ReplicaSet) -> bool:
+        """Whether it was made before another. Times have whole seconds; within one the first revision tells."""
+        if self.created is None or other.created is None:
+            return False
+        return (self.created, self.first_revision) < (other.created, other.first_revision)
+
+    @property
+    def first_revision(self) -> int:
+        """The revision it was made for, before it was used again."""
+        history = str(self.annotations.get(keys.REVISION_HISTORY) or self.revision)
+        return _number(history.split(",")[0]) or 0
+
     @property
     def deadline(self) -> datetime | None:
         """When its pods may go, if that was put off."""

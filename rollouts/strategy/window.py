@@ -30,15 +30,12 @@ def reason(revisions: Revisions, wants: Wants, *, now: datetime) -> str | None:
 
 def goes_back(revisions: Revisions) -> bool:
     """Whether what is new is older than what is stable; an aborted preview is younger, and was never proven."""
-    new, stable = revisions.new, revisions.stable
-    return bool(new and stable and new.created and stable.created and new.created < stable.created)
+    return bool(revisions.new and revisions.stable and revisions.new.older_than(revisions.stable))
 
 
 def _within_window(revisions: Revisions, window: int) -> bool:
     new, stable = revisions.new, revisions.stable
-    if not window or new is None or stable is None or new.created is None or stable.created is None:
+    if not window or new is None or stable is None or not goes_back(revisions):
         return False
-    if new.created >= stable.created:
-        return False
-    between = [rs for rs in revisions.others if rs.created and new.created < rs.created < stable.created]
+    between = [rs for rs in revisions.others if new.older_than(rs) and rs.older_than(stable)]
     return len(between) < window

@@ -223,6 +223,18 @@ def test_fast_rollback_inside_the_delay() -> None:
     assert "RolloutCompleted" in world.events
 
 
+def test_fast_rollback_of_versions_born_within_one_second() -> None:
+    world = deployed()
+    world.image("app:2")
+    world.settle()
+    world.image("app:1")
+    world.reconcile()
+    assert world.selected("active") == "app:1"
+    world.image("app:2")
+    world.settle()
+    assert world.status["duration"]["completionStatus"] == "Promoted"
+
+
 def test_a_fast_rollback_stays_one_while_it_grows() -> None:
     world = updated(autoPromotionSeconds=20)
     world.advance(21)

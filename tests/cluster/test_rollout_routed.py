@@ -141,7 +141,7 @@ def test_a_route_that_is_gone_is_told_and_healed(space: Space) -> None:
 
 def test_a_route_somebody_changed_is_put_right(space: Space) -> None:
     updated(space)
-    space.patch(kinds.CONFIG_MAP, "routes", {"data": {"split": "nonsense"}})
+    space.patch(kinds.CONFIG_MAP, "routes", {"data": {"split": '{"destinations": []}'}})
     space.until("put right", lambda: weights(space) == {"canary": 25, "stable": 75})
 
 

@@ -186,10 +186,10 @@ class App:
         if shelf.remove(obj) if gone else shelf.put(obj):
             self.wake(kind, obj, Priority.LATER if event_type is None else Priority.SOON)
 
-    def _written(self, kind: Kind, obj: JSON) -> None:
+    def _written(self, kind: Kind, obj: JSON, news: bool) -> None:
         """A run or an Experiment that one loop wrote concerns another, a workload the Rollout it was scaled for; the
-        rest is written by its own loop only."""
-        if kind in (kinds.ANALYSIS_RUN, kinds.EXPERIMENT, *PROJECTIONS):
+        rest is written by its own loop only, which knows of it but for the news in the answer."""
+        if news or kind in (kinds.ANALYSIS_RUN, kinds.EXPERIMENT, *PROJECTIONS):
             self.wake(kind, obj, Priority.SOON)
         else:
             self._wake_additions(kind, obj, Priority.SOON)

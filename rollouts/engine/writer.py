@@ -5,13 +5,16 @@ In order: writes, then the status patch, then events. The first request that fai
 they are passed on, so the next plan is better. A patch of the object the plan is about moves its resourceVersion on,
 and the following ones go on from there, so nothing anybody wrote in between is overwritten unseen. A patch that would
 change nothing, as far as the store knows, is not sent.
+
+An answer may also bring what somebody else wrote just before. The watch will bring nothing newer than an answer, so
+`absorbed(kind, obj, news)` is told of each, and whether there is such news in it.
 """
 
 from __future__ import annotations
 
 import contextlib
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any
+from typing import Any, Final
 
 from rollouts.api.kinds import Kind
 from rollouts.engine.client import Api
@@ -38,7 +41,7 @@ class Writer:
         store: Store,
         recorder: Recorder,
         slots: int = SLOTS,
-        absorbed: Callable[[Kind, JSON], None] = lambda _kind, _obj: None,
+        absorbed: Callable[[Kind, JSON, bool], None] = lambda _kind, _obj, _news: None,
     ) -> None:
         self._absorbed = absorbed
         self._gate = Gate(slots)
@@ -96,10 +99,11 @@ class Writer:
                 answer = await self._api.create(write.kind, write.namespace, write.body)
         except AlreadyExistsError as error:
             answer = await self._api.get(write.kind, write.namespace, write.body["metadata"]["name"])
-            self._store.absorb(write.kind, answer)
+            self._absorb(write.kind, answer, news=True)
             if controller_uid(answer) != controller_uid(write.body):
                 raise ConflictError(f"{error}; it belongs to somebody else", status=409) from error
-        self._absorb(write.kind, answer)
+        else:
+            self._absorb(write.kind, answer, news=False)
         return answer
 
     async def _patch(self, write: Patch, version: str | None) -> JSON | None:
@@ -119,17 +123,17 @@ class Writer:
         except (ConflictError, NotFoundError):
             await self._refresh(kind, key)
             raise
-        self._absorb(kind, answer)
+        known = self._store.get(kind, key) if self._store.keeps(kind) else None
+        self._absorb(kind, answer, news=known is not None and brings_news(known, body, answer))
         return answer
 
-    def _absorb(self, kind: Kind, answer: JSON) -> None:
-        """The watch will bring nothing newer than this answer, so whoever it concerns is told now."""
+    def _absorb(self, kind: Kind, answer: JSON, *, news: bool) -> None:
         if self._store.absorb(kind, answer):
-            self._absorbed(kind, answer)
+            self._absorbed(kind, answer, news)
 
     async def _refresh(self, kind: Kind, key: Key) -> None:
         try:
-            self._store.absorb(kind, await self._api.get(kind, key.namespace, key.name))
+            self._absorb(kind, await self._api.get(kind, key.namespace, key.name), news=True)
         except NotFoundError:
             self._store.drop(kind, key)
 
@@ -147,12 +151,30 @@ class Writer:
                 await self._api.evict(write.namespace, write.name, uid=write.uid)
 
 
+_SERVERS_OWN: Final = frozenset({"resourceVersion", "generation", "managedFields"})
+
+
+def brings_news(known: JSON, patch: JSON, answer: JSON) -> bool:
+    """Whether the answer to a patch differs from what was known in anything the patch does not name."""
+    for key in (known.keys() | answer.keys()) - _SERVERS_OWN:
+        before, written, after = known.get(key), patch.get(key), answer.get(key)
+        if isinstance(written, Mapping) or (isinstance(before, Mapping) and isinstance(after, Mapping)):
+            if brings_news(_mapping(before), _mapping(written), _mapping(after)):
+                return True
+        elif key not in patch and before != after:
+            return True
+    return False
+
+
+def _mapping(value: Any) -> JSON:
+    return value if isinstance(value, Mapping) else {}
+
+
 def changes(obj: JSON, patch: JSON) -> bool:
     """Whether a JSON merge patch would change anything in an object."""
     for key, value in patch.items():
         if isinstance(value, Mapping):
-            old = obj.get(key)
-            if changes(old if isinstance(old, Mapping) else {}, value):
+            if changes(_mapping(obj.get(key)), value):
                 return True
         elif value is None:
             if obj.get(key) is not None:

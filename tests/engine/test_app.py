@@ -111,8 +111,15 @@ async def test_what_wakes_an_experiment_and_whom_it_wakes(kind: Kind, obj: Any, 
 
 async def test_an_experiment_we_write_wakes_its_own_loop_and_its_rollout() -> None:
     app = Woken().having((kinds.ROLLOUT, rollout()))
-    app._written(kinds.EXPERIMENT, experiment(owner="web"))
+    app._written(kinds.EXPERIMENT, experiment(owner="web"), False)
     assert (app.keys["experiments"], app.keys["rollouts"]) == ({"exp": Priority.FIRST}, {"web": Priority.SOON})
+
+
+@pytest.mark.parametrize(("news", "woken"), [(False, {}), (True, {"web": Priority.SOON})])
+async def test_a_replica_set_we_write_wakes_its_rollout_when_the_answer_brings_news(news: bool, woken: Any) -> None:
+    app = Woken().having((kinds.ROLLOUT, rollout()))
+    app._written(kinds.REPLICA_SET, replica_set("web-1", owner="web"), news)
+    assert app.keys["rollouts"] == woken
 
 
 async def test_the_end_of_something_wakes_its_owner() -> None:

@@ -11,7 +11,7 @@ from rollouts.engine.client import Request
 from rollouts.engine.errors import ConflictError, NotFoundError, TooManyRequestsError, UnavailableError
 from rollouts.engine.events import Recorder
 from rollouts.engine.store import Key, Store, by_owner
-from rollouts.engine.writer import EVICTION_RETRY_SECONDS, Writer, changes
+from rollouts.engine.writer import EVICTION_RETRY_SECONDS, Writer, brings_news, changes
 from rollouts.plan import Create, Delete, Event, Evict, Patch, Plan
 from tests.engine.memory import MemoryApi, refusal
 from tests.engine.objects import replica_set, rollout
@@ -35,6 +35,17 @@ class Desk:
         """The store sees what is there."""
         self.store.absorb(kinds.ROLLOUT, self.api.objects[f"{ROLLOUTS}/web"])
         self.store.absorb(kinds.REPLICA_SET, self.api.objects[f"{SETS}/web-1"])
+
+    def telling(self) -> list[tuple[str, bool]]:
+        """What is told of each answer: of which object, and whether it brings news."""
+        told: list[tuple[str, bool]] = []
+        self.writer = Writer(
+            api=self.api,
+            store=self.store,
+            recorder=self.recorder,
+            absorbed=lambda kind, obj, news: told.append((f"{kind.kind}/{obj['metadata']['name']}", news)),
+        )
+        return told
 
     async def execute(self, *writes: Any, **more: Any) -> float | None:
         obj = self.store.get(kinds.ROLLOUT, WEB)
@@ -75,16 +86,26 @@ async def test_answers_are_in_the_store_at_once(desk: Desk) -> None:
 
 
 async def test_whoever_an_answer_concerns_is_told_because_no_event_will(desk: Desk) -> None:
-    told: list[str] = []
-    desk.writer = Writer(
-        api=desk.api,
-        store=desk.store,
-        recorder=desk.recorder,
-        absorbed=lambda kind, obj: told.append(f"{kind.kind}/{obj['metadata']['name']}"),
-    )
+    told = desk.telling()
     made = Create(kind=kinds.REPLICA_SET, namespace="ns", body=replica_set("web-2", owner="web"))
     await desk.execute(made, scale(3), status={"phase": "Progressing"})
-    assert told == ["ReplicaSet/web-2", "ReplicaSet/web-1", "Rollout/web"]
+    assert told == [("ReplicaSet/web-2", False), ("ReplicaSet/web-1", False), ("Rollout/web", False)]
+
+
+async def test_what_somebody_else_wrote_just_before_comes_with_the_answer(desk: Desk) -> None:
+    """The watch event of that write is older than our answer by then, and is ignored."""
+    told = desk.telling()
+    desk.api.put(kinds.REPLICA_SET, {**replica_set("web-1", owner="web"), "status": {"replicas": 7}})
+    await desk.execute(scale(3))
+    assert told == [("ReplicaSet/web-1", True)]
+
+
+async def test_what_is_read_afresh_is_news(desk: Desk) -> None:
+    told = desk.telling()
+    desk.api.put(kinds.ROLLOUT, rollout())
+    with pytest.raises(ConflictError):
+        await desk.execute(annotate(revision="2"))
+    assert told == [("Rollout/web", True)]
 
 
 async def test_the_version_is_handed_on_from_own_patch_to_status(desk: Desk) -> None:
@@ -208,3 +229,25 @@ async def test_the_status_of_a_kind_without_status_subresource_goes_through_the_
 )
 def test_what_a_patch_changes(obj: dict[str, Any], patch: dict[str, Any], expected: bool) -> None:
     assert changes(obj, patch) == expected
+
+
+@pytest.mark.parametrize(
+    ("known", "patch", "answer", "expected"),
+    [
+        ({"a": 1}, {"a": 2}, {"a": 2}, False),
+        ({"a": 1, "b": 1}, {"a": 2}, {"a": 2, "b": 1}, False),
+        ({"a": 1, "b": 1}, {"a": 2}, {"a": 2, "b": 2}, True),
+        ({"a": 1}, {"a": 2}, {"a": 2, "b": 1}, True),
+        ({"a": 1, "b": 1}, {"a": 2}, {"a": 2}, True),
+        ({"a": 1}, {"a": None}, {}, False),
+        ({"a": {"b": 1, "c": 1}}, {"a": {"b": 2}}, {"a": {"b": 2, "c": 1}}, False),
+        ({"a": {"b": 1, "c": 1}}, {"a": {"b": 2}}, {"a": {"b": 2, "c": 2}}, True),
+        ({}, {"a": {"b": 1}}, {"a": {"b": 1}}, False),
+        ({"a": {"b": 1}}, {"a": {"b": None}}, {}, False),
+        ({"metadata": {"resourceVersion": "1"}}, {}, {"metadata": {"resourceVersion": "2"}}, False),
+    ],
+)
+def test_what_an_answer_brings_beside_what_was_written(
+    known: dict[str, Any], patch: dict[str, Any], answer: dict[str, Any], expected: bool
+) -> None:
+    assert brings_news(known, patch, answer) == expected

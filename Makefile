@@ -35,7 +35,7 @@ test: lint setup ## everything: style, types, unit tests, tests on a real API se
 
 .PHONY: test-unit
 test-unit: venv ## tests that need no cluster
-	@exec .venv/bin/pytest -m "not cluster" --ignore=tests/local --ignore=tests/cluster --ignore=tests/traffic
+	@exec .venv/bin/pytest -m "not cluster" --ignore=tests/local --ignore=tests/cluster
 
 .PHONY: performance
 performance: setup ## measure a storm of 200 Rollouts (docs/performance.md)

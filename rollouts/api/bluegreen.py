@@ -7,9 +7,6 @@ from rollouts.api.canary import AntiAffinity
 from rollouts.api.meta import PodMetadata
 from rollouts.api.steps import RolloutAnalysis
 
-DEFAULT_SCALE_DOWN_DELAY_SECONDS = 30
-DEFAULT_ABORT_SCALE_DOWN_DELAY_SECONDS = 30
-
 
 class BlueGreenStrategy(Model):
     """Switches a Service from the old version to the new one when the new one is ready."""
@@ -42,25 +39,3 @@ class BlueGreenStrategy(Model):
     """Labels and annotations for pods while they are preview."""
     active_metadata: PodMetadata | None = None
     """Labels and annotations for pods while they are active."""
-
-    @property
-    def effective_auto_promotion_enabled(self) -> bool:
-        """Whether the switch happens by itself."""
-        return self.auto_promotion_enabled is not False
-
-    @property
-    def effective_max_unavailable(self) -> int | str:
-        """maxUnavailable with its default."""
-        return "25%" if self.max_unavailable is None else self.max_unavailable
-
-    @property
-    def effective_scale_down_delay_seconds(self) -> int:
-        """Seconds the old pods stay after the switch."""
-        delay = self.scale_down_delay_seconds
-        return DEFAULT_SCALE_DOWN_DELAY_SECONDS if delay is None else delay
-
-    @property
-    def effective_abort_scale_down_delay_seconds(self) -> int | None:
-        """Seconds the preview pods stay after an abort; None: for ever."""
-        delay = self.abort_scale_down_delay_seconds
-        return DEFAULT_ABORT_SCALE_DOWN_DELAY_SECONDS if delay is None else delay or None

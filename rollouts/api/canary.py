@@ -5,15 +5,12 @@ from __future__ import annotations
 from typing import Annotated, Literal
 
 from analysis.spec.base import Bool, Int32, IntOrString, MaxItems, Model
+from rollouts.api import defaults
 from rollouts.api.meta import PodMetadata
 from rollouts.api.steps import CanaryStep, RolloutAnalysisBackground
-from rollouts.api.traffic import FULL_WEIGHT, TrafficRouting
+from rollouts.api.traffic import TrafficRouting
 
 MOST_STEPS = 1000
-DEFAULT_MAX_SURGE = "25%"
-DEFAULT_MAX_UNAVAILABLE = "25%"
-DEFAULT_SCALE_DOWN_DELAY_SECONDS = 30
-DEFAULT_ABORT_SCALE_DOWN_DELAY_SECONDS = 30
 
 
 class PreferredAntiAffinity(Model):
@@ -95,33 +92,21 @@ class CanaryStrategy(Model):
     @property
     def effective_max_surge(self) -> int | str:
         """maxSurge with its default."""
-        return DEFAULT_MAX_SURGE if self.max_surge is None else self.max_surge
+        return defaults.MAX_SURGE if self.max_surge is None else self.max_surge
 
     @property
     def effective_max_unavailable(self) -> int | str:
         """maxUnavailable with its default."""
-        return DEFAULT_MAX_UNAVAILABLE if self.max_unavailable is None else self.max_unavailable
-
-    @property
-    def effective_scale_down_delay_seconds(self) -> int:
-        """Seconds the old pods stay after a promotion: 0 without a router."""
-        if self.traffic_routing is None:
-            return 0
-        delay = self.scale_down_delay_seconds
-        return DEFAULT_SCALE_DOWN_DELAY_SECONDS if delay is None else delay
-
-    @property
-    def effective_abort_scale_down_delay_seconds(self) -> int | None:
-        """Seconds the canary pods stay after an abort; None: for ever; 0 without a router: they go at once."""
-        if self.traffic_routing is None:
-            return 0
-        delay = self.abort_scale_down_delay_seconds
-        return DEFAULT_ABORT_SCALE_DOWN_DELAY_SECONDS if delay is None else delay or None
+        return defaults.MAX_UNAVAILABLE if self.max_unavailable is None else self.max_unavailable
 
     @property
     def effective_max_traffic_weight(self) -> int:
         """The weight that means all traffic."""
-        return FULL_WEIGHT if self.traffic_routing is None else self.traffic_routing.effective_max_traffic_weight
+        return (
+            defaults.MAX_TRAFFIC_WEIGHT
+            if self.traffic_routing is None
+            else self.traffic_routing.effective_max_traffic_weight
+        )
 
 
 __all__ = ["AntiAffinity", "CanaryStrategy", "PingPong", "ReplicaProgressThreshold"]

@@ -6,12 +6,10 @@ from typing import Annotated
 
 from analysis.spec.arguments import Argument, DryRun, MeasurementRetention
 from analysis.spec.base import Bool, Int32, ListMap, Model, StatusModel, Time
+from rollouts.api import defaults
 from rollouts.api.meta import Condition, LabelSelector, ObjectMeta, PodMetadata
 from rollouts.api.rollout import PodTemplate
 from rollouts.api.steps import TemplateService
-
-DEFAULT_PROGRESS_DEADLINE_SECONDS = 600
-DEFAULT_SCALE_DOWN_DELAY_SECONDS = 30
 
 
 class ExperimentTemplate(Model):
@@ -77,13 +75,13 @@ class ExperimentSpec(Model):
     def effective_progress_deadline_seconds(self) -> int:
         """Seconds without progress after which the experiment fails."""
         deadline = self.progress_deadline_seconds
-        return DEFAULT_PROGRESS_DEADLINE_SECONDS if deadline is None else deadline
+        return defaults.PROGRESS_DEADLINE_SECONDS if deadline is None else deadline
 
     @property
     def effective_scale_down_delay_seconds(self) -> int:
         """Seconds the pods stay after the end."""
         delay = self.scale_down_delay_seconds
-        return DEFAULT_SCALE_DOWN_DELAY_SECONDS if delay is None else delay
+        return defaults.SCALE_DOWN_DELAY_SECONDS if delay is None else delay
 
 
 class ExperimentTemplateStatus(StatusModel):

@@ -5,15 +5,11 @@ from __future__ import annotations
 from typing import Annotated, Any, Literal
 
 from analysis.spec.base import Bool, Int32, KubernetesType, Model, Rule, Time
+from rollouts.api import defaults
 from rollouts.api.bluegreen import BlueGreenStrategy
 from rollouts.api.canary import CanaryStrategy
 from rollouts.api.meta import LabelSelector, ObjectMeta
 from rollouts.api.status import RolloutStatus
-
-DEFAULT_REPLICAS = 1
-DEFAULT_REVISION_HISTORY_LIMIT = 10
-DEFAULT_PROGRESS_DEADLINE_SECONDS = 600
-DEFAULT_RUN_HISTORY_LIMIT = 5
 
 PodTemplate = Annotated[dict[str, Any], KubernetesType(name="PodTemplateSpec")]
 """A pod template, kept as a plain mapping: it is hashed, copied and compared, never interpreted field by field."""
@@ -93,34 +89,21 @@ class RolloutSpec(Model):
     """How many finished AnalysisRuns and Experiments are kept."""
 
     @property
-    def effective_replicas(self) -> int:
-        """Pods wanted."""
-        return DEFAULT_REPLICAS if self.replicas is None else self.replicas
-
-    @property
     def effective_revision_history_limit(self) -> int:
         """Old ReplicaSets kept."""
         limit = self.revision_history_limit
-        return DEFAULT_REVISION_HISTORY_LIMIT if limit is None else limit
+        return defaults.REVISION_HISTORY_LIMIT if limit is None else limit
 
     @property
     def effective_progress_deadline_seconds(self) -> int:
         """Seconds without progress after which the update counts as failed."""
         deadline = self.progress_deadline_seconds
-        return DEFAULT_PROGRESS_DEADLINE_SECONDS if deadline is None else deadline
+        return defaults.PROGRESS_DEADLINE_SECONDS if deadline is None else deadline
 
     @property
     def effective_min_ready_seconds(self) -> int:
         """Seconds a pod must be ready before it counts as available."""
         return self.min_ready_seconds or 0
-
-    @property
-    def effective_run_history_limits(self) -> tuple[int, int]:
-        """Finished runs kept: successful, unsuccessful."""
-        history = self.analysis or AnalysisHistory()
-        limits = (history.successful_run_history_limit, history.unsuccessful_run_history_limit)
-        successful, unsuccessful = (DEFAULT_RUN_HISTORY_LIMIT if limit is None else limit for limit in limits)
-        return successful, unsuccessful
 
     @property
     def canary(self) -> CanaryStrategy | None:

@@ -8,9 +8,7 @@ from __future__ import annotations
 from typing import Annotated, Any
 
 from analysis.spec.base import Bool, Int32, Int64, ListMap, Model, Opaque, StringMap
-
-FULL_WEIGHT = 100
-"""The weight that means all traffic, unless maxTrafficWeight says otherwise."""
+from rollouts.api import defaults
 
 
 class TLSRoute(Model):
@@ -216,7 +214,7 @@ class TrafficRouting(Model):
     @property
     def effective_max_traffic_weight(self) -> int:
         """The weight that means all traffic."""
-        return FULL_WEIGHT if self.max_traffic_weight is None else self.max_traffic_weight
+        return defaults.MAX_TRAFFIC_WEIGHT if self.max_traffic_weight is None else self.max_traffic_weight
 
     @property
     def routers(self) -> tuple[str, ...]:

@@ -14,22 +14,24 @@ from dataclasses import dataclass
 from fractions import Fraction
 from math import ceil, floor
 
+from rollouts.api import defaults
+
 
 def max_surge(value: int | str | None, replicas: int) -> int:
-    """Pods allowed above N. Percentages round up; unset is 25 %."""
-    return _scaled(value, replicas, round_up=True)
+    """Pods allowed above N. Percentages round up."""
+    return _scaled(defaults.MAX_SURGE if value is None else value, replicas, round_up=True)
 
 
 def max_unavailable(value: int | str | None, replicas: int, surge: int) -> int:
     """Pods allowed to be missing. Percentages round down; never both this and surge 0; at most N."""
-    allowed = _scaled(value, replicas, round_up=False)
+    allowed = _scaled(defaults.MAX_UNAVAILABLE if value is None else value, replicas, round_up=False)
     return min(1 if allowed == 0 and surge == 0 else allowed, replicas)
 
 
-def _scaled(value: int | str | None, replicas: int, *, round_up: bool) -> int:
+def _scaled(value: int | str, replicas: int, *, round_up: bool) -> int:
     if isinstance(value, int):
         return max(value, 0)
-    percent = Fraction("25" if value is None else value.rstrip("%"))
+    percent = Fraction(value.rstrip("%"))
     exact = percent * replicas / 100
     return max(ceil(exact) if round_up else floor(exact), 0)
 

@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from rollouts.api.traffic import FULL_WEIGHT
+from rollouts.api import defaults
 from rollouts.plan import Event, Write
 from rollouts.strategy import routed
 from rollouts.strategy.situation import Situation
@@ -100,7 +100,7 @@ def split_of(
     at: Situation, roles: Roles, *, weight: int, steps: Steps = (), additional: Sequence[Destination] = ()
 ) -> Split:
     """The split for a weight; experiments are taken from the stable's share."""
-    full = at.wants.routed.full if at.wants.routed else FULL_WEIGHT
+    full = at.wants.routed.full if at.wants.routed else defaults.MAX_TRAFFIC_WEIGHT
     rest = max(full - weight - sum(part.weight for part in additional), 0)
     return Split(
         canary=Destination(service=roles.canary_service, hash=roles.canary_hash, weight=weight),

@@ -6,13 +6,12 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
+from rollouts.api import defaults
 from rollouts.api.loose import listed, mapping
-from rollouts.api.traffic import FULL_WEIGHT
 from rollouts.strategy.replicas import Limits, max_surge, max_unavailable
 
 JSON = Mapping[str, Any]
 
-DELAY_SECONDS: Final = 30
 UNLIMITED: Final = 1_000_000
 
 
@@ -103,7 +102,7 @@ def wants(rollout: JSON) -> Wants:
     canary, blue_green = _strategies(spec["strategy"])
     chosen: JSON = blue_green if canary is None else canary
     roles = ("previewMetadata", "activeMetadata") if canary is None else ("canaryMetadata", "stableMetadata")
-    replicas = _or(spec.get("replicas"), 1)
+    replicas = _or(spec.get("replicas"), defaults.REPLICAS)
     surge = max_surge(chosen.get("maxSurge"), replicas)
     history = spec.get("analysis") or {}
     return Wants(
@@ -120,12 +119,12 @@ def wants(rollout: JSON) -> Wants:
         ),
         paused=bool(spec.get("paused")),
         min_ready_seconds=_or(spec.get("minReadySeconds"), 0),
-        history_limit=_or(spec.get("revisionHistoryLimit"), 10),
+        history_limit=_or(spec.get("revisionHistoryLimit"), defaults.REVISION_HISTORY_LIMIT),
         rollback_window=_or((spec.get("rollbackWindow") or {}).get("revisions"), 0),
-        deadline=_or(spec.get("progressDeadlineSeconds"), 600),
+        deadline=_or(spec.get("progressDeadlineSeconds"), defaults.PROGRESS_DEADLINE_SECONDS),
         deadline_aborts=bool(spec.get("progressDeadlineAbort")),
-        successful_runs=_or(history.get("successfulRunHistoryLimit"), 5),
-        unsuccessful_runs=_or(history.get("unsuccessfulRunHistoryLimit"), 5),
+        successful_runs=_or(history.get("successfulRunHistoryLimit"), defaults.RUN_HISTORY_LIMIT),
+        unsuccessful_runs=_or(history.get("unsuccessfulRunHistoryLimit"), defaults.RUN_HISTORY_LIMIT),
         restart_at=spec.get("restartAt"),
         anti_affinity=chosen.get("antiAffinity"),
         new_metadata=chosen.get(roles[0]),
@@ -153,9 +152,11 @@ def _canary(block: JSON) -> Canary:
         stable_service=block.get("stableService"),
         ping_pong=(turns["pingService"], turns["pongService"]) if turns else None,
         routing=routing,
-        full=_or((routing or {}).get("maxTrafficWeight"), FULL_WEIGHT),
+        full=_or((routing or {}).get("maxTrafficWeight"), defaults.MAX_TRAFFIC_WEIGHT),
         dynamic_stable=bool(block.get("dynamicStableScale")) and routing is not None,
-        min_pods=_or(block.get("minPodsPerReplicaSet"), 1) if routing is not None else 1,
+        min_pods=_or(block.get("minPodsPerReplicaSet"), defaults.MIN_PODS_PER_REPLICA_SET)
+        if routing is not None
+        else 1,
         threshold=(threshold["type"], threshold["value"]) if threshold else None,
         delays=_delays(block) if routing is not None else NO_DELAYS,
     )
@@ -178,9 +179,9 @@ def _blue_green(block: JSON) -> BlueGreen:
 def _delays(block: JSON) -> Delays:
     aborted = block.get("abortScaleDownDelaySeconds")
     return Delays(
-        after=_or(block.get("scaleDownDelaySeconds"), DELAY_SECONDS),
+        after=_or(block.get("scaleDownDelaySeconds"), defaults.SCALE_DOWN_DELAY_SECONDS),
         revisions=_or(block.get("scaleDownDelayRevisionLimit"), UNLIMITED),
-        aborted=DELAY_SECONDS if aborted is None else aborted or None,
+        aborted=defaults.ABORT_SCALE_DOWN_DELAY_SECONDS if aborted is None else aborted or None,
         aborted_given=aborted is not None,
     )
 

@@ -1,7 +1,7 @@
 """Traffic routers, one file each: the wanted split of a Rollout's traffic in, writes on the router's objects out. Pure.
 
 A new router: write its file with the skeleton of `base.Router`, add its row to `ROUTERS`. Which weight is wanted, and
-when, is decided by `rollouts.strategy.weights`; a router only says how its objects express it.
+when, is decided by `rollouts.strategy.canary.weights`; a router only says how its objects express it.
 """
 
 from __future__ import annotations

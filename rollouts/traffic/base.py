@@ -1,6 +1,6 @@
 """What every traffic router answers: which objects it needs, and what must be written for a split.
 
-    strategy.weights ──► Split ──► Router.route(objects) ──► writes, verified?
+    strategy.canary.weights ──► Split ──► Router.route(objects) ──► writes, verified?
 
 Weights are integers out of `Split.full` (100 unless maxTrafficWeight says otherwise). Routers are pure: they see the
 objects they named as the API server has them, and answer with patches only where those differ from what is wanted.

@@ -13,7 +13,7 @@ from pydantic import ValidationError
 from analysis.spec import Metric, RunSpec, RunStatus
 from analysis.spec.base import read_time, write_time
 from rollouts.api import parse
-from tests.api.samples import METRIC, ROUTED, rollout, with_spec
+from tests.api.samples import METRIC, rollout, with_spec
 
 NOON = datetime(2026, 1, 2, 12, tzinfo=UTC)
 
@@ -89,14 +89,10 @@ def test_a_provider_names_its_keys() -> None:
 @pytest.mark.parametrize(
     ("given_spec", "name", "expected"),
     [
-        ({}, "effective_replicas", 1),
-        ({"replicas": 0}, "effective_replicas", 0),
         ({}, "effective_revision_history_limit", 10),
         ({"revisionHistoryLimit": 0}, "effective_revision_history_limit", 0),
         ({}, "effective_progress_deadline_seconds", 600),
         ({}, "effective_min_ready_seconds", 0),
-        ({}, "effective_run_history_limits", (5, 5)),
-        ({"analysis": {"unsuccessfulRunHistoryLimit": 0}}, "effective_run_history_limits", (5, 0)),
     ],
 )
 def test_defaults_of_a_rollout(given_spec: dict[str, Any], name: str, expected: Any) -> None:
@@ -109,31 +105,9 @@ def test_defaults_of_a_rollout(given_spec: dict[str, Any], name: str, expected: 
         ({}, "effective_max_surge", "25%"),
         ({"maxSurge": 0}, "effective_max_surge", 0),
         ({}, "effective_max_unavailable", "25%"),
-        ({}, "effective_scale_down_delay_seconds", 0),
-        (ROUTED, "effective_scale_down_delay_seconds", 30),
-        ({**ROUTED, "scaleDownDelaySeconds": 0}, "effective_scale_down_delay_seconds", 0),
-        ({}, "effective_abort_scale_down_delay_seconds", 0),
-        (ROUTED, "effective_abort_scale_down_delay_seconds", 30),
-        ({**ROUTED, "abortScaleDownDelaySeconds": 0}, "effective_abort_scale_down_delay_seconds", None),
         ({}, "effective_max_traffic_weight", 100),
         ({"trafficRouting": {"maxTrafficWeight": 1000}}, "effective_max_traffic_weight", 1000),
     ],
 )
 def test_defaults_of_a_canary(canary: dict[str, Any], name: str, expected: Any) -> None:
     assert getattr(parse("Rollout", rollout(canary=canary)).model.spec.canary, name) == expected
-
-
-@pytest.mark.parametrize(
-    ("fields", "name", "expected"),
-    [
-        ({}, "effective_auto_promotion_enabled", True),
-        ({"autoPromotionEnabled": False}, "effective_auto_promotion_enabled", False),
-        ({}, "effective_scale_down_delay_seconds", 30),
-        ({}, "effective_abort_scale_down_delay_seconds", 30),
-        ({"abortScaleDownDelaySeconds": 0}, "effective_abort_scale_down_delay_seconds", None),
-        ({}, "effective_max_unavailable", "25%"),
-    ],
-)
-def test_defaults_of_blue_green(fields: dict[str, Any], name: str, expected: Any) -> None:
-    found = parse("Rollout", rollout(blueGreen={"activeService": "a", **fields})).model
-    assert getattr(found.spec.blue_green, name) == expected

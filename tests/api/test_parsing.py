@@ -27,7 +27,7 @@ def test_a_good_rollout_has_no_errors() -> None:
     assert found.ok
     assert found.model.spec.canary.steps[0].set_weight == 20
     assert found.model.spec.replicas is None
-    assert found.model.spec.effective_replicas == 1
+    assert found.model.spec.effective_progress_deadline_seconds == 600
 
 
 @pytest.mark.parametrize(

@@ -16,6 +16,7 @@ from hypothesis import strategies as st
 from rollouts.strategy import podhash
 from rollouts.strategy.podtemplate import quantity
 from rollouts.strategy.podtemplate.gojson import EncodingError
+from rollouts.strategy.steps import STEPS
 
 DATA = Path(__file__).parent.parent / "data"
 VECTORS = json.loads((DATA / "podhash-vectors.json").read_text())
@@ -103,6 +104,13 @@ def test_step_order_of_keys_and_unknown_keys_do_not_matter() -> None:
     one = [{"setCanaryScale": {"replicas": 1, "weight": 2}}]
     other = [{"setCanaryScale": {"weight": 2, "invented": True, "replicas": 1, "matchTrafficWeight": False}}]
     assert podhash.step_hash(one) == podhash.step_hash(other)
+
+
+@pytest.mark.parametrize("key", STEPS)
+def test_a_change_of_any_kind_of_step_changes_the_hash(key: str) -> None:
+    """A kind missing in `podtemplate/steps.json` would be edited without anybody noticing."""
+    fields = json.loads((Path(podhash.__file__).parent / "podtemplate" / "steps.json").read_text())
+    assert key in [name for name, _, _ in fields["steps.CanaryStep"]]
 
 
 def test_steps_missing_and_empty_are_told_apart() -> None:

@@ -5,14 +5,14 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
-from rollouts.api.traffic import FULL_WEIGHT
+from rollouts.api import defaults
 from rollouts.strategy import routed
 from rollouts.strategy.replicas import split
 from rollouts.strategy.situation import Situation
 from rollouts.strategy.snapshot import ReplicaSet
 from rollouts.strategy.wants import Canary
 
-FULL: Final = FULL_WEIGHT
+FULL: Final = defaults.MAX_TRAFFIC_WEIGHT
 Steps = Sequence[Mapping[str, Any]]
 
 

@@ -16,7 +16,7 @@ from deploy.local.plane import Plane
 from deploy.local.traffic import traefik as traefik_module
 from deploy.local.traffic.traefik import Traefik, find_traefik
 from tests.local.nodes import until
-from tests.traffic.conftest import Shop
+from tests.local.traffic.conftest import Shop
 
 
 def query(shop: Shop, expression: str) -> dict[str, float]:

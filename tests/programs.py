@@ -9,7 +9,7 @@ import pytest
 
 from deploy.local.tools import ON_DEMAND, ensure_tool
 
-BEHIND = {"past": "prometheus"}
+BEHIND = {"past": "prometheus", "influxdb_url": "influxd"}
 """Programs behind fixtures of another name."""
 
 

@@ -85,10 +85,16 @@ TOOLS = {
         folder="registry", module="github.com/google/go-containerregistry",
         package="github.com/google/go-containerregistry/cmd/registry",
     ),
+    # the last line of versions that speaks Flux and is all Go: later ones need Rust for Flux, or have none
+    "influxd": Tool(
+        folder="influxdb", module="github.com/influxdata/influxdb",
+        package="github.com/influxdata/influxdb/cmd/influxd",
+        hint="about 2 minutes the first time",
+    ),
 }  # fmt: skip
 
-#: Made only for the tests that ask for them: renderers of the sync, and a registry of images.
-ON_DEMAND = ("kustomize", "helm", "registry")
+#: Made only for the tests that ask for them: renderers of the sync, a registry of images, a metric store.
+ON_DEMAND = ("kustomize", "helm", "registry", "influxd")
 
 #: kubectl is not built: it is on PATH or on PyPI.
 ALL = (*(name for name in TOOLS if name not in ON_DEMAND), "kubectl")

@@ -8,6 +8,7 @@ asked again with growing patience: a person who watches a release wants to see i
 from __future__ import annotations
 
 import queue
+import re
 import threading
 import time
 from collections.abc import Iterator
@@ -22,6 +23,8 @@ from rollouts.cli.world import JSON, World
 
 JOB = Kind(group="batch", version="v1", kind="Job", plural="jobs")
 TICK = 1.0
+_ONE_SIDE = re.compile(rf",?{world.POD_HASH}=[^,]+")
+"""What narrows the selector of blue/green, which is made for the HPA, to its active side."""
 _PATIENCE = (0.2, 1.0, 2.0, 5.0)
 
 
@@ -53,7 +56,7 @@ def _selector(rollout: JSON) -> str:
     steps = ((world.spec(rollout).get("strategy") or {}).get("canary") or {}).get("steps") or ()
     if any("experiment" in step for step in steps):
         return ""
-    return str(world.status(rollout).get("selector") or "")
+    return _ONE_SIDE.sub("", str(world.status(rollout).get("selector") or ""))
 
 
 def read(client: Client, namespace: str, root: JSON) -> World:

@@ -148,6 +148,7 @@ class Handler(BaseHTTPRequestHandler):
 
     def listed(self, path: str, query: dict[str, str]) -> list[dict[str, Any]]:
         wanted = query.get("fieldSelector", "").removeprefix("metadata.name=")
+        labels = {tuple(pair.split("=")) for pair in query.get("labelSelector", "").split(",") if pair}
         everywhere = "/namespaces/" not in path
         prefix, plural = path.rsplit("/", 1)
         return [
@@ -156,6 +157,7 @@ class Handler(BaseHTTPRequestHandler):
             if key.rsplit("/", 2)[1] == plural
             and (everywhere or key.rsplit("/", 1)[0] == f"{prefix}/{plural}")
             and wanted in ("", item["metadata"]["name"])
+            and labels <= (item["metadata"].get("labels") or {}).items()
         ]
 
     def answer(self, code: int, body: Any) -> None:

@@ -41,6 +41,15 @@ def test_get_reads_only_what_belongs_to_the_rollout(story: Any, api: ApiServer, 
     assert reads["pods"] == reads["replicasets"] == {"labelSelector": "app=app"}
 
 
+def test_get_shows_both_sides_of_blue_green(story: Any, api: ApiServer, run: Any) -> None:
+    """The scale subresource's selector names only the active side."""
+    rollout = story("bluegreen-2")
+    assert "rollouts-pod-template-hash" in rollout["status"]["selector"]
+    shown = run("get app -n bluegreen").stdout
+    assert ("# revision:1" in shown, "# revision:2" in shown) == (True, True)
+    assert "preview" in shown
+
+
 def test_get_leaves_out_what_may_not_be_read(story: Any, api: ApiServer, run: Any) -> None:
     story("canary-2")
     api.refusals["GET", "/api/v1/namespaces/canary/pods"] = (403, "no")

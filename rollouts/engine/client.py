@@ -11,7 +11,7 @@ import asyncio
 import contextlib
 import os
 from collections import Counter
-from collections.abc import AsyncIterator, Callable, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final
 
@@ -25,6 +25,7 @@ from rollouts.engine.errors import ApiError, TooManyRequestsError, UnavailableEr
 JSON = Mapping[str, Any]
 
 MERGE: Final = "application/merge-patch+json"
+JSON_PATCH: Final = "application/json-patch+json"
 APPLY: Final = "application/apply-patch+yaml"
 FIELD_MANAGER: Final = "rollouts"
 _TIMEOUT: Final = aiohttp.ClientTimeout(total=30, connect=10)
@@ -38,7 +39,7 @@ class Request:
 
     method: str
     path: str
-    body: JSON | None = None
+    body: JSON | Sequence[JSON] | None = None
     content_type: str = "application/json"
     params: Mapping[str, str] = field(default_factory=dict)
 
@@ -91,6 +92,13 @@ class Api:
         """A JSON merge patch."""
         path = kind.path(namespace, name, subresource)
         return await self.send(Request(method="PATCH", path=path, body=body, content_type=MERGE))
+
+    async def json_patch(
+        self, kind: Kind, namespace: str | None, name: str, operations: Sequence[JSON]
+    ) -> dict[str, Any]:
+        """A JSON patch. One that sets `/metadata/resourceVersion` is a `ConflictError` when the object is newer."""
+        path = kind.path(namespace, name)
+        return await self.send(Request(method="PATCH", path=path, body=operations, content_type=JSON_PATCH))
 
     async def apply(
         self, kind: Kind, namespace: str | None, name: str, body: JSON, *, manager: str, force: bool, dry_run: bool

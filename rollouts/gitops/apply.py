@@ -123,14 +123,24 @@ async def _apply(cluster: Cluster, item: Examined, *, kind: Kind, reexamine: Ree
 
 async def _send(cluster: Cluster, item: Examined, *, kind: Kind, reexamine: Reexamine) -> JSON:
     try:
-        return await cluster.apply(kind, item.manifest, guard=item.guard)
+        return await _written(cluster, item, kind=kind)
     except ConflictError:
-        if item.guard is None:
+        if item.guard is None and item.takeover is None:
             raise
     fresh = await reexamine(item)
     if fresh.action is Action.KEEP:
         return {"metadata": {"uid": fresh.uid}}
-    return await cluster.apply(kind, fresh.manifest, guard=fresh.guard)
+    return await _written(cluster, fresh, kind=kind)
+
+
+async def _written(cluster: Cluster, item: Examined, *, kind: Kind) -> JSON:
+    """The object as it is after applying. What an earlier tool owned becomes ours first; killed in between, a later
+    pass finds nothing left to take, and applies."""
+    guard = item.guard
+    if item.takeover is not None:
+        moved = await cluster.take_over(kind, item.manifest.ref, item.takeover)
+        guard = guard and str(moved["metadata"]["resourceVersion"])
+    return await cluster.apply(kind, item.manifest, guard=guard)
 
 
 async def _usable(cluster: Cluster, kind: Kind, ref: Ref) -> None:

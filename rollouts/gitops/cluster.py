@@ -18,6 +18,7 @@ from rollouts.gitops.errors import ClusterError, redact
 from rollouts.gitops.marks import FIELD_MANAGER
 from rollouts.gitops.normalise import KindKey
 from rollouts.gitops.objects import JSON, Manifest, Ref, group_of
+from rollouts.gitops.takeover import Takeover
 
 CONFIG_MAP = Kind(group="", version="v1", kind="ConfigMap", plural="configmaps")
 CONCURRENCY = 8
@@ -76,6 +77,10 @@ class Cluster:
         return await self.api.apply(
             kind, ref.namespace or None, ref.name, body, manager=FIELD_MANAGER, force=True, dry_run=dry_run
         )
+
+    async def take_over(self, kind: Kind, ref: Ref, takeover: Takeover) -> JSON:
+        """Move ownership of fields to us. ConflictError when the object has changed since it was looked at."""
+        return await self.api.json_patch(kind, ref.namespace or None, ref.name, takeover.patch)
 
     async def delete(self, kind: Kind, ref: Ref, *, uid: str, propagation: str = "Background") -> None:
         """Delete exactly this object; that it is gone already is success."""

@@ -17,7 +17,7 @@ from typing import Any
 
 from rollouts.api.kinds import Kind
 from rollouts.engine.errors import ApiError, UnavailableError
-from rollouts.gitops import marks
+from rollouts.gitops import marks, takeover
 from rollouts.gitops.adopt import adopt
 from rollouts.gitops.claims import Claims, dig
 from rollouts.gitops.cluster import Cluster, in_parallel
@@ -92,15 +92,18 @@ async def _examine(cluster: Cluster, manifest: Manifest, question: Question) -> 
     _check_owner(manifest, live, question)
     adopted = adopt(manifest.body, live, question.claims)
     sent = manifest.with_body(question.adjust(adopted, live) if question.adjust else adopted)
-    result = await _dry_run(cluster, kind, sent)
+    answer = await _dry_run(cluster, kind, sent)
+    taken = takeover.of(live, answer) if marks.tracked_by(live, manifest.ref) != question.sync else None
+    result = taken.expected(answer) if taken else answer
     fields = tuple(differences(live, result))
-    same = not fields and owned_fields(live) == owned_fields(result)
+    same = not (fields or taken) and owned_fields(live) == owned_fields(result)
     return Examined(
         manifest=sent,
         action=Action.KEEP if same else Action.UPDATE,
         fields=fields,
         uid=live["metadata"]["uid"],
         guard=live["metadata"]["resourceVersion"] if sent.body is not manifest.body else None,
+        takeover=taken,
         seen=fingerprint(live) if same else "",
         before=None if same else live,
         after=None if same else result,

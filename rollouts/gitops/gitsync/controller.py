@@ -243,8 +243,13 @@ class GitSyncs:
             heals=lambda: (memory.heals, memory.healed_at),
             news=lambda: memory.hinted,
             calm=lambda: memory.calm,
-            absorbed=self._store.absorb,
+            absorbed=self._absorbed,
         )
+
+    def _absorbed(self, kind: Kind, answer: JSON) -> None:
+        """What somebody wrote just before a pass wrote comes with the answer only: its event is old by then."""
+        if self._store.absorb(kind, answer):
+            self._wake(key_of(answer))
 
     def _forget_if_gone(self, obj: JSON) -> None:
         if self._store.get(self.kind, key_of(obj)) is not None:

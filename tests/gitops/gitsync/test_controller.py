@@ -12,7 +12,7 @@ from rollouts.engine.app import App, Settings
 from rollouts.engine.client import Request
 from rollouts.engine.errors import ApiError, ForbiddenError, NotFoundError
 from rollouts.engine.store import Key
-from rollouts.gitops.gitsync.controller import GitSyncs
+from rollouts.gitops.gitsync.controller import GitSyncs, Memory
 from tests.engine.memory import MemoryApi
 from tests.gitops.gitsync.world import sync
 
@@ -61,6 +61,16 @@ async def test_a_rollout_wakes_the_sync_that_applied_it(mark: str, woken: list[K
     """R32: a mark that was copied from another object claims nothing."""
     app = app_with(MemoryApi(), tmp_path)
     assert list(app.additions[kinds.GIT_SYNC].concerned(kinds.ROLLOUT, rollout(mark))) == woken
+
+
+async def test_what_a_pass_is_answered_wakes_the_sync(tmp_path: Path) -> None:
+    """A command given just before the pass wrote is in the answer, and in no event that still counts."""
+    app = app_with(MemoryApi(), tmp_path)
+    syncs = app.additions[kinds.GIT_SYNC]
+    assert isinstance(syncs, GitSyncs)
+    around = syncs._around(Memory(key=Key("team", "shop")))
+    around.absorbed(kinds.GIT_SYNC, sync(operation={"sync": {}}))
+    assert app.loops[kinds.GIT_SYNC].queue.statistics().ready == 1
 
 
 async def test_a_sync_wakes_those_that_depend_on_it(tmp_path: Path) -> None:

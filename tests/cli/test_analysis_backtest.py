@@ -6,10 +6,12 @@ import itertools
 import json
 import math
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from typing import Any
 from xml.etree import ElementTree
 
 import pytest
+import yaml
 
 from analysis.spec import Measurement, RunSpec
 from rollouts.cli.backtest.outcomes import counted, outcomes
@@ -175,3 +177,119 @@ def test_only_prometheus_knows_the_past(run: Any, tmp_path: Any) -> None:
     )
     result = run(f"analysis backtest -f {path}")
     assert (result.exit_code, 'metric "m" asks web: only Prometheus' in result.stderr) == (1, True)
+
+
+def side(service: str) -> dict[str, str]:
+    counts = (
+        f'sum(increase(istio_requests_total{{reporter="destination",destination_service_name="{service}"%s}}[$window]))'
+    )
+    return {"errors": counts % ',response_code=~"5.."', "total": counts % ""}
+
+
+def gauge(service: str) -> str:
+    return f'sum(rate(istio_requests_total{{destination_service_name="{service}",response_code=~"5.."}}[2m]))'
+
+
+def histogram(service: str) -> dict[str, str]:
+    labels = f'reporter="destination",destination_service_name="{service}"'
+    return {"buckets": f"sum by (le) (increase(istio_request_duration_milliseconds_bucket{{{labels}}}[$window]))"}
+
+
+def ranked(service: str) -> dict[str, Any]:
+    return {"judge": "MannWhitney", "canary": {"query": gauge(service)}, "stable": {"query": gauge("app-good")}}
+
+
+def scored(service: str) -> dict[str, Any]:
+    metric = {"name": "rate", "canary": gauge(service), "stable": gauge("app-good"), "direction": "Increase"}
+    return {"judge": "Kayenta", "metrics": [metric]}
+
+
+RANGE = {"rangeQuery": {"start": 'now() - duration("15m")', "end": "now()", "step": "1m"}}
+
+
+def comparison(tmp_path: Path, compare: dict[str, Any], *, range_query: bool = False, **fields: Any) -> Path:
+    provider = {"prometheus": {"address": "http://elsewhere", **(RANGE if range_query else {})}}
+    metric = {"name": "m", "interval": "1m", "count": 20, "provider": provider, "compare": compare, **fields}
+    path = tmp_path / "template.yaml"
+    item = {"apiVersion": "argoproj.io/v1alpha1", "kind": "AnalysisTemplate", "metadata": {"name": "t"}}
+    path.write_text(yaml.safe_dump({**item, "spec": {"metrics": [metric]}}))
+    return path
+
+
+def replayed(run: Any, path: Path, past: str, *, since: str = "50m") -> dict[str, Any]:
+    found: dict[str, Any] = json.loads(
+        run(f"analysis backtest -f {path} --prometheus {past} --since {since} -o json").stdout
+    )
+    return found
+
+
+@pytest.mark.parametrize(
+    ("compare", "verdict"),
+    [
+        ({"canary": side("app-bad"), "stable": side("app-good")}, "worse"),
+        ({"canary": side("app-good"), "stable": side("app-good")}, "no worse"),
+        ({"canary": side("app-idle"), "stable": side("app-good")}, "too little data"),
+        ({"canary": side("app-good"), "stable": side("app-good"), "weight": 5}, "weight not applied"),
+        ({"judge": "Latency", "canary": histogram("app-bad"), "stable": histogram("app-good")}, "worse"),
+        ({"judge": "Latency", "canary": histogram("app-good"), "stable": histogram("app-good")}, "no worse"),
+        (ranked("app-bad"), "worse"),
+        (scored("app-bad"), "worse"),
+        (scored("app-good"), "no worse"),
+    ],
+)  # fmt: skip
+def test_comparisons_of_the_past(run: Any, past: str, tmp_path: Path, compare: dict[str, Any], verdict: str) -> None:
+    path = comparison(tmp_path, compare, range_query=compare.get("judge") == "Kayenta")
+    found = replayed(run, path, past)
+    (metric,) = found["metrics"]
+    phases = {"worse": "Failed", "no worse": "Successful"}
+    ended = {outcome["phase"] for outcome in found["runs"]}
+    assert ended == {phases.get(verdict, "Inconclusive")}
+    last = {item["metadata"]["verdict"] for item in metric["measurements"] if item["startedAt"] in ends(found)}
+    assert last == {verdict}
+
+
+def ends(found: dict[str, Any]) -> set[str]:
+    """When the runs ended, as measurements write times."""
+    return {datetime.fromisoformat(outcome["ended"]).strftime("%Y-%m-%dT%H:%M:%SZ") for outcome in found["runs"]}
+
+
+def test_comparisons_are_replayed_one_run_after_the_other(run: Any, past: str, tmp_path: Path) -> None:
+    """Ten per cent failed for 45 minutes and none since; what a run has learnt is not carried over into the next."""
+    compare = {"canary": side("app-recovered"), "stable": side("app-good")}
+    found = replayed(run, comparison(tmp_path, compare, count=6), past)
+    phases = [outcome["phase"] for outcome in found["runs"]]
+    assert (phases[0], phases[-1]) == ("Failed", "Successful")
+    assert phases == sorted(phases)  # never failed again once it had recovered
+    times = [datetime.fromisoformat(item["startedAt"]) for item in found["metrics"][0]["measurements"]]
+    assert {(after - before).total_seconds() for before, after in itertools.pairwise(times)} == {60.0}
+    begun = [datetime.fromisoformat(outcome["begun"]) for outcome in found["runs"]]
+    assert {(after - before).total_seconds() for before, after in itertools.pairwise(begun[-2:])} == {360.0}
+    shown = [item["metadata"]["canary"] for item in found["metrics"][0]["measurements"]]
+    assert shown[-1].endswith("(0 %)")
+
+
+def test_the_verdicts_of_a_comparison_are_shown(run: Any, past: str, tmp_path: Path) -> None:
+    path = comparison(tmp_path, {"canary": side("app-bad"), "stable": side("app-good")})
+    line = f"analysis backtest -f {path} --prometheus {past} --since 30m"
+    shown = run(line).stdout
+    assert "no worse" in shown
+    assert ", worse " in shown
+    assert "begun one after the other:  ✖ Failed" in shown
+    page = run(f"{line} -o html").stdout
+    root = ElementTree.fromstring(page.removeprefix("<!doctype html>\n").replace('<meta charset="utf-8">', ""))
+    titles = [element.text or "" for element in root.iter("title")]
+    assert any("verdict: worse\n" in title and "evidence: " in title for title in titles)
+
+
+def test_comparisons_without_an_end_of_their_own(run: Any, past: str, tmp_path: Path) -> None:
+    path = comparison(tmp_path, {"canary": side("app-good"), "stable": side("app-good")}, count=None)
+    found = replayed(run, path, past, since="20m")
+    assert [outcome["phase"] for outcome in found["runs"]] == ["Successful"]
+    assert len(found["metrics"][0]["measurements"]) == 21
+
+
+def test_a_comparison_with_a_wrong_query(run: Any, tmp_path: Path, past: str) -> None:
+    sides = {"errors": "sum(", "total": "up"}
+    path = comparison(tmp_path, {"canary": sides, "stable": sides})
+    result = run(f"analysis backtest -f {path} --prometheus {past} --since 10m")
+    assert (result.exit_code, "no question was answered" in result.stderr) == (1, True)

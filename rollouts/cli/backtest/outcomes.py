@@ -2,8 +2,7 @@
 
 A run begun at 12:00 takes its measurements from the tracks, at the moments its intervals, delays and errors lead to,
 until it has a verdict. One that has none at the end of the range is left out, unless it was meant to go on for ever
-(no count): then it would have been ended as Successful. Comparisons remember all since their beginning, so with one
-only the run begun first is judged.
+(no count): then it would have been ended as Successful. Templates with comparisons are replayed by `turns`.
 """
 
 from __future__ import annotations
@@ -56,15 +55,13 @@ class Tape:
 def outcomes(spec: RunSpec, tracks: Sequence[Track], *, end: datetime) -> tuple[Outcome, ...]:
     """Outcomes in order of their beginning; the first is of the run begun with the range."""
     tape = Tape.of(tracks)
-    found = (_outcome(spec, tape, begin, end) for begin in _beginnings(spec, tracks))
+    found = (_outcome(spec, tape, begin, end) for begin in _beginnings(tracks))
     return tuple(outcome for outcome in found if outcome is not None)
 
 
-def _beginnings(spec: RunSpec, tracks: Sequence[Track]) -> Iterator[datetime]:
+def _beginnings(tracks: Sequence[Track]) -> Iterator[datetime]:
     finest = min(tracks, key=lambda track: track.interval)
     times = [item.started_at for item in finest.measurements if item.started_at]
-    if any(metric.compare is not None for metric in spec.metrics):
-        times = times[:1]
     yield from times[:: max(1, -(-len(times) // MOST))]
 
 
@@ -79,12 +76,12 @@ def _outcome(spec: RunSpec, tape: Tape, begin: datetime, end: datetime) -> Outco
             taken = [Measured(metric=task.name, measurement=tape.at(task.name, now)) for task in look.due]
             status = record(spec=spec, status=status, measured=taken)
         elif look.next_look is None or look.next_look > end:
-            return _unfinished(spec, status, begin, end)
+            return unfinished(spec, status, begin, end)
         else:
             now = max(look.next_look, now + timedelta(milliseconds=1))
 
 
-def _unfinished(spec: RunSpec, status: RunStatus, begin: datetime, end: datetime) -> Outcome | None:
+def unfinished(spec: RunSpec, status: RunStatus, begin: datetime, end: datetime) -> Outcome | None:
     """The verdict at the end of the range, for a run without an end of its own; None: it would still be running."""
     if any(metric.effective_count is not None for metric in spec.metrics):
         return None

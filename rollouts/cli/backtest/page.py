@@ -1,6 +1,7 @@
 """A replay as one HTML file: a chart for each metric in SVG, no scripts, nothing loaded from elsewhere. Pure.
 
-Every measurement is a dot in the colour of its phase; pointing at one shows its time, value and message.
+Every measurement is a dot in the colour of its phase; pointing at one shows its time, value, message and
+what its judge or provider noted, such as the verdict of a comparison.
 """
 
 from __future__ import annotations
@@ -71,7 +72,8 @@ def _y(value: float, low: float, high: float) -> float:
 
 
 def _point(item: Measurement, x: float, y: float) -> str:
-    words = " ".join(filter(None, [_time(item), str(item.phase), item.value, item.message]))
+    notes = [f"{name}: {text}" for name, text in (item.metadata or {}).items()]
+    words = "\n".join([" ".join(filter(None, [_time(item), str(item.phase), item.value, item.message])), *notes])
     colour = COLOURS.get(str(item.phase), COLOURS["Error"])
     return f'<circle cx="{x:.1f}" cy="{y:.1f}" r="3" fill="{colour}"><title>{escape(words)}</title></circle>'
 

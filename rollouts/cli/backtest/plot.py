@@ -16,6 +16,7 @@ from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime
 
+from analysis.spec.compare import VERDICT
 from rollouts.cli.backtest.outcomes import Outcome, counted
 from rollouts.cli.backtest.replay import Track
 from rollouts.cli.text import BOLD, FAINT, Line, Span, age, count, state
@@ -38,13 +39,28 @@ def chart(track: Track, *, width: int = WIDTH, height: int = HEIGHT) -> Iterator
     dots = [_dot(track, column) for column in columns]
     known = [dot for dot in dots if dot is not None]
     marks = [worst(track, column) for column in columns]
-    labels = {height - 1: f"{max(known):.4g}", 0: f"{min(known):.4g}"} if known else {}
+    labels = _labels(min(known), max(known), height) if known else {}
     indent = " " * (max(map(len, labels.values()), default=0) + 4)
     if known:
         yield from _rows(dots, marks, labels=labels, low=min(known), high=max(known), height=height)
     else:
         yield (Span(f"{indent}no values at all", FAINT),)
     yield from _foot(track, marks, indent)
+    yield from verdicts(track, indent)
+
+
+def _labels(low: float, high: float, height: int) -> dict[int, str]:
+    """What stands at the axis, by row."""
+    if low == high:
+        return {level(low, low=low, high=high, height=height): f"{low:.4g}"}
+    return {height - 1: f"{high:.4g}", 0: f"{low:.4g}"}
+
+
+def verdicts(track: Track, indent: str) -> Iterator[Line]:
+    """How often a comparison judged how, in its own words."""
+    found = Counter(words for item in track.measurements if (words := (item.metadata or {}).get(VERDICT)))
+    if found:
+        yield (Span(indent + ", ".join(f"{words} {times}" for words, times in found.most_common()), FAINT),)
 
 
 def _title(track: Track) -> Line:

@@ -1,7 +1,7 @@
 """Asks Prometheus about the past: every metric of a run at its interval, as if it had been measured then.
 
 Each query carries its moment as evaluation time (`time` of an instant query; `now()` of a range), and conditions are
-judged at that moment. Measurements that depend on earlier ones (comparisons) are taken one after the other.
+judged at that moment. Templates whose measurements depend on earlier ones (comparisons) are replayed by `turns`.
 """
 
 from __future__ import annotations
@@ -9,14 +9,13 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from analysis.assess import Task
 from analysis.measure import ReadSecret, measure
 from analysis.providers import Context, Provider
-from analysis.record import Measured, record
 from analysis.rules import RuleError, check_run, check_texts
 from analysis.spec import Measurement, Metric, RunSpec, RunStatus
 from rollouts.cli.errors import CliError
@@ -86,16 +85,21 @@ async def replay(
 ) -> tuple[Track, ...]:
     """A track for each metric, in their order. Raises CliError for too long a range, and when all questions fail."""
     spans = intervals(spec, every=every)
-    asked = sum(int((end - begin).total_seconds() // span) + 1 for span in spans.values())
-    if asked > MOST:
-        raise CliError(f"that is {asked} questions to Prometheus", hint="Ask about less time, or with --every 10m.")
+    check_number(spans.values(), begin=begin, end=end)
     tracks = []
     for metric in spec.metrics:
         asker = _Asker(spec=spec, metric=metric, provider=provider, read_secret=read_secret, run=run)
         found = await asker.ask(tuple(moments(begin, end, spans[metric.name])))
         tracks.append(Track(metric=metric.name, interval=spans[metric.name], measurements=found))
-    _check_answers(tracks)
+    check_answers(tracks)
     return tuple(tracks)
+
+
+def check_number(spans: Iterable[float], *, begin: datetime, end: datetime) -> None:
+    """Whether questions so many seconds apart, one entry a metric, are not too many. Raises CliError."""
+    asked = sum(int((end - begin).total_seconds() // span) + 1 for span in spans)
+    if asked > MOST:
+        raise CliError(f"that is {asked} questions to Prometheus", hint="Ask about less time, or with --every 10m.")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -109,29 +113,26 @@ class _Asker:
     run: Context
 
     async def ask(self, when: Sequence[datetime]) -> tuple[Measurement, ...]:
-        width = AT_ONCE if self.metric.compare is None else 1
-        status, found = RunStatus(), list[Measurement]()
-        for at in range(0, len(when), width):
-            taken = await asyncio.gather(*(self._once(moment, status) for moment in when[at : at + width]))
-            status = record(spec=self.spec, status=status, measured=taken)
-            found += [item.measurement for item in taken]
+        found = list[Measurement]()
+        for at in range(0, len(when), AT_ONCE):
+            found += await asyncio.gather(*map(self._once, when[at : at + AT_ONCE]))
         return tuple(found)
 
-    async def _once(self, moment: datetime, status: RunStatus) -> Measured:
+    async def _once(self, moment: datetime) -> Measurement:
         (measured,) = await measure(
             [Task(metric=self.metric)],
             spec=self.spec,
-            status=status,
+            status=RunStatus(),
             providers={"prometheus": self.provider},
             read_secret=self.read_secret,
             run=self.run,
             clock=lambda: moment,
         )
-        return measured
+        return measured.measurement
 
 
-def _check_answers(tracks: Sequence[Track]) -> None:
-    """Nothing but errors means that Prometheus is away, or a query wrong: no replay at all."""
+def check_answers(tracks: Sequence[Track]) -> None:
+    """Nothing but errors means that Prometheus is away, or a query wrong: no replay at all. Raises CliError."""
     taken = [item for track in tracks for item in track.measurements]
     if taken and all(item.phase == "Error" for item in taken):
         raise CliError(

@@ -7,7 +7,8 @@ import json
 from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 from enum import StrEnum
-from typing import Annotated
+from functools import partial
+from typing import Annotated, Any
 
 import typer
 
@@ -17,6 +18,7 @@ from rollouts.cli.backtest.outcomes import Outcome, outcomes
 from rollouts.cli.backtest.page import page
 from rollouts.cli.backtest.plot import plot
 from rollouts.cli.backtest.replay import Track, replay
+from rollouts.cli.backtest.turns import in_turn, remembers
 from rollouts.cli.errors import CliError
 from rollouts.cli.options import duration
 from rollouts.cli.runspecs import Arguments, Catalog, Choice, File, FromRollout, Global, Template, choose
@@ -60,8 +62,7 @@ def run(
     chosen = choose(choice)
     spec = spec_of(chosen, prometheus=prometheus)
     step = duration(every, option="--every") if every else None
-    tracks = asyncio.run(_replayed(choice, chosen.name, spec, begin=begin, end=end, every=step))
-    found = outcomes(spec, tracks, end=end)
+    tracks, found = asyncio.run(_replayed(choice, chosen.name, spec, begin=begin, end=end, every=step))
     terminal = terminal_of(ctx)
     if output is Format.text:
         terminal.show(plot(tracks, found))
@@ -84,20 +85,27 @@ def moment(text: str, *, option: str, now: datetime) -> datetime:
 
 async def _replayed(
     choice: Choice, name: str, spec: RunSpec, *, begin: datetime, end: datetime, every: float | None
-) -> tuple[Track, ...]:
+) -> tuple[tuple[Track, ...], tuple[Outcome, ...]]:
     provider = PrometheusProvider(at_moment=True)
+    asked = partial(
+        in_turn if remembers(spec) else _each,
+        spec,
+        begin=begin,
+        end=end,
+        every=every,
+        provider=provider,
+        read_secret=secrets_of(choice),
+        run=context_of(choice, name),
+    )
     try:
-        return await replay(
-            spec,
-            begin=begin,
-            end=end,
-            every=every,
-            provider=provider,
-            read_secret=secrets_of(choice),
-            run=context_of(choice, name),
-        )
+        return await asked()
     finally:
         await provider.close()
+
+
+async def _each(spec: RunSpec, *, end: datetime, **options: Any) -> tuple[tuple[Track, ...], tuple[Outcome, ...]]:
+    tracks = await replay(spec, end=end, **options)
+    return tracks, outcomes(spec, tracks, end=end)
 
 
 def as_json(tracks: Sequence[Track], found: Sequence[Outcome]) -> str:

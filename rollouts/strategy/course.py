@@ -23,6 +23,9 @@ _JUDGED: Final = frozenset({INCONCLUSIVE, INCONCLUSIVE_EXPERIMENT})
 View = Callable[[int], Position]
 """What step i sees of the world: all of a position but the pauses, which the walk itself knows."""
 
+INITIAL: Final = "Initial deploy"
+"""Why the first version becomes stable: there is none yet."""
+
 USER_PAUSE: Final = Hold(kind="UserPause", reason="manually paused: spec.paused is true", patient=True)
 
 

@@ -117,8 +117,17 @@ def _steps(decision: Decision) -> Iterator[Event]:
         words = kind.describe(value) if kind else ""
         message = f"Rollout step {index + 1}/{len(steps)} completed ({words})"
         yield Event(reason="RolloutStepCompleted", message=message)
-        if index == decision.recorded.index and decision.recorded.controller_pause:
-            yield Event(reason="RolloutResumed", message="Rollout is resumed")
+        if index == decision.recorded.index:
+            yield from _resumed(decision)
+    if not decision.course.completed and not decision.course.pauses:
+        yield from _resumed(decision)
+
+
+def _resumed(decision: Decision) -> Iterator[Event]:
+    """A pause the controller ended: its time was over, or its update. One that a person or an abort ended says nothing
+    here, as with the peer."""
+    if decision.recorded.pauses and not decision.abort:
+        yield Event(reason="RolloutResumed", message="Rollout is resumed")
 
 
 def _scaled(decision: Decision) -> Iterator[Event]:

@@ -24,6 +24,7 @@ from rollouts.strategy import (
     times,
     window,
 )
+from rollouts.strategy.course import INITIAL
 from rollouts.strategy.decision import Decision
 from rollouts.strategy.sections import Pods, blue_green, canary, counts, pods_of, selector
 
@@ -148,7 +149,7 @@ def _duration(decision: Decision, *, complete: bool) -> dict[str, Any]:
         now=decision.now,
         begins=begins,
         outcome=_outcome(decision),
-        finished=complete or decision.abort is not None or (decision.promote is not None and not decision.at.first),
+        finished=complete or decision.abort is not None or decision.promote not in (None, INITIAL),
         manual_pause=_only_a_person_can_end(decision),
     )
 

@@ -133,8 +133,11 @@ def _active(decision: Decision) -> ReplicaSet | None:
 
 
 def cut_over(decision: Decision) -> bool:
-    active = _active(decision)
-    return active is not None and active.hash == decision.revisions.hash
+    """Whether users reach the new version. As long as no pods are wanted, a Service not taken over yet is no
+    obstacle: it is taken over when the first pods are there."""
+    wanted = decision.wants.blue_green
+    selects = _selects(decision, wanted.active_service) if wanted else ""
+    return selects == decision.revisions.hash or (not selects and decision.wants.limits.replicas == 0)
 
 
 def _run_status(decision: Decision, kind: runs.RunKind) -> dict[str, Any] | None:

@@ -38,12 +38,14 @@ def managed(service: JSON) -> str:
     return (service["metadata"].get("annotations") or {}).get(keys.MANAGED_BY) or ""
 
 
-def follow(services: Mapping[str, JSON], name: str | None, rs: ReplicaSet | None) -> Iterator[Switch]:
-    """Point a Service at a ReplicaSet, as soon as that can serve."""
+def follow(
+    services: Mapping[str, JSON], name: str | None, rs: ReplicaSet | None, *, idle: bool = False
+) -> Iterator[Switch]:
+    """Point a Service at a ReplicaSet, as soon as that can serve. `idle`: no pods are wanted, so none need to."""
     service = services.get(name or "")
     if service is None or rs is None or selected(services, name) == rs.hash:
         return
-    if rs.full if not managed(service) else rs.available:
+    if (rs.available or idle) if managed(service) else rs.full:
         yield Switch(service=service, hash=rs.hash)
 
 

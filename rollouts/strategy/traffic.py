@@ -56,7 +56,7 @@ def steer(
     `steps`: those passed, for the routes they made. `spare`: traffic must leave the canary, so a stable with any pod
     that can answer is better."""
     able = roles.stable is not None and roles.stable.available if spare else bears(at, roles.stable, weight)
-    if not able:
+    if not able and at.wants.limits.replicas:
         return None
     split = split_of(at, roles, weight=weight, steps=steps, additional=additional)
     answers = list(_ask(at, split))

@@ -401,6 +401,71 @@ def test_crashing_pods_never_get_the_active_service() -> None:
     assert (world.status["phase"], world.selected("active")) == ("Degraded", "app:1")
 
 
+def test_deployed_at_nothing_it_is_healthy_and_takes_the_service_over_with_its_first_pods() -> None:
+    world = blue_green(0)
+    world.settle()
+    assert (world.status["phase"], world.selected("active")) == ("Healthy", "")
+    world.edit(replicas=3)
+    world.settle()
+    assert (world.status["phase"], world.selected("active")) == ("Healthy", "app:1")
+
+
+def test_an_update_at_nothing_goes_all_the_way() -> None:
+    world = deployed(autoPromotionEnabled=False)
+    world.edit(replicas=0)
+    world.image("app:2")
+    world.settle()
+    assert (world.status["message"], world.selected("active")) == ("BlueGreenPause", "app:1")
+    world.command(pauseConditions=None)
+    world.settle()
+    world.advance(700)
+    world.settle()
+    assert (world.status["phase"], world.selected("active")) == ("Healthy", "app:2")
+    world.edit(replicas=3)
+    world.settle()
+    assert world.replicas == {"app:1": 0, "app:2": 3}
+
+
+def test_users_never_get_a_preview_because_nobody_was_there_when_it_was_paused() -> None:
+    world = blue_green(0)
+    world.settle()
+    world.edit(paused=True, replicas=3)
+    world.image("app:2")
+    world.settle()
+    assert (world.status["message"], world.selected("active")) == ("manually paused", "app:1")
+    world.edit(paused=False)
+    world.settle()
+    assert (world.status["phase"], world.selected("active")) == ("Healthy", "app:2")
+
+
+def test_a_first_version_that_never_comes_up_is_replaced_without_asking() -> None:
+    world = blue_green(autoPromotionEnabled=False, prePromotionAnalysis=ANALYSIS)
+    world.reconcile()
+    world.broken |= set(world.sets)
+    world.settle()
+    world.advance(700)
+    world.settle()
+    assert (world.status["phase"], world.selected("active")) == ("Degraded", "")
+    world.image("app:2")
+    world.settle()
+    assert (world.status["phase"], world.selected("active"), world.runs) == ("Healthy", "app:2", {})
+    assert world.status["duration"]["completionStatus"] == "Promoted"
+    world.advance(31)
+    world.settle()
+    assert world.replicas == {"app:1": 0, "app:2": 3}
+
+
+@pytest.mark.parametrize(("by", "resumed"), [("time", 1), ("promoteFull", 1), ("a person", 0), ("abort", 0)])
+def test_a_pause_the_controller_ends_is_told(by: str, resumed: int) -> None:
+    world = updated(autoPromotionSeconds=20)
+    assert "RolloutPaused" in world.events
+    commands: dict[str, Any] = {"promoteFull": {"promoteFull": True}, "a person": {"pauseConditions": None}}
+    world.command(**commands.get(by, {"abort": True} if by == "abort" else {}))
+    world.advance(21 if by == "time" else 1)
+    world.settle()
+    assert world.events.count("RolloutResumed") == resumed
+
+
 def test_missing_services_make_it_invalid() -> None:
     world = blue_green()
     world.services.clear()

@@ -354,3 +354,28 @@ def test_scale_down_delay_revision_limit() -> None:
     world.image("app:3")
     world.settle()
     assert world.replicas == {"app:1": 0, "app:2": 10, "app:3": 10}
+
+
+@pytest.mark.parametrize("dynamic", [False, True])
+def test_scaled_to_nothing_in_the_middle_it_still_ends(dynamic: bool) -> None:
+    world = updated(dynamicStableScale=dynamic)
+    world.edit(replicas=0)
+    world.settle()
+    assert (weights(world), world.status["message"]) == ({"canary": 0, "stable": 100}, "CanaryPauseStep")
+    resume(world)
+    resume(world)
+    world.advance(700)
+    world.settle()
+    assert (world.status["phase"], world.replicas) == ("Healthy", {"app:1": 0, "app:2": 0})
+    world.edit(replicas=4)
+    world.settle()
+    assert (world.replicas, world.selected("stable")) == ({"app:1": 0, "app:2": 4}, "app:2")
+
+
+def test_back_from_nothing_the_weight_is_that_of_the_step() -> None:
+    world = updated()
+    world.edit(replicas=0)
+    world.settle()
+    world.edit(replicas=5)
+    world.settle()
+    assert (weights(world)["canary"], world.replicas) == (20, {"app:1": 5, "app:2": 1})

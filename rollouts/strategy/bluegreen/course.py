@@ -7,8 +7,8 @@ from dataclasses import replace
 from datetime import timedelta
 from typing import Any
 
-from rollouts.strategy import runs, services
-from rollouts.strategy.course import USER_PAUSE, Course, held
+from rollouts.strategy import conditions, runs, services
+from rollouts.strategy.course import INITIAL, USER_PAUSE, Course, held
 from rollouts.strategy.recorded import BLUE_GREEN_PAUSE, Pause
 from rollouts.strategy.runs import RunKind
 from rollouts.strategy.situation import Situation
@@ -30,6 +30,8 @@ def course(at: Situation) -> Course:
     if at.intent.paused:
         start = Course(index=0, pauses=at.intent.pauses, controller_pause=at.intent.controller_pause)
         return replace(start, hold=USER_PAUSE, cutover=switched, checkpoint=at.checkpoint)
+    if unserved(at, wanted):
+        return Course(index=0, cutover=True)
     return _walk(at, wanted, switched=switched)
 
 
@@ -54,6 +56,15 @@ def _walk(at: Situation, wanted: BlueGreen, *, switched: bool) -> Course:
 def is_switched(at: Situation, wanted: BlueGreen) -> bool:
     """Whether the active Service selects the new pods already."""
     return services.selected(at.snapshot.services, wanted.active_service) == at.revisions.hash
+
+
+def unserved(at: Situation, wanted: BlueGreen) -> bool:
+    """Whether the first deploy is not over: the Rollout was never Healthy, the active Service still selects all pods,
+    and the version deployed first can't take it. Then the newer version takes that one's place, as with the peer;
+    there is nothing to compare it with, and nobody to keep it from."""
+    stable = at.revisions.distinct_stable
+    taken = services.selected(at.snapshot.services, wanted.active_service)
+    return stable is not None and not taken and not stable.full and not at.recorded.condition(conditions.HEALTHY)
 
 
 def _ready(at: Situation, wanted: BlueGreen) -> Verdict:
@@ -140,7 +151,8 @@ _BEFORE: tuple[tuple[Stage, RunKind], ...] = ((_ready, runs.PRE), (_pre, runs.PR
 def promotion(at: Situation, course: Course) -> str | None:
     """Why new becomes stable now; None when it does not yet."""
     if at.first:
-        return "Initial deploy"
-    if course.hold is not None or not course.cutover:
+        return INITIAL
+    wanted = at.wants.blue_green
+    if wanted is None or course.hold is not None or not course.cutover:
         return None
-    return at.fast or "Completed blue-green update"
+    return at.fast or (INITIAL if unserved(at, wanted) else "Completed blue-green update")

@@ -42,12 +42,19 @@ def target(at: Situation, course: Course, *, aborted: bool, promote: bool) -> Ta
 
 
 def _switches(at: Situation, wanted: BlueGreen, course: Course, *, aborted: bool, held: bool) -> Iterator[Switch]:
-    there = at.snapshot.services
+    there, idle = at.snapshot.services, at.wants.limits.replicas == 0
     yield from services.released(there, at.wants.name, (wanted.active_service, wanted.preview_service))
     if held and not aborted:
+        yield from _kept_apart(at, wanted)
         return
     yield from services.at_once(there, wanted.preview_service, at.revisions.hash)
-    yield from services.follow(there, wanted.active_service, _active(at, wanted, course, aborted=aborted))
+    yield from services.follow(there, wanted.active_service, _active(at, wanted, course, aborted=aborted), idle=idle)
+
+
+def _kept_apart(at: Situation, wanted: BlueGreen) -> Iterator[Switch]:
+    """Even while all is held: an active Service nobody has taken over yet would send users to the preview, too."""
+    if not services.selected(at.snapshot.services, wanted.active_service):
+        yield from services.follow(at.snapshot.services, wanted.active_service, at.revisions.stable)
 
 
 def _active(at: Situation, wanted: BlueGreen, course: Course, *, aborted: bool) -> ReplicaSet | None:

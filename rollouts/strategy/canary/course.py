@@ -6,7 +6,7 @@ from rollouts.strategy import measure, plugins, runs, trials
 from rollouts.strategy import traffic as traffic_
 from rollouts.strategy.canary.counts import FULL, at_desired, enough
 from rollouts.strategy.canary.pointing import roles
-from rollouts.strategy.course import Course, follow
+from rollouts.strategy.course import INITIAL, Course, follow
 from rollouts.strategy.situation import Situation
 from rollouts.strategy.steps import Hold, Position
 
@@ -52,7 +52,10 @@ def _obstacle(at: Situation, weight: int) -> str | None:
 
 
 def _all_traffic(at: Situation) -> bool:
+    """Whether the new version serves everybody; with no pods wanted there is nobody to serve."""
     told = at.recorded.weights
+    if not at.wants.limits.replicas:
+        return True
     full = at.wants.routed.full if at.wants.routed else FULL
     return told is not None and told.hash == at.revisions.hash and told.canary == full and told.verified is not False
 
@@ -60,7 +63,7 @@ def _all_traffic(at: Situation) -> bool:
 def promotion(at: Situation, course: Course) -> str | None:
     """Why new becomes stable now; None when it does not yet."""
     if at.first:
-        return "Initial deploy"
+        return INITIAL
     new = at.revisions.new
     if course.hold is not None or new is None or at.intent.paused or not enough(at, new):
         return None

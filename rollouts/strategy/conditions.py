@@ -48,7 +48,7 @@ class Condition:
 
 
 def available(*, is_available: bool) -> Condition:
-    """Available."""
+    """Available: as many pods as wanted can serve, as with the peer; maxUnavailable has no say here."""
     words = "has minimum availability" if is_available else "does not have minimum availability"
     return Condition(
         type=AVAILABLE, status=_boolean(is_available), reason="AvailableReason", message=f"Rollout {words}"

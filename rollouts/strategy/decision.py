@@ -100,7 +100,7 @@ class Decision:
     @property
     def rolls_back(self) -> bool:
         """The template went back to that of the stable ReplicaSet."""
-        return self.at.promoted and self.intent.reset
+        return self.at.promoted and self.revisions.updated
 
     def target_of(self, rs: ReplicaSet) -> int:
         """spec.replicas this ReplicaSet gets."""

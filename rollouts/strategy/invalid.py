@@ -54,9 +54,10 @@ def plan(rollout: JSON, errors: tuple[str, ...], *, now: datetime) -> Plan:
     recorded = recall(rollout)
     name = rollout["metadata"]["name"]
     message = f'The Rollout "{name}" is invalid: {_joined(errors)}'
+    unwell = [conditions.healthy(is_healthy=False)] if recorded.condition(conditions.HEALTHY) else []
     written = conditions.merge(
         list(recorded.raw.get("conditions") or ()),
-        [conditions.invalid(message)],
+        [*unwell, conditions.invalid(message)],
         drop=frozenset({conditions.RECONCILE_ERROR}),
         now=now,
     )

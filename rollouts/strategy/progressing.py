@@ -16,7 +16,9 @@ from rollouts.strategy.recorded import Recorded
 
 MARK: Final = " Not coming up: "
 """Between what the condition says anyway and what is wrong with pods."""
-_DEADLINE_COUNTS = frozenset({conditions.UPDATED, "NewReplicaSetCreated", conditions.RESUMED, conditions.RETRY})
+_DEADLINE_COUNTS = frozenset(
+    {conditions.UPDATED, "NewReplicaSetCreated", conditions.RESUMED, conditions.RETRY, conditions.NOT_AVAILABLE}
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -123,7 +123,7 @@ def _conditions(
     recorded = decision.recorded
     is_paused = bool(decision.course.pauses) or decision.wants.paused
     wanted = [
-        conditions.available(is_available=pods.available >= decision.wants.limits.floor),
+        conditions.available(is_available=pods.available >= decision.wants.limits.replicas),
         conditions.completed(is_completed=decision.stable_hash == decision.revisions.hash),
     ]
     wanted += [story] if story else []
@@ -141,7 +141,8 @@ def _conditions(
 
 def _duration(decision: Decision, *, complete: bool) -> dict[str, Any]:
     before = decision.recorded.raw.get("duration") or {}
-    begins = not decision.recorded.current_hash or decision.intent.reset or decision.intent.retry
+    begins = not decision.recorded.current_hash or decision.revisions.updated or decision.intent.retry
+    begins = begins or (decision.revisions.restepped and not decision.at.promoted)
     if not begins and not before:
         return {}
     return duration.track(

@@ -292,3 +292,54 @@ def test_skipping_a_pause_ends_that_pause_only() -> None:
     world.settle()
     assert world.status["phase"] == "Healthy"
     assert "pausedStepIndex" not in world.status.get("canary", {})
+
+
+def test_other_steps_are_no_rollback() -> None:
+    world = World(rollout(steps=[{"setWeight": 20}, {"pause": {}}]))
+    world.settle()
+    before = world.status["duration"]
+    world.events.clear()
+    world.edit(strategy={"canary": {"steps": [{"setWeight": 50}]}})
+    world.settle()
+    assert (world.events, world.status["duration"], world.status["currentStepIndex"]) == ([], before, 1)
+
+
+@pytest.mark.parametrize("unavailable", [0, 2])
+def test_available_says_what_progressing_says(unavailable: int) -> None:
+    world = World(rollout(canary={"maxUnavailable": unavailable}))
+    world.settle()
+    (rs,) = world.sets.values()
+    rs["status"] |= {"availableReplicas": 4, "readyReplicas": 4}
+    world.reconcile()
+    said = {c["type"]: (c["status"], c["message"]) for c in world.status["conditions"]}
+    assert said["Available"] == ("False", "Rollout does not have minimum availability")
+    assert said["Progressing"] == ("True", "Rollout does not have minimum availability")
+
+
+def test_pods_that_never_come_back_are_reported_after_the_deadline_and_abort_nothing() -> None:
+    world = World(rollout(progressDeadlineAbort=True))
+    world.settle()
+    (rs,) = world.sets.values()
+    rs["status"] |= {"availableReplicas": 4, "readyReplicas": 4}
+    world.reconcile()
+    assert world.last.requeue_after == pytest.approx(601)
+    world.advance(601)
+    world.reconcile()
+    assert (world.status["phase"], "abort" in world.status) == ("Degraded", False)
+    assert world.status["message"].startswith("ProgressDeadlineExceeded: ")
+    world.settle()
+    assert world.status["phase"] == "Healthy"
+
+
+def test_what_is_invalid_is_not_healthy_until_it_is_mended() -> None:
+    world = World(rollout())
+    world.settle()
+    world.edit(replicas=-1)
+    world.reconcile()
+    said = {c["type"]: c["status"] for c in world.status["conditions"]}
+    assert (said["InvalidSpec"], said["Healthy"], world.status["phase"]) == ("True", "False", "Degraded")
+    assert world.plan().empty
+    world.edit(replicas=5)
+    world.settle()
+    said = {c["type"]: c["status"] for c in world.status["conditions"]}
+    assert ("InvalidSpec" in said, said["Healthy"], world.status["phase"]) == (False, "True", "Healthy")

@@ -304,15 +304,17 @@ async def judge(
     sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
     on_change: Callable[[RunStatus], None] = lambda status: None,
     run: Context | None = None,
+    status: RunStatus | None = None,
 ) -> RunStatus:
     """Carry a run through to its end and return its final status; `on_change` sees each status on the way.
 
-    `run` as for `measure`.
+    `run` as for `measure`. `status` takes a run up again where it was left; with `spec.terminate` it is brought to its
+    end, and what goes on elsewhere is told so.
 
     A metric with an interval and no count never ends: cancel, or give it a count.
     """
     used = default_providers() if providers is None else providers
-    status = RunStatus()
+    status = status or RunStatus()
     try:
         while True:
             look = assess(spec=spec, status=status, now=clock())

@@ -27,8 +27,11 @@ class Addition(Protocol):
     workers: int
     indexes: Mapping[Kind, Mapping[str, Index]]
 
-    def bind(self, *, api: Api, store: Store, wake: Callable[[Key], None]) -> None:
-        """Called once, before anything else. `wake` queues a key of this kind."""
+    def bind(
+        self, *, api: Api, store: Store, wake: Callable[[Key], None], whole: Iterable[Kind], namespace: str | None
+    ) -> None:
+        """Called once, before anything else. `wake` queues a key of this kind. `namespace`: the only one that is in
+        sight; None: the cluster. `whole`: kinds of which the store is told every object in sight."""
 
     async def decide(self, obj: JSON, now: datetime) -> Plan:
         """Gather what is needed, and decide."""

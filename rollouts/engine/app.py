@@ -100,7 +100,13 @@ class App:
         )
         self.loops = {row.kind: self._loop(row) for row in self._controllers()}
         for kind, addition in self.additions.items():
-            addition.bind(api=api, store=self.store, wake=self.loops[kind].queue.add)
+            addition.bind(
+                api=api,
+                store=self.store,
+                wake=self.loops[kind].queue.add,
+                whole=tuple(self._whole()),
+                namespace=self.settings.namespace,
+            )
         self.metrics.queues.update({kind.plural: loop.queue for kind, loop in self.loops.items()})
         self.primed = False
         self.working = False
@@ -227,6 +233,12 @@ class App:
     def _ours(self, kind: Kind, obj: JSON) -> bool:
         labels = obj["metadata"].get("labels") or {}
         return kind not in self.loops or labels.get(INSTANCE_ID, "") == self.settings.instance_id
+
+    def _whole(self) -> Iterator[Kind]:
+        """The kinds of which every object is in the store, not only those with a label."""
+        for kind in self.kinds:
+            if kind not in SELECTORS and not (kind in self.loops and self.settings.instance_id):
+                yield kind
 
     def trouble(self) -> str:
         """What is wrong with this process; empty when nothing is."""

@@ -65,6 +65,13 @@ class Api:
         other.headers = {"Impersonate-User": user}
         return other
 
+    def accepting(self, media_type: str) -> Api:
+        """The same connection, with answers in another form, such as metadata alone."""
+        other = Api(session=self.session, server=self.server)
+        other.requests = self.requests
+        other.headers = {**self.headers, "Accept": media_type}
+        return other
+
     async def get(self, kind: Kind, namespace: str | None, name: str) -> dict[str, Any]:
         """One object."""
         return await self.send(Request(method="GET", path=kind.path(namespace, name)))

@@ -15,18 +15,17 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import AsyncGenerator, AsyncIterator, Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any, Final
 
-import aiohttp
-import orjson
 import structlog
 
 from rollouts.api import kinds
 from rollouts.api.kinds import Kind
 from rollouts.engine.client import Api, Request
-from rollouts.engine.errors import ApiError, GoneError, NotFoundError, UnavailableError, from_response
+from rollouts.engine.errors import ApiError, GoneError, NotFoundError
 from rollouts.engine.store import Key, Store, key_of
+from rollouts.engine.streams import changes
 from rollouts.strategy.workload import KINDS, Reference, projected, reference
 
 JSON = Mapping[str, Any]
@@ -34,10 +33,8 @@ Changed = Callable[[Kind, JSON], None]
 log = structlog.get_logger(__name__)
 
 PAGE: Final = 500
-WATCH_SECONDS: Final = 300
 RETRY_FIRST: Final = 1.0
 RETRY_MOST: Final = 30.0
-_TIMEOUT: Final = aiohttp.ClientTimeout(total=WATCH_SECONDS + 30, connect=10)
 PROJECTIONS: Final = dict.fromkeys(KINDS.values(), projected)
 
 
@@ -162,35 +159,16 @@ class Workloads:
 
     async def _follow(self, kind: Kind, version: str) -> str:
         """Take in what a watch brings until it ends; the version it came to."""
-        async with contextlib.aclosing(self._stream(kind, version)) as stream:
+        stream = changes(self._api, kind, self._namespace, version=version)
+        async with contextlib.aclosing(stream):
             async for change in stream:
                 obj = change["object"]
-                if change["type"] == "ERROR":
-                    raise from_response(obj.get("code", 500), obj, request=f"watch {kind.plural}", retry_after=None)
                 version = obj["metadata"]["resourceVersion"]
                 if change["type"] != "BOOKMARK":
                     self._observe(kind, change["type"], obj)
                 if not self._wanted(kind):
                     break
         return version
-
-    async def _stream(self, kind: Kind, version: str) -> AsyncGenerator[JSON, None]:
-        params = {
-            "watch": "true",
-            "allowWatchBookmarks": "true",
-            "resourceVersion": version,
-            "timeoutSeconds": str(WATCH_SECONDS),
-        }
-        url = self._api.server + kind.path(self._namespace)
-        try:
-            async with self._api.session.get(url, params=params, timeout=_TIMEOUT) as response:
-                if response.status >= 400:
-                    body = {"message": await response.text()}
-                    raise from_response(response.status, body, request=f"watch {kind.plural}", retry_after=None)
-                async for line in _lines(response.content):
-                    yield orjson.loads(line)
-        except (aiohttp.ClientError, TimeoutError, orjson.JSONDecodeError) as error:
-            raise UnavailableError(f"watch {kind.plural}: {error!r}") from error
 
     def _observe(self, kind: Kind, event_type: str, obj: JSON) -> None:
         if event_type == "DELETED" or not self._referred(kind, obj):
@@ -217,15 +195,3 @@ def _gist(obj: JSON | None) -> JSON | None:
     if obj is None:
         return None
     return {**obj, "metadata": {key: value for key, value in obj["metadata"].items() if key != "resourceVersion"}}
-
-
-async def _lines(content: aiohttp.StreamReader) -> AsyncIterator[bytes]:
-    """Lines of any length; the reader's own limit is far below what an object may have."""
-    parts: list[bytes] = []
-    async for chunk in content.iter_any():
-        *ended, rest = chunk.split(b"\n")
-        for line in ended:
-            yield b"".join((*parts, line))
-            parts = []
-        if rest:
-            parts.append(rest)

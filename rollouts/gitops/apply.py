@@ -22,6 +22,7 @@ from rollouts.gitops.errors import ClusterError, redact
 from rollouts.gitops.normalise import KindKey, key_of
 from rollouts.gitops.objects import JSON, Ref
 from rollouts.gitops.plan import Action, Examined, Prune, SyncPlan
+from rollouts.gitops.seen import Mark, mark
 
 _ESTABLISHED = 30.0
 _BRING = frozenset({"CustomResourceDefinition", "Namespace"})
@@ -44,6 +45,8 @@ class Outcome:
     pruned: tuple[Ref, ...] = ()
     errors: tuple[str, ...] = ()
     uids: Mapping[Ref, str] = field(default_factory=dict)
+    seen: Mapping[Ref, Mark] = field(default_factory=dict)
+    """The objects applied, as the API server answered."""
     stopped: str = ""
     """Why it was stopped between two stages, empty when it was not."""
     waiting: str = ""
@@ -85,6 +88,7 @@ async def execute(
 class _Done:
     item: Examined
     uid: str = ""
+    seen: Mark | None = None
     error: str = ""
 
 
@@ -105,32 +109,36 @@ async def _stage(
         applied=so_far.applied + tuple(row.item for row in done if not row.error),
         errors=so_far.errors + tuple(row.error for row in done if row.error),
         uids={**so_far.uids, **{row.item.manifest.ref: row.uid for row in done if row.uid}},
+        seen={**so_far.seen, **{row.item.manifest.ref: row.seen for row in done if row.seen}},
     )
 
 
 async def _apply(cluster: Cluster, item: Examined, *, kind: Kind, reexamine: Reexamine) -> _Done:
     manifest = item.manifest
     try:
-        body = await _send(cluster, item, kind=kind, reexamine=reexamine)
+        done = await _send(cluster, item, kind=kind, reexamine=reexamine)
         if kind.kind in _BRING:
             await _usable(cluster, kind, manifest.ref)
     except ApiError as error:
         return _Done(item=item, error=f"{manifest.place}: {manifest.ref.label}: {refusal(error, manifest)}")
     except ClusterError as error:
         return _Done(item=item, error=f"{manifest.place}: {error}")
-    return _Done(item=item, uid=str(body["metadata"]["uid"]))
+    return done
 
 
-async def _send(cluster: Cluster, item: Examined, *, kind: Kind, reexamine: Reexamine) -> JSON:
+async def _send(cluster: Cluster, item: Examined, *, kind: Kind, reexamine: Reexamine) -> _Done:
+    def done(body: JSON) -> _Done:
+        return _Done(item=item, uid=str(body["metadata"]["uid"]), seen=mark(kind, body))
+
     try:
-        return await _written(cluster, item, kind=kind)
+        return done(await _written(cluster, item, kind=kind))
     except ConflictError:
         if item.guard is None and item.takeover is None:
             raise
     fresh = await reexamine(item)
     if fresh.action is Action.KEEP:
-        return {"metadata": {"uid": fresh.uid}}
-    return await _written(cluster, fresh, kind=kind)
+        return _Done(item=item, uid=fresh.uid, seen=fresh.seen)
+    return done(await _written(cluster, fresh, kind=kind))
 
 
 async def _written(cluster: Cluster, item: Examined, *, kind: Kind) -> JSON:

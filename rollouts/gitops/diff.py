@@ -9,8 +9,6 @@ Two kinds of objects can't be asked about yet: those in a namespace, or of a kin
 
 from __future__ import annotations
 
-import hashlib
-import json
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -25,6 +23,7 @@ from rollouts.gitops.errors import ClusterError, RefusedError, redact
 from rollouts.gitops.normalise import KindKey, key_of
 from rollouts.gitops.objects import JSON, Manifest
 from rollouts.gitops.plan import Action, Examined
+from rollouts.gitops.seen import mark
 
 _VOLATILE = frozenset({"managedFields", "resourceVersion", "generation", "creationTimestamp", "uid", "selfLink"})
 _SHOWN = 12
@@ -104,7 +103,7 @@ async def _examine(cluster: Cluster, manifest: Manifest, question: Question) -> 
         uid=live["metadata"]["uid"],
         guard=live["metadata"]["resourceVersion"] if sent.body is not manifest.body else None,
         takeover=taken,
-        seen=fingerprint(live) if same else "",
+        seen=mark(kind, live),
         before=None if same else live,
         after=None if same else result,
     )
@@ -165,19 +164,6 @@ def paths(live: Any, result: Any, at: Place = ()) -> Iterator[Place]:
             yield from paths(old, new, (*at, index))
     elif live != result:
         yield at
-
-
-def fingerprint(body: JSON) -> str:
-    """What changes when somebody changes the object, but not when its controller reports on it.
-
-    The generation counts changes of the spec, where a kind has one; labels and annotations are looked at beside it. An
-    object without a generation has a version that nothing but a change moves.
-    """
-    metadata = dig(body, "metadata")
-    if not metadata.get("generation"):
-        return f"{metadata.get('uid')} {metadata.get('resourceVersion')}"
-    parts = [metadata.get(key) for key in ("uid", "generation", "labels", "annotations", "deletionTimestamp")]
-    return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()
 
 
 def owned_fields(body: JSON) -> Any:

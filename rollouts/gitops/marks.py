@@ -6,6 +6,9 @@ identity, so nothing is ever claimed, or pruned, by accident.
 
     gitops.rollouts.dev/tracking: shop:shop_web_argoproj.io_Rollout
                                   └ sync └ the object it was written for
+
+The label `gitops.rollouts.dev/managed: "true"` says nothing about whose an object is and nothing is ever concluded from
+it. It is there because an API server can filter a watch by labels, and not by annotations.
 """
 
 from __future__ import annotations
@@ -15,6 +18,7 @@ from rollouts.gitops.objects import JSON, Ref, annotation
 FIELD_MANAGER = "rollouts-gitops"
 PREFIX = "gitops.rollouts.dev/"
 TRACKING = f"{PREFIX}tracking"
+MANAGED = f"{PREFIX}managed"
 SYNC_OPTIONS = f"{PREFIX}sync-options"
 POD_HASH = "rollouts-pod-template-hash"
 

@@ -77,8 +77,11 @@ def _cleaned(manifest: Manifest, *, kind: Kind, namespace: str) -> Manifest:
 
 
 def _marked(manifest: Manifest, *, sync: str) -> Manifest:
-    written = manifest.body["metadata"].get("annotations") or {}
-    return manifest.with_metadata(annotations={**written, marks.TRACKING: marks.tracking(sync, manifest.ref)})
+    metadata = manifest.body["metadata"]
+    return manifest.with_metadata(
+        labels={**(metadata.get("labels") or {}), marks.MANAGED: "true"},
+        annotations={**(metadata.get("annotations") or {}), marks.TRACKING: marks.tracking(sync, manifest.ref)},
+    )
 
 
 def _is_crd(manifest: Manifest) -> bool:

@@ -216,6 +216,7 @@ class Pipeline:
             waiting=waiting,
             parts=await self.healths(final),
             inventory=final,
+            seen=outcome.seen,
         )
         done = not (errors or waiting)
         message = "; ".join(errors) or waiting or report.result.value

@@ -24,6 +24,7 @@ from itertools import groupby
 from rollouts.gitops import hooks, marks, order
 from rollouts.gitops.inventory import Entry, Inventory
 from rollouts.gitops.objects import JSON, Manifest, Ref
+from rollouts.gitops.seen import Mark
 from rollouts.gitops.takeover import Takeover
 
 
@@ -46,10 +47,10 @@ class Examined:
     uid: str = ""
     guard: str | None = None
     """The resourceVersion the examination was made on, where a steered value was copied from it."""
-    seen: str = field(default="", compare=False)
-    """A fingerprint of the live object that was looked at, of an object that would not change."""
     takeover: Takeover | None = None
     """Fields of an earlier tool that become ours first."""
+    seen: Mark | None = field(default=None, compare=False)
+    """The live object that was looked at, None when there is none."""
     before: JSON | None = field(default=None, compare=False, repr=False)
     after: JSON | None = field(default=None, compare=False, repr=False)
     """The live object and what it would be, of an object that would change. Never printed unmasked."""

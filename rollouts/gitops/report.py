@@ -8,7 +8,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 
@@ -17,6 +17,7 @@ from rollouts.gitops.health import Health, Part, overall
 from rollouts.gitops.inventory import Inventory
 from rollouts.gitops.objects import Ref
 from rollouts.gitops.plan import Action, Examined, Kept
+from rollouts.gitops.seen import Mark
 
 
 class Result(StrEnum):
@@ -31,7 +32,9 @@ class Result(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Report:
-    """One pass. `step` names the part of the pipeline that failed; `changed` whether the cluster was written to."""
+    """One pass. `step` names the part of the pipeline that failed; `changed` whether the cluster was written to.
+    `seen`: the objects applied, as they are now.
+    """
 
     sync: str
     result: Result
@@ -46,6 +49,7 @@ class Report:
     waiting: str = ""
     parts: tuple[Part, ...] | None = None
     inventory: Inventory = field(default_factory=Inventory)
+    seen: Mapping[Ref, Mark] = field(default_factory=dict)
 
     @property
     def health(self) -> Health | None:

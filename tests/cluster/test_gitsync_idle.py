@@ -18,7 +18,7 @@ from tests.gitops.server import GitServer
 
 
 @pytest.mark.timeout(150)
-def test_a_sync_at_rest_tries_and_writes_nothing_and_still_sees_what_changes(
+def test_a_sync_at_rest_tries_reads_and_writes_nothing_and_still_sees_what_changes(
     git_server: GitServer,
     tmp_path: Path,
     space: Space,
@@ -26,7 +26,7 @@ def test_a_sync_at_rest_tries_and_writes_nothing_and_still_sees_what_changes(
     own_controller: Callable[..., OwnController],
     eventually: Callable[..., Any],
 ) -> None:
-    """R25: no dry runs, no status writes; drift and new commits are found by polling alone."""
+    """R25: no dry runs, no status writes, no reads of what is watched; drift and new commits are seen."""
     syncing = Synced(bare=Bare(tmp_path), server=git_server, space=space, kubectl=kubectl, eventually=eventually)
     syncing.open()
     stores = tmp_path / "stores"
@@ -40,13 +40,17 @@ def test_a_sync_at_rest_tries_and_writes_nothing_and_still_sees_what_changes(
         requests = dict(controller.api.requests)
         tried = sum(count for (verb, what, _), count in requests.items() if (verb, what) == ("PATCH", "configmaps"))
         written = sum(count for (verb, what, _), count in requests.items() if what.startswith("gitsyncs/"))
-        looked = sum(count for (verb, what, _), count in requests.items() if (verb, what) == ("GET", "configmaps"))
-        return tried, written, looked
+        read = sum(count for (verb, what, _), count in requests.items() if (verb, what) == ("GET", "configmaps"))
+        return tried, written, read
+
+    def looks() -> int:
+        """Each look at the repository begins with the Secret that opens it."""
+        return sum(count for (_, what, _), count in dict(controller.api.requests).items() if what == "secrets")
 
     def rested() -> bool:
-        before = counts()
-        eventually("it looked three times", lambda: counts()[2] >= before[2] + 6, seconds=20)
-        return counts()[:2] == before[:2]
+        before, looked = counts(), looks()
+        eventually("it looked three times", lambda: looks() >= looked + 3, seconds=20)
+        return counts() == before
 
     eventually("it rests", rested, seconds=50)
     kubectl("patch", "configmap", "a", "--type=merge", "-p", '{"data": {"value": "theirs"}}')

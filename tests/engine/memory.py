@@ -29,6 +29,7 @@ class MemoryApi(Api):
         self.before: Callable[[Request], None] = lambda _: None
         self.requests = Counter()
         self.server = "memory:"
+        self.headers = {}
         self._versions = itertools.count(100)
         for kind, obj in objects:
             self.put(kind, obj)
@@ -44,6 +45,10 @@ class MemoryApi(Api):
         }
         self.objects[kind.path(metadata.get("namespace"), metadata["name"])] = stored
         return copy.deepcopy(stored)
+
+    def accepting(self, media_type: str) -> Api:
+        """Everything is answered in full."""
+        return self
 
     def writes(self) -> list[str]:
         """What was asked other than reading."""

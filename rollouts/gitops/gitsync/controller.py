@@ -8,9 +8,7 @@ everything that is stored goes through one decision after the other.
 from __future__ import annotations
 
 import asyncio
-import random
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -21,39 +19,21 @@ from rollouts.api.kinds import Kind
 from rollouts.engine.client import Api
 from rollouts.engine.store import Index, Key, Store, key_of
 from rollouts.gitops import marks
-from rollouts.gitops.gitsync import contest, reading, work
+from rollouts.gitops.gitsync import reading, work
 from rollouts.gitops.gitsync.decide import decide
 from rollouts.gitops.gitsync.desk import Means, Surroundings
+from rollouts.gitops.gitsync.memory import Memory
 from rollouts.gitops.gitsync.values import Facts, Finding, Mandate, Task
+from rollouts.gitops.gitsync.watching import Watches, told
+from rollouts.gitops.gitsync.watchlist import Watchlist, names_of
 from rollouts.gitops.gitsync.webhooks import Door
-from rollouts.gitops.objects import JSON, ref_of
+from rollouts.gitops.objects import JSON, Ref, ref_of
+from rollouts.gitops.seen import Mark, version
 from rollouts.plan import Plan
 
 log = structlog.get_logger(__name__)
 PASSES = 4
 """Passes at once: each runs a git process and up to eight requests at a time."""
-
-
-@dataclass(slots=True)
-class Memory:
-    """What is known of one GitSync."""
-
-    key: Key
-    task: asyncio.Task[None] | None = None
-    mandate: Mandate | None = None
-    finding: Finding | None = None
-    looked_at: datetime | None = None
-    compared_at: datetime | None = None
-    images_at: datetime | None = None
-    hinted: bool = False
-    stagger: float = 0.0
-    heals: int = 0
-    healed_at: datetime | None = None
-    seen: contest.Seen = field(default_factory=dict)
-    contested: tuple[JSON, ...] | None = None
-    again: datetime | None = None
-    blocked: bool = False
-    calm: Finding | None = None
 
 
 def by_tracking(obj: JSON) -> Iterable[str]:
@@ -87,14 +67,21 @@ class GitSyncs:
         self._account = account
         self._allow_local = allow_local
         self._memories: dict[str, Memory] = {}
+        self._watchlist = Watchlist()
         self._insecure = frozenset(insecure_registries)
         self._gate = asyncio.Semaphore(passes)
         # a gate of its own: registries that don't answer must not keep anybody's commits waiting
         self._images_gate = asyncio.Semaphore(passes)
 
-    def bind(self, *, api: Api, store: Store, wake: Callable[[Key], None]) -> None:
+    def bind(
+        self, *, api: Api, store: Store, wake: Callable[[Key], None], whole: Iterable[Kind], namespace: str | None
+    ) -> None:
         """Take the engine's parts."""
         self._store, self._wake = store, wake
+        self._whole = {names_of(kind): kind for kind in whole}
+        self._watches = Watches(
+            api=api, watchlist=self._watchlist, woken=self._stirred, kept=self._whole, namespace=namespace
+        )
         self._means = Means(
             api=api,
             directory=self._directory,
@@ -105,7 +92,7 @@ class GitSyncs:
 
     async def decide(self, obj: JSON, now: datetime) -> Plan:
         """Decide, and start or cancel a pass if that is the decision."""
-        memory = self._memories.setdefault(obj["metadata"]["uid"], Memory(key=key_of(obj)))
+        memory = self._memory(obj)
         decision = decide(obj, self._facts(obj, memory), now)
         if decision.settled:
             memory.finding = memory.contested = None
@@ -117,6 +104,7 @@ class GitSyncs:
 
     def concerned(self, kind: Kind, obj: JSON) -> Iterable[Key]:
         """The sync that applied a Rollout; syncs that wait for another."""
+        self._heed(kind, obj)
         if kind == kinds.ROLLOUT:
             return _keys(by_tracking(obj))
         if kind == kinds.GIT_SYNC:
@@ -150,6 +138,11 @@ class GitSyncs:
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
+        await self._watches.close()
+
+    def _memory(self, obj: JSON) -> Memory:
+        uid = obj["metadata"]["uid"]
+        return self._memories.setdefault(uid, Memory(uid=uid, key=key_of(obj)))
 
     def _facts(self, obj: JSON, memory: Memory) -> Facts:
         name = reading.identity(obj["metadata"]["namespace"], obj["metadata"]["name"])
@@ -168,6 +161,8 @@ class GitSyncs:
             contested=stored if memory.contested is None else memory.contested,
             again=memory.again,
             blocked=memory.blocked,
+            stirred=memory.stirred,
+            restless=memory.restless,
         )
 
     def _blockers(self, obj: JSON) -> tuple[str, ...]:
@@ -182,7 +177,7 @@ class GitSyncs:
                 yield f"GitSync {row.get('name')} to be ready"
 
     def _start(self, obj: JSON, memory: Memory, mandate: Mandate) -> None:
-        memory.mandate, memory.hinted = mandate, False
+        memory.begins(mandate, now=datetime.now(UTC))
         memory.task = asyncio.create_task(self._run(obj, memory, mandate))
 
     async def _run(self, obj: JSON, memory: Memory, mandate: Mandate) -> None:
@@ -201,33 +196,39 @@ class GitSyncs:
         self._ended(memory, finding)
 
     def _ended(self, memory: Memory, finding: Finding) -> None:
-        memory.task = memory.mandate = None
-        memory.finding = finding
-        if finding.mandate.task is Task.IMAGES:
-            memory.images_at, memory.hinted = finding.at, memory.hinted or finding.pushed
-        else:
-            memory.looked_at = finding.at
-        if finding.mandate.task is Task.SYNC:
-            memory.compared_at = finding.at
-            memory.calm = _calm(memory.calm, finding)
-            memory.again, memory.blocked = finding.again, finding.blocked
-        memory.stagger = random.random()  # noqa: S311
-        self._note_heals(memory, finding)
+        obj = self._store.get(self.kind, memory.key)
+        memory.ended(finding, contested=tuple(reading.status_of(obj or {}).get("contested") or ()))
         if finding.failed:
             log.info("a pass failed", gitsync=str(memory.key), step=finding.step, error="; ".join(finding.errors))
+        if obj is not None and finding.mandate.task is Task.SYNC and finding.compared:
+            changed = self._watchlist.note(memory.uid, finding.seen)
+            memory.stirred = datetime.now(UTC) if changed else None
+            self._watches.adjust()
         self._wake(memory.key)
 
-    def _note_heals(self, memory: Memory, finding: Finding) -> None:
-        """R6: the count starts over after a quiet while; R7: the same field again and again is contested."""
-        if memory.healed_at is not None and finding.at - memory.healed_at > contest.WITHIN:
-            memory.heals = 0
-        memory.seen = contest.noticed(memory.seen, finding.heals, at=finding.at)
-        if not finding.heals:
+    def _stirred(self, sync: str) -> None:
+        """An object of a sync is not what it was."""
+        memory = self._memories.get(sync)
+        if memory is not None:
+            memory.stirred = memory.stirred or datetime.now(UTC)
+            self._wake(memory.key)
+
+    def _heed(self, kind: Kind, obj: JSON) -> None:
+        """An event of a kind that the engine watches; it may be about an object that a sync has applied."""
+        if names_of(kind) not in self._whole or marks.MANAGED not in (obj["metadata"].get("labels") or {}):
             return
-        memory.heals, memory.healed_at = memory.heals + 1, finding.at
-        obj = self._store.get(self.kind, memory.key) or {}
-        known = tuple(reading.status_of(obj).get("contested") or ())
-        memory.contested = contest.contested(memory.seen, finding.heals, at=finding.at, known=known)
+        gone = self._store.get(kind, key_of(obj)) is None
+        sync = self._watchlist.observe(ref_of(obj), told(kind, obj, gone=gone))
+        if sync is not None:
+            self._stirred(sync)
+
+    def _steady(self, ref: Ref, mark: Mark) -> bool:
+        """Whether an object is known to be as it was."""
+        kind = self._whole.get(names_of(mark.kind))
+        if kind is None:
+            return self._watches.live(mark.kind) and self._watchlist.steady(ref, mark)
+        obj = self._store.get(kind, Key(ref.namespace, ref.name))
+        return obj is not None and version(obj) <= mark.version
 
     def _around(self, memory: Memory) -> Surroundings:
         def current() -> JSON | None:
@@ -243,6 +244,7 @@ class GitSyncs:
             heals=lambda: (memory.heals, memory.healed_at),
             news=lambda: memory.hinted,
             calm=lambda: memory.calm,
+            steady=self._steady,
             absorbed=self._absorbed,
         )
 
@@ -254,6 +256,8 @@ class GitSyncs:
     def _forget_if_gone(self, obj: JSON) -> None:
         if self._store.get(self.kind, key_of(obj)) is not None:
             return
+        self._watchlist.forget(obj["metadata"]["uid"])
+        self._watches.adjust()
         memory = self._memories.pop(obj["metadata"]["uid"], None)
         if memory is not None and memory.task is not None:
             memory.task.cancel()
@@ -264,14 +268,6 @@ def _keys(owners: Iterable[str]) -> Iterator[Key]:
         namespace, slash, name = owner.partition("/")
         if slash:
             yield Key(namespace, name)
-
-
-def _calm(before: Finding | None, finding: Finding) -> Finding | None:
-    """The last full comparison that found nothing to do, as long as nothing else was found since."""
-    quiet = finding.compared and not (finding.failed or finding.waiting or finding.attempted)
-    if quiet and finding.seen:
-        return finding
-    return before if quiet and before is not None and before.commit == finding.commit else None
 
 
 def _depends(obj: JSON, on: JSON) -> bool:

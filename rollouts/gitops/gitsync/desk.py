@@ -27,6 +27,7 @@ from rollouts.gitops.errors import SourceError
 from rollouts.gitops.git import Access
 from rollouts.gitops.gitsync import reading
 from rollouts.gitops.gitsync.access import access_of, decoded
+from rollouts.gitops.gitsync.glance import Steady
 from rollouts.gitops.gitsync.terms import account, terms
 from rollouts.gitops.gitsync.values import Finding
 from rollouts.gitops.objects import JSON
@@ -47,7 +48,8 @@ class Surroundings:
     """What a pass is told about its GitSync while it runs. Each is a question, so that the answer is never old.
 
     `current`: the GitSync now; None when it is gone. `blockers`: dependencies that are not ready. `heals`: how often
-    in a row, and when last, drift was set back. `news`: a webhook says that there is something newer.
+    in a row, and when last, drift was set back. `news`: a webhook says that there is something newer. `calm`: the last
+    pass, if it left everything as Git says; `steady`: whether an object is known to be as it was.
     """
 
     current: Callable[[], JSON | None]
@@ -55,6 +57,7 @@ class Surroundings:
     heals: Callable[[], tuple[int, datetime | None]]
     news: Callable[[], bool]
     calm: Callable[[], Finding | None] = lambda: None
+    steady: Steady = lambda ref, mark: False
     absorbed: Callable[[Kind, JSON], object]
 
 
@@ -136,7 +139,8 @@ class Desk:
         reference = self.sync.spec.source.secret_ref
         key = (repository.url.text, self.revision, str(self.obj["metadata"]["namespace"]), str(reference))
         known = self.means.answers.get(key)
-        good_for = min(SHARED, reading.seconds(self.sync.spec.interval, reading.INTERVAL) / 2)
+        interval = reading.seconds(self.sync.spec.interval, reading.INTERVAL)
+        good_for = interval if self.mandate.stirred else min(SHARED, interval / 2)
         if known and not (self.mandate.fresh or self.mandate.explicit) and self.began - known[0] < good_for:
             repository.tag = known[2]
             return known[1]

@@ -4,6 +4,7 @@ a command was taken up             at once, and again after a restart: passes ma
 never looked in this process       at once
 a webhook, a request, a new spec   at once
 a dependency became ready          at once
+an object is not what it was       a second later; again and again: after pauses that double, up to `interval`
 a failed attempt, a self-heal      after its pause
 something is on its way            every 15 s, only to look
 newer images                       every `imageUpdate.interval`
@@ -20,6 +21,10 @@ from rollouts.gitops.gitsync.values import Facts, Mandate, Task
 from rollouts.gitops.objects import JSON
 
 LOOK_AGAIN = 15.0
+SETTLE = 1.0
+"""What is changed together is looked at together."""
+RESTLESS = 2.0
+"""The first pause when objects keep changing."""
 
 
 def next_pass(obj: JSON, sync: GitSync, facts: Facts, now: datetime) -> tuple[Mandate | None, float | None]:
@@ -40,12 +45,14 @@ def next_pass(obj: JSON, sync: GitSync, facts: Facts, now: datetime) -> tuple[Ma
         Task.LOOK: _look(status, facts),
         Task.IMAGES: _images(sync, status, facts),
     }
-    retry = _retry(sync, state)
-    moments[Task.SYNC] = min(moment for moment in (moments[Task.SYNC], retry, facts.again) if moment is not None)
+    also = (_retry(sync, state), facts.again, _stirred(sync, facts))
+    moments[Task.SYNC] = min(moment for moment in (moments[Task.SYNC], *also) if moment is not None)
     task, moment = min(moments.items(), key=lambda item: item[1])
     if moment > now:
         return None, (moment - now).total_seconds()
-    return Mandate(task=task, attempt=_attempt(sync, state, now) if task is Task.SYNC else 0), None
+    if task is not Task.SYNC:
+        return Mandate(task=task), None
+    return Mandate(attempt=_attempt(sync, state, now), stirred=facts.stirred is not None), None
 
 
 def _asked(obj: JSON, status: JSON) -> bool:
@@ -58,6 +65,16 @@ def _poll(sync: GitSync, facts: Facts) -> datetime:
     interval = reading.seconds(sync.spec.interval, reading.INTERVAL)
     last = facts.compared_at or facts.looked_at or datetime.min
     return last + timedelta(seconds=interval * (1 + facts.stagger / 2))
+
+
+def _stirred(sync: GitSync, facts: Facts) -> datetime | None:
+    """Soon, but an object that somebody writes all the time must not make us compare all the time."""
+    if facts.stirred is None:
+        return None
+    interval = reading.seconds(sync.spec.interval, reading.INTERVAL)
+    pause = min(interval, RESTLESS * 2 ** (facts.restless - 1)) if facts.restless else 0.0
+    soon = facts.stirred + timedelta(seconds=SETTLE)
+    return max(soon, (facts.looked_at or facts.stirred) + timedelta(seconds=pause))
 
 
 def _look(status: JSON, facts: Facts) -> datetime:

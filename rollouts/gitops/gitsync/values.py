@@ -8,9 +8,9 @@ from datetime import datetime
 from enum import StrEnum
 from typing import Any
 
-from rollouts.api.kinds import Kind
 from rollouts.gitops.health import Part
 from rollouts.gitops.objects import JSON, Ref
+from rollouts.gitops.seen import Mark
 
 
 class Task(StrEnum):
@@ -31,8 +31,8 @@ class Mandate:
     """What one pass is to do. `explicit`: a person asked for it, so policies about what happens by itself don't count.
 
     `operation`: the command it comes from, as the API has it. `attempt`: from 0.
-    `fresh`: somebody says there is something new. `generation`, `requested`: spec and request by annotation that the
-    pass answers.
+    `fresh`: somebody says there is something new; `stirred`: an object is not what it was.
+    `generation`, `requested`: spec and request by annotation that the pass answers.
     """
 
     task: Task = Task.SYNC
@@ -43,6 +43,7 @@ class Mandate:
     generation: int = 0
     requested: str = ""
     fresh: bool = False
+    stirred: bool = False
 
     @property
     def sync(self) -> JSON:
@@ -84,7 +85,8 @@ class Finding:
     there was nothing to do; `unfinished`: a part was carried out, the rest waits. `attempted`: something was to be
     applied. `errors` and `step`: what went wrong, and where; `denied`: only a person can mend it. `again`: when the
     reason to wait may be over; `blocked`: when dependencies are ready. `image_update`: what is remembered of a look at
-    images, `pushed`: that look made a commit.
+    images, `pushed`: that look made a commit. `seen`: the objects Git has, as they are now, as far as they were
+    compared or applied; `calm`: when a comparison found, or made, all of them as Git says; None when something is left.
     """
 
     mandate: Mandate
@@ -113,7 +115,8 @@ class Finding:
     heals: tuple[Heal, ...] = ()
     again: datetime | None = None
     blocked: bool = False
-    seen: Mapping[Ref, tuple[Kind, str]] = field(default_factory=dict)
+    seen: Mapping[Ref, Mark] = field(default_factory=dict)
+    calm: datetime | None = None
     image_update: Mapping[str, Any] | None = None
     pushed: bool = False
 
@@ -136,7 +139,8 @@ class Facts:
     `looked_at`: when this process last finished a pass. `hinted`: a webhook says there is something new. `stagger`:
     between 0 and 1, so that syncs don't poll together. `rollouts`: live Rollouts this sync has applied. `blockers`:
     what it depends on and is not ready, in words; `blocked`: the last pass stopped for such. `again`: as the last pass
-    said. `account`: the controller's default ServiceAccount.
+    said. `account`: the controller's default ServiceAccount. `stirred`: since when it is known that an object is not
+    what it was; `restless`: how many passes in a row began for that reason.
     """
 
     running: Mandate | None = None
@@ -152,3 +156,5 @@ class Facts:
     contested: tuple[Mapping[str, Any], ...] = ()
     again: datetime | None = None
     blocked: bool = False
+    stirred: datetime | None = None
+    restless: int = 0

@@ -24,7 +24,7 @@ from rollouts.gitops.git import Access
 from rollouts.gitops.gitsync import images, reading
 from rollouts.gitops.gitsync.describe import described, heals, rows
 from rollouts.gitops.gitsync.desk import Desk, Means, Surroundings
-from rollouts.gitops.gitsync.glance import glance, may_glance, taken
+from rollouts.gitops.gitsync.glance import all_seen, glance, may_glance, taken
 from rollouts.gitops.gitsync.terms import narrowed
 from rollouts.gitops.gitsync.values import Finding, Mandate, Task
 from rollouts.gitops.gitsync.verdict import Case, verdict
@@ -97,7 +97,7 @@ async def _glance(this: Desk, repository: Repository, resolved: str, commit: str
         calm, this.mandate, resolved=resolved, commit=commit, inputs=base.inputs, now=base.began
     ):
         return None
-    return await glance(this.pipeline(repository).cluster, calm, base)
+    return await glance(this.pipeline(repository).cluster, calm, base, this.around.steady)
 
 
 async def preview(obj: JSON, means: Means, *, revision: str = "") -> Comparison:
@@ -165,8 +165,12 @@ async def _at(
     report = await pipeline.carry_out(
         found, chosen, go_on=_superseded(this, repository, resolved), run=_run_of(this, case, found, chosen)
     )
+    seen = taken(found, report.seen)
+    done = chosen is found.plan and not (report.errors or report.waiting)
     return replace(
         known,
+        seen=seen,
+        calm=this.base.began if done and all_seen(found.plan, seen) else None,
         attempted=not chosen.empty or bool(report.waiting),
         partial=chosen is not found.plan,
         changed=report.changed,

@@ -12,7 +12,8 @@ from rollouts.engine.app import App, Settings
 from rollouts.engine.client import Request
 from rollouts.engine.errors import ApiError, ForbiddenError, NotFoundError
 from rollouts.engine.store import Key
-from rollouts.gitops.gitsync.controller import GitSyncs, Memory
+from rollouts.gitops.gitsync.controller import GitSyncs
+from rollouts.gitops.gitsync.memory import Memory
 from tests.engine.memory import MemoryApi
 from tests.gitops.gitsync.world import sync
 
@@ -68,7 +69,7 @@ async def test_what_a_pass_is_answered_wakes_the_sync(tmp_path: Path) -> None:
     app = app_with(MemoryApi(), tmp_path)
     syncs = app.additions[kinds.GIT_SYNC]
     assert isinstance(syncs, GitSyncs)
-    around = syncs._around(Memory(key=Key("team", "shop")))
+    around = syncs._around(Memory(uid="u", key=Key("team", "shop")))
     around.absorbed(kinds.GIT_SYNC, sync(operation={"sync": {}}))
     assert app.loops[kinds.GIT_SYNC].queue.statistics().ready == 1
 

@@ -7,9 +7,9 @@ from typing import Any
 
 import pytest
 
-from rollouts.gitops.diff import fingerprint
 from rollouts.gitops.gitsync.glance import may_glance
 from rollouts.gitops.gitsync.values import Mandate
+from rollouts.gitops.seen import fingerprint
 from tests.gitops.gitsync.world import A, B, at, finding
 
 LIVE: dict[str, Any] = {
@@ -50,6 +50,7 @@ MANDATE = Mandate(generation=1)
         (MANDATE, {}, True),
         (replace(MANDATE, explicit=True), {}, False),
         (replace(MANDATE, fresh=True), {}, False),
+        (replace(MANDATE, stirred=True), {}, False),
         (replace(MANDATE, generation=2), {}, False),
         (MANDATE, {"commit": B}, False),
         (MANDATE, {"resolved": B}, False),

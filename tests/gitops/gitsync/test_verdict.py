@@ -100,6 +100,14 @@ STATUS = {"observedGeneration": 1}
         (STATUS, Facts(looked_at=NOW, again=at(5)), 6, Task.SYNC),
         (STATUS, Facts(looked_at=NOW, blocked=True, blockers=("x",)), 6, None),
         (STATUS, Facts(looked_at=NOW, blocked=True), 6, Task.SYNC),
+        (STATUS, Facts(looked_at=NOW, stirred=at(30)), 30.9, None),
+        (STATUS, Facts(looked_at=NOW, stirred=at(30)), 31, Task.SYNC),
+        (STATUS, Facts(looked_at=NOW, stirred=at(0.5), restless=1), 1.9, None),
+        (STATUS, Facts(looked_at=NOW, stirred=at(0.5), restless=1), 2, Task.SYNC),
+        (STATUS, Facts(looked_at=NOW, stirred=at(0.5), restless=4), 15, None),
+        (STATUS, Facts(looked_at=NOW, stirred=at(0.5), restless=4), 16, Task.SYNC),
+        (STATUS, Facts(looked_at=NOW, stirred=at(0.5), restless=99), 119, None),
+        (STATUS, Facts(looked_at=NOW, stirred=at(0.5), restless=99), 121, Task.SYNC),
     ],
 )
 def test_when_a_pass_is_due(status: Any, facts: Facts, seconds: float, task: Task | None) -> None:

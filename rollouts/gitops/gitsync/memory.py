@@ -1,0 +1,79 @@
+"""What the controller remembers of one GitSync between its passes. It may be lost: it is learnt anew.
+
+Only that which may be lost is here; what may not is in the status.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import random
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from typing import Final
+
+from rollouts.engine.store import Key
+from rollouts.gitops.gitsync import contest
+from rollouts.gitops.gitsync.values import Finding, Mandate, Task
+from rollouts.gitops.objects import JSON
+
+REST: Final = timedelta(minutes=5)
+"""After so long without a changed object the next one is looked at quickly again."""
+
+
+@dataclass(slots=True)
+class Memory:
+    """What is known of one GitSync. `stirred`: since when one of its objects is known to have changed."""
+
+    uid: str
+    key: Key
+    task: asyncio.Task[None] | None = None
+    mandate: Mandate | None = None
+    finding: Finding | None = None
+    looked_at: datetime | None = None
+    compared_at: datetime | None = None
+    images_at: datetime | None = None
+    hinted: bool = False
+    stagger: float = 0.0
+    heals: int = 0
+    healed_at: datetime | None = None
+    seen: contest.Seen = field(default_factory=dict)
+    contested: tuple[JSON, ...] | None = None
+    again: datetime | None = None
+    blocked: bool = False
+    calm: Finding | None = None
+    stirred: datetime | None = None
+    stirred_before: datetime | None = None
+    restless: int = 0
+
+    def begins(self, mandate: Mandate, *, now: datetime) -> None:
+        """A pass begins."""
+        self.mandate, self.hinted = mandate, False
+        if mandate.stirred:
+            rested = self.stirred_before is None or now - self.stirred_before > REST
+            self.restless = 1 if rested else self.restless + 1
+            self.stirred, self.stirred_before = None, now
+
+    def ended(self, finding: Finding, *, contested: tuple[JSON, ...]) -> None:
+        """A pass has ended. `contested`: the fields fought over, as the status has them."""
+        self.task = self.mandate = None
+        self.finding = finding
+        if finding.mandate.task is Task.IMAGES:
+            self.images_at, self.hinted = finding.at, self.hinted or finding.pushed
+        else:
+            self.looked_at = finding.at
+        if finding.mandate.task is Task.SYNC:
+            self.compared_at = finding.at
+            self.calm = finding if finding.calm and not (finding.failed or finding.waiting) else None
+            self.again, self.blocked = finding.again, finding.blocked
+        self.stagger = random.random()  # noqa: S311
+        self._note_heals(finding, contested)
+
+    def _note_heals(self, finding: Finding, contested: tuple[JSON, ...]) -> None:
+        """R6: the count starts over after a quiet while; R7: the same field again and again is contested."""
+        if self.healed_at is not None and finding.at - self.healed_at > contest.WITHIN:
+            self.heals = 0
+        self.seen = contest.noticed(self.seen, finding.heals, at=finding.at)
+        if not finding.heals:
+            return
+        self.heals, self.healed_at = self.heals + 1, finding.at
+        self.contested = contest.contested(self.seen, finding.heals, at=finding.at, known=contested)

@@ -1,0 +1,57 @@
+"""What is remembered between passes: how restless the objects are, and whether the last pass left nothing to do."""
+
+from __future__ import annotations
+
+import pytest
+
+from rollouts.engine.store import Key
+from rollouts.gitops.gitsync.memory import Memory
+from rollouts.gitops.gitsync.values import Finding, Mandate, Task
+from tests.gitops.gitsync.world import NOW, at, finding, quiet
+
+STIRRED = Mandate(stirred=True)
+
+
+def memory() -> Memory:
+    return Memory(uid="u", key=Key("team", "shop"), stirred=NOW)
+
+
+def test_passes_in_a_row_for_changed_objects_are_counted_and_a_quiet_while_ends_the_row() -> None:
+    """R6: an object that something writes all the time is compared ever more rarely."""
+    known = memory()
+    counts = []
+    for moment in (0, 10, 20, 20 + 301, 400):
+        known.begins(STIRRED, now=at(moment))
+        counts.append(known.restless)
+    assert counts == [1, 2, 3, 1, 2]
+
+
+def test_a_pass_that_begins_for_another_reason_leaves_what_is_known_of_drift() -> None:
+    known = memory()
+    known.begins(Mandate(task=Task.LOOK), now=NOW)
+    assert (known.stirred, known.restless) == (NOW, 0)
+    known.begins(STIRRED, now=NOW)
+    assert known.stirred is None
+
+
+@pytest.mark.parametrize(
+    ("found", "calm"),
+    [
+        (quiet(calm=NOW), True),
+        (finding(calm=NOW), True),  # what was applied is as Git says
+        (quiet(), False),
+        (finding(calm=NOW, errors=("no",)), False),
+        (finding(calm=NOW, waiting="for a person"), False),
+    ],
+)
+def test_a_pass_that_left_nothing_to_do_is_remembered(found: Finding, calm: bool) -> None:
+    known = memory()
+    known.ended(found, contested=())
+    assert (known.calm is not None) is calm
+
+
+def test_only_looking_forgets_nothing() -> None:
+    known = memory()
+    known.ended(quiet(calm=NOW), contested=())
+    known.ended(quiet(mandate=Mandate(task=Task.LOOK)), contested=())
+    assert known.calm is not None

@@ -132,7 +132,7 @@ def _encoding(reply: requests.Response) -> str:
 
 def answer(config: Config, body: str) -> Answer:
     """The value that `jsonPath` picks from a body. Raises Misconfigured or Refused."""
-    path = _path(config)
+    path = _path(config.json_path)
     try:
         document = json.loads(body)
     except (ValueError, RecursionError) as error:
@@ -143,16 +143,29 @@ def answer(config: Config, body: str) -> Answer:
     return Answer(result=found, value=shown(found))
 
 
-def _path(config: Config) -> str:
-    path = (config.json_path or "").strip()
+def check_path(text: str) -> None:
+    """Whether `jsonPath` can be read. Raises Misconfigured."""
+    path = _path(text)
+    try:
+        jsonpath.compile(path)
+    except (jsonpath.JSONPathError, RecursionError) as error:
+        raise _unusable(path, error) from error
+
+
+def _path(text: str | None) -> str:
+    path = (text or "").strip()
     return path[1:-1].strip() if path.startswith("{") and path.endswith("}") else path
+
+
+def _unusable(path: str, error: Exception) -> Misconfigured:
+    return Misconfigured(f"web jsonPath {path!r} cannot be used: {str(error).splitlines()[0]}")
 
 
 def _picked(document: Any, path: str) -> Any:
     try:
         found = jsonpath.findall(path, document)
     except (jsonpath.JSONPathError, RecursionError) as error:
-        raise Misconfigured(f"web jsonPath {path!r} cannot be used: {str(error).splitlines()[0]}") from error
+        raise _unusable(path, error) from error
     if not found:
         raise Refused(f"web jsonPath {path!r} finds nothing in the answer: {json.dumps(document)[:200]}")
     return found[0]

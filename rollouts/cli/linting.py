@@ -1,7 +1,8 @@
 """What is wrong with manifests: every error of every object, with file, line, document and field.
 
 The same check that the controller makes, so what passes here is not refused there; in addition, Services that are in
-the same files are held against the Rollouts that name them.
+the same files are held against the Rollouts that name them, and metrics are searched for what would be an Error only
+when they are measured: conditions, placeholders, the configuration of their providers.
 """
 
 from __future__ import annotations
@@ -11,6 +12,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from analysis.lint import metric_faults
 from rollouts.api.errors import FieldError, Path
 from rollouts.api.kinds import ARGO
 from rollouts.api.loose import listed, mapping
@@ -19,6 +21,7 @@ from rollouts.api.podschema import unknown_fields
 from rollouts.api.validation.references import Existing, missing, references
 from rollouts.cli.manifests import Manifest, Unreadable
 
+_METRICS = frozenset(("AnalysisTemplate", "ClusterAnalysisTemplate", "AnalysisRun"))
 API_VERSION = f"{ARGO}/v1alpha1"
 
 
@@ -91,10 +94,30 @@ def _errors(item: Manifest, others: Sequence[Manifest]) -> Iterator[FieldError]:
         return
     parsed = check(kind, dict(value))
     yield from parsed.errors
+    if parsed.model is not None:
+        yield from _measuring(kind, parsed.model)
     for path, template in _pod_templates(kind, mapping(value.get("spec"))):
         yield from unknown_fields(template, path)
     if kind == "Rollout" and parsed.model is not None:
         yield from _references(item, parsed.model, others)
+
+
+def _measuring(kind: str, model: Any) -> Iterator[FieldError]:
+    """What would make a metric an Error when it is measured."""
+    if kind not in _METRICS:
+        return
+    spec = model.spec
+    # other templates may bring arguments
+    args = None if getattr(spec, "templates", None) else [arg.name for arg in spec.args or ()]
+    for index, metric in enumerate(spec.metrics or ()):
+        for field, text in metric_faults(metric, args=args):
+            yield FieldError(str(_placed(Path.of("spec", "metrics", index), field)), text)
+
+
+def _placed(path: Path, field: str) -> Path:
+    for part in field.split(".") if field else ():
+        path = path / (int(part) if part.isdigit() else part)
+    return path
 
 
 def _pod_templates(kind: str, spec: Mapping[str, Any]) -> Iterator[tuple[Path, Any]]:
@@ -103,6 +126,10 @@ def _pod_templates(kind: str, spec: Mapping[str, Any]) -> Iterator[tuple[Path, A
         yield Path.of("spec", "template"), spec.get("template")
     for index, template in enumerate(listed(spec.get("templates"))) if kind == "Experiment" else ():
         yield Path.of("spec", "templates", index, "template"), mapping(template).get("template")
+    for index, metric in enumerate(listed(spec.get("metrics"))) if kind in _METRICS else ():
+        job = mapping(mapping(mapping(metric).get("provider")).get("job"))
+        place = Path.of("spec", "metrics", index, "provider", "job", "spec", "template")
+        yield place, mapping(job.get("spec")).get("template")
 
 
 def _references(item: Manifest, rollout: Any, others: Sequence[Manifest]) -> Iterator[FieldError]:

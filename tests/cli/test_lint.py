@@ -208,3 +208,55 @@ def test_a_typo_does_not_hide_a_wrong_field_whose_name_begins_like_it(lint: Any)
     _, lines = lint(GOOD.replace("spec:\n  selector", "spec:\n  replica: 3\n  replicas: -1\n  selector"))
     assert any("spec.replica: unknown field" in line for line in lines)
     assert any("spec.replicas: must be 0 or more" in line for line in lines)
+
+
+TEMPLATE = """\
+apiVersion: argoproj.io/v1alpha1
+kind: AnalysisTemplate
+metadata: {name: checks}
+spec:
+  args:
+  - name: service
+  metrics:
+  - name: errors
+    successCondition: result[0] < 0.05
+    provider:
+      prometheus:
+        address: prometheus:9090
+        query: up{service="{{args.servise}}"}
+        rangeQuery:
+          start: now() - duration("5m")
+          end: now()
+          step: 1 minute
+  - name: smoke
+    provider:
+      job:
+        spec:
+          template:
+            spec:
+              restartPolicy: Never
+              containers:
+              - name: test
+                imge: example/test:1
+"""
+
+
+def test_faulty_providers_are_named_with_object_field_and_line(lint: Any) -> None:
+    place = "AnalysisTemplate/checks (document 1): spec.metrics[0].provider.prometheus"
+    code, lines = lint(TEMPLATE)
+    assert code == 1
+    assert sorted(lines[:-1]) == [
+        f'a.yaml:12: {place}.address: "prometheus:9090" is not a URL such as http://service.namespace:8080',
+        f"a.yaml:13: {place}.query: {{{{args.servise}}}} cannot be filled in: there is no such argument "
+        "(args: service)",
+        f'a.yaml:17: {place}.rangeQuery.step: invalid duration "1 minute": write a number with a unit, such as 30s, '
+        "5m or 1h30m",
+        "a.yaml:27: AnalysisTemplate/checks (document 1): spec.metrics[1].provider.job.spec.template.spec."
+        'containers[0].imge: unknown field "imge", did you mean "image"?',
+    ]
+
+
+def test_arguments_may_come_with_other_templates(lint: Any) -> None:
+    text = TEMPLATE.replace("prometheus:9090", "http://p").replace("1 minute", "1m").replace("imge", "image")
+    assert lint(text)[0] == 1
+    assert lint(text + "  templates: [{templateName: more}]\n")[0] == 0

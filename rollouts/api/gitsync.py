@@ -165,13 +165,13 @@ class Forge(Model):
     provider: Literal["github", "gitlab", "gitea"]
     """Which forge."""
     api_url: str | None = Field(default=None, alias="apiURL")
-    """Its API. Default: the one of the repository's host."""
+    """Address of its API, https. Default: the one of the repository's host."""
     secret_ref: LocalReference
     """Secret whose key `token` may set statuses."""
     context: str | None = None
-    """Name of the status. Default `gitsync/<namespace>/<name>`."""
+    """Name of the status. Default `rollouts/<namespace>/<name>`."""
     deployments: Bool | None = None
-    """True: deployments too. Default false."""
+    """True: deployments too, one environment for each Rollout. Default false."""
 
 
 class GitSyncSpec(Model):

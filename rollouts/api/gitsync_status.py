@@ -199,7 +199,8 @@ class GitSyncCondition(StatusModel):
     """One aspect of the state."""
 
     type: str
-    """Ready, Reconciling, Stalled, SourceReady, Synced, Healthy, Held, PruneBlocked, Contested or ImageUpdateReady."""
+    """Ready, Reconciling, Stalled, SourceReady, Synced, Healthy, Held, PruneBlocked, Contested, ImageUpdateReady or
+    ForgeReady."""
     status: str
     """True, False or Unknown."""
     observed_generation: Int64 | None = None
@@ -251,3 +252,5 @@ class GitSyncStatus(StatusModel):
     """Fields that somebody else keeps changing back."""
     image_update: Annotated[dict[str, Any], Opaque()] | None = None
     """State of the image updates."""
+    forge: Annotated[dict[str, Any], Opaque()] | None = None
+    """What the forge was told."""

@@ -107,6 +107,22 @@ class RegistryError(ImageError):
     retriable = True
 
 
+class ForgeError(SyncError):
+    """A forge refuses what it is told, or asked for. A person must mend it."""
+
+    step = "forge"
+
+
+class ForgeUnavailableError(ForgeError):
+    """A forge did not answer (now). `pause`: seconds it asks to wait, 0 when it does not say."""
+
+    retriable = True
+
+    def __init__(self, message: str, *, pause: float = 0.0) -> None:
+        self.pause = pause
+        super().__init__(message)
+
+
 class InventoryError(SyncError):
     """The record of what this sync has applied is unreadable. Nothing is applied or deleted on a guess."""
 

@@ -14,6 +14,7 @@ from enum import StrEnum
 
 from rollouts.gitops.claims import dig
 from rollouts.gitops.objects import JSON, Ref, ref_of
+from rollouts.gitops.seen import version
 
 
 class Status(StrEnum):
@@ -48,10 +49,17 @@ class Health:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Part:
-    """The health of one object."""
+    """The health of one object. `version`: its resourceVersion when it was looked at, 0 when nobody knows."""
 
     ref: Ref
     health: Health
+    version: int = 0
+
+
+def part_of(ref: Ref, body: JSON) -> Part | None:
+    """The health of a live object, with its version; None for a kind that has none."""
+    state = assess(body)
+    return None if state is None else Part(ref=ref, health=state, version=version(body))
 
 
 HEALTHY = Health(status=Status.HEALTHY)

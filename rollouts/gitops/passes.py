@@ -369,8 +369,9 @@ class Pipeline:
     async def _part(self, entry: Entry) -> health.Part | None:
         kind = await self._kind(entry)
         body = None if kind is None else await self.cluster.live(kind, entry.ref)
-        state = health.Health(status=health.Status.MISSING) if body is None else health.assess(body)
-        return None if state is None else health.Part(ref=entry.ref, health=state)
+        if body is None:
+            return health.Part(ref=entry.ref, health=health.Health(status=health.Status.MISSING))
+        return health.part_of(entry.ref, body)
 
 
 def _with_uids(stored: Inventory, uids: Mapping[Ref, str]) -> Inventory:

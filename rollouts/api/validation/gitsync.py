@@ -2,21 +2,22 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterator
 from typing import Any
 
 from rollouts.api import fieldpaths
 from rollouts.api.errors import FieldError, Path
-from rollouts.api.gitsync import IN_CLUSTER, GitSync, GitSyncSpec, IgnoreDifference, SyncPolicy
+from rollouts.api.gitsync import IN_CLUSTER, Forge, GitSync, GitSyncSpec, IgnoreDifference, SyncPolicy
 from rollouts.api.gitsync_source import GitSource
 from rollouts.api.validation import common
 
 SPEC = Path.of("spec")
 SOURCE = SPEC / "source"
+FORGE = SPEC / "forge"
 POLICY = SPEC / "syncPolicy"
 
 ALWAYS_ON = ("ServerSideApply", "ApplyOutOfSyncOnly", "RespectIgnoreDifferences", "FailOnSharedResource", "PruneLast")
-NOT_YET = ("forge",)
 PER_OBJECT = ("Replace", "Force")
 PROPAGATION = ("background", "foreground", "orphan")
 
@@ -33,9 +34,8 @@ def errors(sync: GitSync) -> Iterator[FieldError]:
     yield from _policy_errors(spec.sync_policy or SyncPolicy())
     for index, row in enumerate(spec.ignore_differences or ()):
         yield from _ignore_errors(row, SPEC / "ignoreDifferences" / index)
-    for field in NOT_YET:
-        if getattr(spec, field) is not None:
-            yield (SPEC / str(GitSyncSpec.model_fields[field].alias)).error("is not supported yet: take it out")
+    if spec.forge is not None:
+        yield from _forge_errors(spec.forge)
     for index, note in enumerate(spec.info or ()):
         if not note.name:
             yield (SPEC / "info" / index / "name").error("is required")
@@ -53,6 +53,15 @@ def _source_errors(source: GitSource) -> Iterator[FieldError]:
         yield SOURCE.error(f"set only one of {', '.join(chosen)}")
     if source.helm is not None:
         yield from _helm_errors(source)
+
+
+def _forge_errors(forge: Forge) -> Iterator[FieldError]:
+    if forge.api_url is not None and not re.fullmatch(r"https://[^/@\s?#]+(/[^\s?#]*)?", forge.api_url):
+        yield (FORGE / "apiURL").error(f'"{forge.api_url}" is not taken: use https://host/path')
+    if forge.context is not None and not (forge.context.strip() and forge.context.isprintable()):
+        yield (FORGE / "context").error("must be one line of printable text")
+    if forge.deployments and forge.provider == "gitea":
+        yield (FORGE / "deployments").error("gitea has no deployments: take it out, statuses are set anyway")
 
 
 def _helm_errors(source: GitSource) -> Iterator[FieldError]:

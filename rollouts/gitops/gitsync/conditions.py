@@ -86,6 +86,7 @@ def of_status(sync: GitSync, status: JSON, *, running: bool, failure: Aspect | N
         if contested
         else GONE,
         "ImageUpdateReady": _images(sync, status),
+        "ForgeReady": _forge(sync, status),
         **_ready(sync, status, running=running, failure=failure),
     }
 
@@ -97,6 +98,15 @@ def _images(sync: GitSync, status: JSON) -> Aspect:
     if message := images.trouble(state):
         return Aspect(value="False", reason="ImageUpdateFailed", message=message[:2000])
     return Aspect(value="True", reason="UpToDate", message=images.summary(state)[:2000])
+
+
+def _forge(sync: GitSync, status: JSON) -> Aspect:
+    state = status.get("forge")
+    if sync.spec.forge is None or not state:
+        return GONE
+    if message := state.get("message"):
+        return Aspect(value="False", reason="ForgeFailed", message=str(message)[:2000])
+    return Aspect(value="True", reason="Told", message="the forge knows how the commits are")
 
 
 def _health(status: JSON) -> tuple[str, str]:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -20,9 +21,10 @@ from rollouts.engine.client import Api
 from rollouts.engine.store import Index, Key, Store, key_of
 from rollouts.gitops import marks
 from rollouts.gitops.gitsync import reading, work
-from rollouts.gitops.gitsync.decide import decide
+from rollouts.gitops.gitsync.decide import Decision, decide
 from rollouts.gitops.gitsync.desk import Means, Surroundings
 from rollouts.gitops.gitsync.memory import Memory
+from rollouts.gitops.gitsync.posting import Teller
 from rollouts.gitops.gitsync.values import Facts, Finding, Mandate, Task
 from rollouts.gitops.gitsync.watching import Watches, told
 from rollouts.gitops.gitsync.watchlist import Watchlist, names_of
@@ -89,18 +91,31 @@ class GitSyncs:
             allow_local=self._allow_local,
             insecure=self._insecure,
         )
+        self._teller = Teller(api=api, store=store, wake=lambda obj: wake(key_of(obj)))
 
     async def decide(self, obj: JSON, now: datetime) -> Plan:
         """Decide, and start or cancel a pass if that is the decision."""
         memory = self._memory(obj)
-        decision = decide(obj, self._facts(obj, memory), now)
+        facts = self._facts(obj, memory)
+        decision = decide(obj, facts, now)
         if decision.settled:
             memory.finding = memory.contested = None
+            self._teller.stored(obj)
         if decision.cancel and memory.task is not None:
             memory.task.cancel()
         if decision.start is not None and memory.task is None:
             self._start(obj, memory, decision.start)
-        return decision.plan
+        return self._tell(obj, memory, facts, decision, now) if decision.settled else decision.plan
+
+    def _tell(self, obj: JSON, memory: Memory, facts: Facts, decision: Decision, now: datetime) -> Plan:
+        """Nothing is left to store: tell the forge, unless objects are being applied."""
+        plan = decision.plan
+        if plan.writes or (memory.mandate is not None and memory.mandate.task is Task.SYNC):
+            return plan
+        wait = self._teller.consider(obj, facts.rollouts, now)
+        if wait is None or (plan.requeue_after is not None and plan.requeue_after <= wait):
+            return plan
+        return replace(plan, requeue_after=wait)
 
     def concerned(self, kind: Kind, obj: JSON) -> Iterable[Key]:
         """The sync that applied a Rollout; syncs that wait for another."""
@@ -139,6 +154,7 @@ class GitSyncs:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
         await self._watches.close()
+        await self._teller.stop()
 
     def _memory(self, obj: JSON) -> Memory:
         uid = obj["metadata"]["uid"]
@@ -163,6 +179,7 @@ class GitSyncs:
             blocked=memory.blocked,
             stirred=memory.stirred,
             restless=memory.restless,
+            told=self._teller.told(obj),
         )
 
     def _blockers(self, obj: JSON) -> tuple[str, ...]:
@@ -197,6 +214,8 @@ class GitSyncs:
 
     def _ended(self, memory: Memory, finding: Finding) -> None:
         obj = self._store.get(self.kind, memory.key)
+        if obj is not None:
+            self._teller.found(memory.uid, finding)
         memory.ended(finding, contested=tuple(reading.status_of(obj or {}).get("contested") or ()))
         if finding.failed:
             log.info("a pass failed", gitsync=str(memory.key), step=finding.step, error="; ".join(finding.errors))
@@ -256,6 +275,7 @@ class GitSyncs:
     def _forget_if_gone(self, obj: JSON) -> None:
         if self._store.get(self.kind, key_of(obj)) is not None:
             return
+        self._teller.forget(obj["metadata"]["uid"])
         self._watchlist.forget(obj["metadata"]["uid"])
         self._watches.adjust()
         memory = self._memories.pop(obj["metadata"]["uid"], None)

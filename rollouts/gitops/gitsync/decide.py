@@ -17,7 +17,7 @@ from rollouts.api.errors import explain
 from rollouts.api.gitsync import GitSync
 from rollouts.api.parsing import check
 from rollouts.gitops import health
-from rollouts.gitops.gitsync import aborted, conditions, due, reading, status
+from rollouts.gitops.gitsync import aborted, conditions, due, reading, status, telling
 from rollouts.gitops.gitsync.conditions import Aspect
 from rollouts.gitops.gitsync.events import told
 from rollouts.gitops.gitsync.values import Facts, Mandate, Task
@@ -71,12 +71,20 @@ def _news(obj: JSON, sync: GitSync, facts: Facts, now: datetime) -> Decision | N
         after["operationState"] = {**before["operationState"], "phase": "Failed", "message": "terminated"}
     after = aborted.rejected(sync, after, facts.rollouts, now=now)
     after = _with_rollouts(after, facts)
+    after["forge"] = _told(sync, before, facts)
     after |= _heard(facts)
     after["conditions"] = _conditions(obj, sync, after, facts, now)
     patch = difference(before, {key: _whole(before.get(key), value) for key, value in after.items()})
     if not patch:
         return None
     return Decision(plan=Plan(status=patch, events=told(before, after), requeue_after=0))
+
+
+def _told(sync: GitSync, before: JSON, facts: Facts) -> dict[str, Any] | None:
+    """`status.forge`: what the forge knows by now."""
+    if sync.spec.forge is None:
+        return None
+    return before.get("forge") if facts.told is None else telling.absorbed(sync, before, facts.told)
 
 
 def _whole(before: Any, after: Any) -> Any:

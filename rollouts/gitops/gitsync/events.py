@@ -28,6 +28,8 @@ def _told(before: JSON, after: JSON) -> Iterator[Event]:
     yield from _holds(before.get("hold") or {}, after.get("hold") or {})
     for name in ("Stalled", "PruneBlocked", "Contested"):
         yield from _arisen(name, before, after)
+    if _condition(after, "ForgeReady").get("status") == "False":
+        yield from _arisen("ForgeReady", before, after)
 
 
 def _holds(old: JSON, new: JSON) -> Iterator[Event]:

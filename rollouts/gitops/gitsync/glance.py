@@ -86,5 +86,4 @@ async def _look(cluster: Cluster, ref: Ref, before: Mark) -> _Look:
     now = None if live is None else mark(before.kind, live)
     if live is None or now is None or now.fingerprint != before.fingerprint:
         return _Look(ref=ref, mark=None)
-    state = health.assess(live)
-    return _Look(ref=ref, mark=now, part=None if state is None else health.Part(ref=ref, health=state))
+    return _Look(ref=ref, mark=now, part=health.part_of(ref, live))

@@ -8,6 +8,7 @@ from datetime import datetime
 from enum import StrEnum
 from typing import Any
 
+from rollouts.gitops.forges.values import Told
 from rollouts.gitops.health import Part
 from rollouts.gitops.objects import JSON, Ref
 from rollouts.gitops.seen import Mark
@@ -140,7 +141,7 @@ class Facts:
     between 0 and 1, so that syncs don't poll together. `rollouts`: live Rollouts this sync has applied. `blockers`:
     what it depends on and is not ready, in words; `blocked`: the last pass stopped for such. `again`: as the last pass
     said. `account`: the controller's default ServiceAccount. `stirred`: since when it is known that an object is not
-    what it was; `restless`: how many passes in a row began for that reason.
+    what it was; `restless`: how many passes in a row began for that reason. `told`: what the forge was told since.
     """
 
     running: Mandate | None = None
@@ -158,3 +159,4 @@ class Facts:
     blocked: bool = False
     stirred: datetime | None = None
     restless: int = 0
+    told: Told | None = None

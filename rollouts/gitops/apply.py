@@ -17,14 +17,15 @@ from rollouts.api.kinds import Kind
 from rollouts.engine.errors import ApiError, ConflictError
 from rollouts.gitops import health
 from rollouts.gitops.cluster import Cluster, in_parallel
-from rollouts.gitops.diff import refusal
-from rollouts.gitops.errors import ClusterError, redact
+from rollouts.gitops.errors import ClusterError, SyncError, redact
+from rollouts.gitops.examine import refusal
 from rollouts.gitops.normalise import KindKey, key_of
-from rollouts.gitops.objects import JSON, Ref
+from rollouts.gitops.objects import JSON, Manifest, Ref
 from rollouts.gitops.plan import Action, Examined, Prune, SyncPlan
 from rollouts.gitops.seen import Mark, mark
 
 _ESTABLISHED = 30.0
+_GONE = 60.0
 _BRING = frozenset({"CustomResourceDefinition", "Namespace"})
 
 Reexamine = Callable[[Examined], Awaitable[Examined]]
@@ -116,12 +117,14 @@ async def _stage(
 async def _apply(cluster: Cluster, item: Examined, *, kind: Kind, reexamine: Reexamine) -> _Done:
     manifest = item.manifest
     try:
+        if item.action is Action.AWAIT:
+            kind = await _served(cluster, kind, manifest)
         done = await _send(cluster, item, kind=kind, reexamine=reexamine)
         if kind.kind in _BRING:
             await _usable(cluster, kind, manifest.ref)
     except ApiError as error:
         return _Done(item=item, error=f"{manifest.place}: {manifest.ref.label}: {refusal(error, manifest)}")
-    except ClusterError as error:
+    except SyncError as error:
         return _Done(item=item, error=f"{manifest.place}: {error}")
     return done
 
@@ -142,24 +145,62 @@ async def _send(cluster: Cluster, item: Examined, *, kind: Kind, reexamine: Reex
 
 
 async def _written(cluster: Cluster, item: Examined, *, kind: Kind) -> JSON:
-    """The object as it is after applying. What an earlier tool owned becomes ours first; killed in between, a later
-    pass finds nothing left to take, and applies."""
+    """The object as it is afterwards. Whatever comes first (an earlier tool's fields become ours, an object that can't
+    be changed is deleted): killed after it, a later pass finds that done, and applies."""
     guard = item.guard
+    if item.action is Action.REPLACE and item.before is not None:
+        return await cluster.replace(kind, item.manifest, live=item.before)
+    if item.action is Action.RECREATE:
+        await cluster.delete(kind, item.manifest.ref, uid=item.uid)
+        await _gone(cluster, kind, item)
     if item.takeover is not None:
         moved = await cluster.take_over(kind, item.manifest.ref, item.takeover)
         guard = guard and str(moved["metadata"]["resourceVersion"])
     return await cluster.apply(kind, item.manifest, guard=guard)
 
 
-async def _usable(cluster: Cluster, kind: Kind, ref: Ref) -> None:
-    """Wait until a namespace is active, or a new kind is established and discovery is asked anew."""
-    cluster.forget_kinds()
-    async for attempt in tenacity.AsyncRetrying(
-        stop=tenacity.stop_after_delay(_ESTABLISHED),
+def _patiently(seconds: float) -> tenacity.AsyncRetrying:
+    return tenacity.AsyncRetrying(
+        stop=tenacity.stop_after_delay(seconds),
         wait=tenacity.wait_exponential(multiplier=0.05, max=1),
         retry=tenacity.retry_if_exception_type(ClusterError),
         reraise=True,
-    ):
+    )
+
+
+async def _served(cluster: Cluster, kind: Kind, manifest: Manifest) -> Kind:
+    """The kind as the cluster serves it, once it does (R18): it comes with this commit, or soon after."""
+    key = key_of(manifest)
+    async for attempt in _patiently(_ESTABLISHED):
+        with attempt:
+            found = (await cluster.kinds([key])).get(key)
+            if found is None:
+                cluster.forget_kinds()
+                raise ClusterError(
+                    f"{manifest.ref.label}: the cluster had no kind {kind.kind} in {kind.api_version} within "
+                    f"{_ESTABLISHED:g} s: check the spelling, or install its CRD"
+                )
+            if found.namespaced is not kind.namespaced:
+                raise SyncError(
+                    f"{manifest.ref.label}: its kind has come only now; it is applied with the next attempt"
+                )
+            return found
+    raise AssertionError("tenacity either returns or raises")
+
+
+async def _gone(cluster: Cluster, kind: Kind, item: Examined) -> None:
+    """Wait until the object that makes room is gone."""
+    async for attempt in _patiently(_GONE):
+        with attempt:
+            live = await cluster.live(kind, item.manifest.ref)
+            if live is not None and live["metadata"].get("uid") == item.uid:
+                raise ClusterError(f"{item.manifest.ref.label} is to be made anew, but was not gone within {_GONE:g} s")
+
+
+async def _usable(cluster: Cluster, kind: Kind, ref: Ref) -> None:
+    """Wait until a namespace is active, or a new kind is established and discovery is asked anew."""
+    cluster.forget_kinds()
+    async for attempt in _patiently(_ESTABLISHED):
         with attempt:
             state = health.assess(await cluster.live(kind, ref) or {"apiVersion": "v1", "kind": "", "metadata": {}})
             if state is None or state.status is not health.Status.HEALTHY:

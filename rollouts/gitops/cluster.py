@@ -78,6 +78,28 @@ class Cluster:
             kind, ref.namespace or None, ref.name, body, manager=FIELD_MANAGER, force=True, dry_run=dry_run
         )
 
+    async def replace(self, kind: Kind, manifest: Manifest, *, live: JSON) -> JSON:
+        """Send the object as a whole in place of `live`; ConflictError when that has changed since. Finalizers and
+        owners stay as they are: they are others' business."""
+        ref, metadata = manifest.ref, live["metadata"]
+        theirs = {key: metadata[key] for key in ("finalizers", "ownerReferences") if key in metadata}
+        written = manifest.body["metadata"]
+        body = manifest.with_body(
+            {**manifest.body, "metadata": {**theirs, **written, "resourceVersion": metadata["resourceVersion"]}}
+        ).body
+        path, params = kind.path(ref.namespace or None, ref.name), {"fieldManager": FIELD_MANAGER}
+        return await self.api.send(Request(method="PUT", path=path, body=body, params=params))
+
+    async def serves(self, group: str) -> bool:
+        """Whether the cluster has any kind of this group. ClusterError when discovery could not be asked."""
+        try:
+            await self.api.send(Request(method="GET", path=f"/apis/{group}"))
+        except NotFoundError:
+            return False
+        except ApiError as error:
+            raise ClusterError(f"the group {group} could not be looked up: {redact(str(error))}") from error
+        return True
+
     async def take_over(self, kind: Kind, ref: Ref, takeover: Takeover) -> JSON:
         """Move ownership of fields to us. ConflictError when the object has changed since it was looked at."""
         return await self.api.json_patch(kind, ref.namespace or None, ref.name, takeover.patch)

@@ -28,14 +28,6 @@ _FOREIGN_ANNOTATIONS = {
 }
 _FOREIGN_LABELS = {"kustomize.toolkit.fluxcd.io/name": "Flux Kustomization"}
 
-_KEEP = (
-    (SYNC_OPTIONS, "Prune=false"),
-    ("argocd.argoproj.io/sync-options", "Prune=false"),
-    ("kustomize.toolkit.fluxcd.io/prune", "disabled"),
-    ("helm.sh/resource-policy", "keep"),
-)
-
-
 WAVES = (f"{PREFIX}sync-wave", "argocd.argoproj.io/sync-wave")
 
 
@@ -69,12 +61,4 @@ def foreign_owner(body: JSON, ref: Ref, *, sync: str) -> str | None:
     for key, label in _FOREIGN_ANNOTATIONS.items():
         if value := annotation(body, key):
             return f"the {label} {value.partition(':')[0]!r}"
-    return None
-
-
-def kept_by(body: JSON) -> str | None:
-    """The annotation that forbids pruning the live object, None when none does."""
-    for key, option in _KEEP:
-        if option in [part.strip() for part in (annotation(body, key) or "").split(",")]:
-            return f"{key}: {option}"
     return None

@@ -11,7 +11,7 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 from rollouts.api.kinds import Kind
-from rollouts.gitops import hooks, marks
+from rollouts.gitops import hooks, marks, objectoptions
 from rollouts.gitops.errors import RenderError, RenderFailedError
 from rollouts.gitops.objects import JSON, Manifest, Ref
 
@@ -36,7 +36,7 @@ def key_of(manifest: Manifest) -> KindKey:
 
 def declared_kinds(manifests: Iterable[Manifest]) -> dict[KindKey, Kind]:
     """The kinds that CRDs among the manifests will bring."""
-    return {key: kind for manifest in manifests if _is_crd(manifest) for key, kind in _kinds_of(manifest.body)}
+    return {key: kind for manifest in manifests if is_crd(manifest) for key, kind in _kinds_of(manifest.body)}
 
 
 def normalise(
@@ -55,7 +55,7 @@ def normalise(
             errors.append(_unknown(manifest))
             continue
         cleaned = _cleaned(manifest, kind=kind, namespace=namespace)
-        wrong = hooks.problem(cleaned)
+        wrong = hooks.problem(cleaned) or objectoptions.problem(cleaned)
         if wrong:
             errors.append(RenderError(wrong, file=manifest.file, line=manifest.line))
             continue
@@ -84,7 +84,8 @@ def _marked(manifest: Manifest, *, sync: str) -> Manifest:
     )
 
 
-def _is_crd(manifest: Manifest) -> bool:
+def is_crd(manifest: Manifest) -> bool:
+    """Whether the object defines a kind."""
     return key_of(manifest) == ("apiextensions.k8s.io/v1", "CustomResourceDefinition")
 
 
@@ -106,7 +107,8 @@ def _kinds_of(crd: JSON) -> Iterable[tuple[KindKey, Kind]]:
 def _unknown(manifest: Manifest) -> RenderError:
     api_version, kind = key_of(manifest)
     return RenderError(
-        f"the cluster has no kind {kind} in {api_version}: check the spelling, or install its CRD first",
+        f"the cluster has no kind {kind} in {api_version}: check the spelling, or install its CRD "
+        f"first; if it comes by other means: {marks.SYNC_OPTIONS}: SkipDryRunOnMissingResource=true",
         file=manifest.file,
         line=manifest.line,
     )

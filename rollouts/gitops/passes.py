@@ -15,17 +15,17 @@ from dataclasses import dataclass, field, replace
 
 from rollouts.api import kinds as known
 from rollouts.api.kinds import Kind
-from rollouts.gitops import health, references
+from rollouts.gitops import health, objectoptions, references
 from rollouts.gitops.apply import Outcome, execute
 from rollouts.gitops.claims import claims
 from rollouts.gitops.cluster import Cluster, in_parallel
-from rollouts.gitops.diff import Question, examine, try_out
+from rollouts.gitops.examine import Question, examine, try_out
 from rollouts.gitops.hooks import Hook, Phase, split
 from rollouts.gitops.inventory import Entry, Inventory, Record
 from rollouts.gitops.materialise import Tree
-from rollouts.gitops.normalise import KindKey, declared_kinds, key_of, normalise
-from rollouts.gitops.objects import JSON, Manifest, Ref
-from rollouts.gitops.plan import Examined, Leftover, Policy, SyncPlan, digest, leftover_entries, plan
+from rollouts.gitops.normalise import KindKey, declared_kinds, is_crd, key_of, normalise
+from rollouts.gitops.objects import JSON, Manifest, Ref, group_of
+from rollouts.gitops.plan import Action, Examined, Leftover, Policy, SyncPlan, digest, leftover_entries, plan
 from rollouts.gitops.records import Records
 from rollouts.gitops.render.options import Options, Target
 from rollouts.gitops.render.renderer import Renderer, Row, choose, read
@@ -56,6 +56,7 @@ class Terms:
 
     `name` is the sync's name alone (default: `identity`), the release of a chart; `options` are for renderers.
     `verification`: which signatures every revision needs (None: none), `tag` the tag it was asked for by, if any.
+    `defaults`: options of objects that hold for all of them.
     `namespace_metadata`: None, or labels and annotations of the namespace, which is then made when it is missing.
     """
 
@@ -71,6 +72,7 @@ class Terms:
     adjust: Adjust | None = None
     namespace_metadata: Mapping[str, Mapping[str, str]] | None = None
     propagation: str = "Background"
+    defaults: Mapping[str, str] = field(default_factory=dict)
     wait_for_rollouts: bool = False
 
 
@@ -233,7 +235,9 @@ class Pipeline:
     async def _not_healthy(self, item: Examined, question: Question) -> str:
         """Which object is not healthy, and why; empty when it is. A release under way counts as R35 says."""
         manifest = item.manifest
-        live = await self.cluster.live(question.kinds[key_of(manifest)], manifest.ref)
+        key = key_of(manifest)
+        kind = (await self.cluster.kinds([key])).get(key) or question.kinds[key]
+        live = await self.cluster.live(kind, manifest.ref)
         state = health.Health(status=health.Status.MISSING) if live is None else health.assess(live)
         going = (health.Status.SUSPENDED, health.Status.PROGRESSING)
         if state is None or state.status is health.Status.HEALTHY:
@@ -282,9 +286,22 @@ class Pipeline:
 
     async def _wanted(self, rendered: tuple[Manifest, ...]) -> tuple[tuple[Manifest, ...], Mapping[KindKey, Kind]]:
         found = await self.cluster.kinds(map(key_of, rendered))
-        kinds = {**declared_kinds(rendered), **found}
+        kinds = {**await self._awaited(rendered, found), **declared_kinds(rendered), **found}
         terms = self.terms
         return normalise(rendered, kinds=kinds, namespace=terms.namespace, sync=terms.identity), kinds
+
+    async def _awaited(self, rendered: Iterable[Manifest], found: Mapping[KindKey, Kind]) -> Mapping[KindKey, Kind]:
+        """R18: kinds that may come while the commit is applied: from elsewhere, where an object says so, or with an
+        operator that the commit installs, where the cluster knows nothing of the whole group."""
+        missing = {key_of(item): item for item in rendered if key_of(item) not in found}
+        unknown = {group_of(key[0]) for key in missing}
+        served = {group: await self.cluster.serves(group) for group in sorted(unknown) if _custom(group)}
+        patient = {key_of(item) for item in rendered if objectoptions.of(item.body, self.terms.defaults).patient}
+        return {
+            key: _guessed(item)
+            for key, item in missing.items()
+            if served.get(group_of(key[0])) is False or key in patient
+        }
 
     async def _question(self, manifests: tuple[Manifest, ...], kinds: Mapping[KindKey, Kind]) -> Question:
         served = await self.cluster.kinds(kinds)
@@ -296,6 +313,7 @@ class Pipeline:
             sync=self.terms.identity,
             adopt_owned=self.terms.adopt,
             adjust=self.terms.adjust,
+            defaults=self.terms.defaults,
             brought_kinds=frozenset(kinds.keys() - served.keys()),
             brought_namespaces=frozenset(item.ref.name for item in missing),
         )
@@ -303,7 +321,7 @@ class Pipeline:
     async def _plan(
         self, manifests: tuple[Manifest, ...], question: Question, record: Record, *, commit: str, confirmed: str
     ) -> SyncPlan:
-        examined = await examine(self.cluster, manifests, question)
+        examined = await self._examined(manifests, question)
         leftovers = await self._leftovers(record.inventory, manifests)
         in_use = await self._in_use(leftovers)
 
@@ -316,6 +334,15 @@ class Pipeline:
         if confirmed and confirmed == digest(decided, commit=commit):
             return decide(replace(self.terms.policy, confirm=True))
         return decided
+
+    async def _examined(self, manifests: tuple[Manifest, ...], question: Question) -> tuple[Examined, ...]:
+        """Definitions of kinds first: what a definition changes decides what its objects may say (R10)."""
+        first = [item for item in manifests if is_crd(item)]
+        definitions = await examine(self.cluster, first, question)
+        changed = declared_kinds(item.manifest for item in definitions if item.action is not Action.KEEP)
+        rest = [item for item in manifests if not is_crd(item)]
+        examined = await examine(self.cluster, rest, replace(question, changing_kinds=frozenset(changed)))
+        return (*definitions, *examined)
 
     async def _neighbours(self, manifests: Iterable[Manifest]) -> list[JSON]:
         """Live Rollouts and autoscalers of the namespaces concerned."""
@@ -372,6 +399,17 @@ class Pipeline:
         if body is None:
             return health.Part(ref=entry.ref, health=health.Health(status=health.Status.MISSING))
         return health.part_of(entry.ref, body)
+
+
+def _custom(group: str) -> bool:
+    """Whether a group is defined by CRDs: Kubernetes' own have no dot, or end in k8s.io."""
+    return "." in group and not group.endswith(".k8s.io")
+
+
+def _guessed(manifest: Manifest) -> Kind:
+    """A kind nobody knows yet. It is only used to tell its objects apart."""
+    group, _, version = manifest.api_version.rpartition("/")
+    return Kind(group=group, version=version, kind=str(manifest.body["kind"]), plural="")
 
 
 def _with_uids(stored: Inventory, uids: Mapping[Ref, str]) -> Inventory:

@@ -21,8 +21,9 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from itertools import groupby
 
-from rollouts.gitops import hooks, marks, order
+from rollouts.gitops import hooks, marks, objectoptions, order
 from rollouts.gitops.inventory import Entry, Inventory
+from rollouts.gitops.objectoptions import Consent
 from rollouts.gitops.objects import JSON, Manifest, Ref
 from rollouts.gitops.seen import Mark
 from rollouts.gitops.takeover import Takeover
@@ -35,6 +36,8 @@ class Action(StrEnum):
     UPDATE = "updated"
     KEEP = "unchanged"
     AWAIT = "applied once its namespace or kind is there"
+    REPLACE = "replaced"
+    RECREATE = "made anew"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -86,7 +89,8 @@ class Policy:
 
     `allow_empty`: a commit without objects may prune everything. `confirm`: prune beyond the limits, which are
     more than `max_percent` of the inventory and more than `min_objects` at once, and protected kinds; with
-    `always_confirm` any. `wording`: how a person allows what is kept back, a row of `COMMAND_LINE` or `GIT_SYNC`.
+    `always_confirm` any. `parting`: everything goes, because the sync itself is deleted.
+    `wording`: how a person allows what is kept back, a row of `COMMAND_LINE` or `GIT_SYNC`.
     """
 
     sync: str
@@ -96,6 +100,7 @@ class Policy:
     max_percent: int = 50
     min_objects: int = 5
     always_confirm: bool = False
+    parting: bool = False
     wording: Mapping[str, str] = field(default_factory=lambda: COMMAND_LINE)
 
 
@@ -222,8 +227,10 @@ def _off(item: Leftover, live: JSON, policy: Policy) -> str | None:
 
 
 def _marked(item: Leftover, live: JSON, policy: Policy) -> str | None:
-    mark = marks.kept_by(live)
-    return f"it carries {mark}" if mark else None
+    answer, mark = objectoptions.consent(live, parting=policy.parting)
+    if answer is Consent.YES or (answer is Consent.CONFIRM and policy.confirm):
+        return None
+    return f"it carries {mark}" + (f": {policy.wording['confirm']}" if answer is Consent.CONFIRM else "")
 
 
 def _protected(item: Leftover, live: JSON, policy: Policy) -> str | None:

@@ -80,9 +80,11 @@ class Report:
             left = "the rest is left as it is" if self.changed else "the cluster is left as it is"
             return f"{self.step} failed, {left}"
         created = sum(item.action in {Action.CREATE, Action.AWAIT} for item in self.applied)
+        anew = sum(item.action is Action.RECREATE for item in self.applied)
         counts = {
             "created": created,
-            "updated": len(self.applied) - created,
+            "updated": len(self.applied) - created - anew,
+            "made anew": anew,
             "pruned": len(self.pruned),
             "unchanged": self.unchanged,
         }

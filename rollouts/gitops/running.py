@@ -19,7 +19,7 @@ from rollouts.engine.errors import ApiError
 from rollouts.gitops import health, marks
 from rollouts.gitops.claims import dig
 from rollouts.gitops.cluster import Cluster
-from rollouts.gitops.diff import refusal
+from rollouts.gitops.examine import refusal
 from rollouts.gitops.hooks import RUN, Deletion, Hook, Phase
 from rollouts.gitops.normalise import KindKey, key_of
 from rollouts.gitops.objects import JSON, annotation

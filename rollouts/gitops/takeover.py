@@ -43,8 +43,9 @@ FORMER: Mapping[str, frozenset[str]] = {
     "kustomize-controller": _BOTH,
     "helm-controller": _BOTH,
     "helm": _BOTH,
+    marks.FIELD_MANAGER: frozenset({_UPDATE}),
 }
-"""Managers that write whole manifests, and the operations by which they do."""
+"""Managers that write whole manifests, and the operations by which they do. Ours does with `Replace=true`."""
 
 _VERBS: Tree = {"f:spec": {"f:paused": {}, "f:restartAt": {}}}
 
@@ -74,6 +75,11 @@ class Takeover:
         kept = fieldsets.union(row.get("fieldsV1") or {} for row in (*theirs, *ours, *left))
         found: JSON = fieldsets.without(answer, self.fields, kept=kept)
         return found
+
+
+def unfinished(live: JSON) -> bool:
+    """Whether something was written as a whole by us and is not yet owned as what we apply."""
+    return any(row.get("manager") == marks.FIELD_MANAGER and _taken(row) for row in _rows(live))
 
 
 def of(live: JSON, answer: JSON | None = None) -> Takeover | None:

@@ -234,6 +234,22 @@ def test_deleting_a_sync_leaves_its_objects_unless_told_otherwise(
     assert syncing.values() == left
 
 
+def test_deleting_what_asks_for_consent_waits_for_it(syncing: Synced) -> None:
+    """R16: `Delete=false` stays, `Delete=confirm` waits for a person, and until then nothing at all goes."""
+    key = "argocd.argoproj.io/sync-options"
+    marked = config("a").replace("metadata: {", f"metadata: {{annotations: {{{key}: Delete=confirm}}, ")
+    kept = config("b").replace("metadata: {", f"metadata: {{annotations: {{{key}: Delete=false}}, ")
+    commit = syncing.bare.commit({"a.yaml": marked, "b.yaml": kept, "c.yaml": config("c")})
+    syncing.create(automated=AUTOMATED, deletionPolicy="Delete")
+    syncing.until_synced(commit)
+    syncing.kubectl("delete", "gitsync", "shop", "--wait=false")
+    syncing.until("it waits", lambda: "waits for approval" in syncing.condition("Ready").get("message", ""))
+    assert syncing.values() == {"a": "1", "b": "1", "c": "1"}
+    syncing.kubectl("annotate", "gitsync", "shop", "argocd.argoproj.io/deletion-approved=2026-01-01T00:00:00Z")
+    syncing.kubectl("wait", "--for=delete", "gitsync/shop", "--timeout=30s")
+    assert syncing.values() == {"b": "1"}
+
+
 def test_a_repository_that_does_not_answer_changes_nothing(syncing: Synced) -> None:
     commit = syncing.bare.commit({"a.yaml": config("a")})
     syncing.create(automated=AUTOMATED)

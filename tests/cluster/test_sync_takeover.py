@@ -3,44 +3,14 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Awaitable, Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from rollouts.engine.client import connect
-from rollouts.gitops.plan import Policy
-from rollouts.gitops.report import Report
-from rollouts.gitops.source import Source
-from rollouts.gitops.sync import Settings, Syncer
 from tests.cluster.harness import Kubectl
+from tests.cluster.onepass import Once
 from tests.gitops.bare import Bare
-
-Once = Callable[..., Awaitable[Report]]
-
-
-@pytest.fixture
-def bare(tmp_path: Path) -> Bare:
-    return Bare(tmp_path)
-
-
-@pytest.fixture
-def once(bare: Bare, kubeconfig: Path, namespace: str, tmp_path: Path) -> Once:
-    """One pass over the newest commit."""
-
-    async def run(*, adopt: bool = False) -> Report:
-        settings = Settings(
-            name="app",
-            namespace=namespace,
-            source=Source(url=bare.url, revision="main", allow_local=True),
-            policy=Policy(sync="app"),
-            adopt=adopt,
-        )
-        async with connect(kubeconfig=str(kubeconfig)) as api:
-            return await Syncer(api=api, settings=settings, directory=tmp_path / "store").once()
-
-    return run
 
 
 def config(**data: str) -> str:

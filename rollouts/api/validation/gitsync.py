@@ -130,6 +130,10 @@ def _always(value: str) -> str | None:
     return None if value == "true" else "can't be switched off: a GitSync always works this way"
 
 
+def _consent(value: str) -> str | None:
+    return None if value in ("true", "false", "confirm") else "must be true, false or confirm"
+
+
 def _propagation(value: str) -> str | None:
     return None if value in PROPAGATION else f"must be one of {', '.join(PROPAGATION)}"
 
@@ -138,6 +142,9 @@ _OPTIONS: dict[str, Callable[[str], str | None]] = {
     "CreateNamespace": _switch,
     "PrunePropagationPolicy": _propagation,
     "Validate": _always,
+    "SkipDryRunOnMissingResource": _switch,
+    "ClientSideApplyMigration": _switch,
+    "Prune": _consent,
     **dict.fromkeys(ALWAYS_ON, _always),
 }
 

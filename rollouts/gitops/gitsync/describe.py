@@ -19,8 +19,8 @@ def described(found: Comparison) -> dict[str, Any]:
     """The fields of a finding that say what was compared."""
     decided = found.plan
     actions = [item.action for stage in decided.stages for item in stage]
-    updates = actions.count(Action.UPDATE)
-    counts = {"create": len(actions) - updates, "update": updates, "prune": len(decided.prunes)}
+    creates = actions.count(Action.CREATE) + actions.count(Action.AWAIT)
+    counts = {"create": creates, "update": len(actions) - creates, "prune": len(decided.prunes)}
     return {
         "digest": found.digest,
         "renderer": found.renderer,

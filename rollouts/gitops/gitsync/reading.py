@@ -109,6 +109,11 @@ def short(commit: str) -> str:
     return commit[:8]
 
 
+def annotated(obj: JSON, key: str) -> str:
+    """The value of an annotation, empty when it is not there."""
+    return str((obj["metadata"].get("annotations") or {}).get(key) or "")
+
+
 def requested(obj: JSON) -> str:
     """The value of the annotation by which people and tools ask for a pass; empty when there is none."""
     annotations = obj["metadata"].get("annotations") or {}

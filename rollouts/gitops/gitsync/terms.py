@@ -14,7 +14,11 @@ from rollouts.gitops.passes import Terms
 from rollouts.gitops.plan import GIT_SYNC, Policy, SyncPlan
 from rollouts.gitops.render.options import Options
 
-OPTION_DEFAULTS = {"CreateNamespace": "false", "PrunePropagationPolicy": "background"}
+OPTION_DEFAULTS = {"CreateNamespace": "false", "PrunePropagationPolicy": "background", "Prune": "true"}
+
+
+FOR_OBJECTS = ("SkipDryRunOnMissingResource", "ClientSideApplyMigration")
+"""Options of the whole sync that hold for each of its objects."""
 
 
 def account(sync: GitSync, default: str) -> str:
@@ -26,7 +30,7 @@ def account(sync: GitSync, default: str) -> str:
 def terms(sync: GitSync, mandate: Mandate, contested: Iterable[JSON]) -> Terms:
     """What holds for one pass."""
     spec = sync.spec
-    chosen = options([*(reading.policy(spec).sync_options or ()), *(mandate.sync.get("syncOptions") or ())])
+    chosen = chosen_options(sync, mandate)
     metadata = reading.policy(spec).managed_namespace_metadata
     identity = reading.identity(str(sync.metadata.namespace), str(sync.metadata.name))
     return Terms(
@@ -40,6 +44,7 @@ def terms(sync: GitSync, mandate: Mandate, contested: Iterable[JSON]) -> Terms:
         adjust=adjust_of(spec.ignore_differences or (), contested),
         namespace_metadata=(metadata.to_api() if metadata else {}) if chosen["CreateNamespace"] == "true" else None,
         wait_for_rollouts=(reading.rollouts(spec).wait or "Applied") == "Healthy",
+        defaults={name: chosen[name] for name in FOR_OBJECTS if name in chosen},
         propagation=chosen["PrunePropagationPolicy"].capitalize(),
     )
 
@@ -50,15 +55,22 @@ def policy(sync: GitSync, mandate: Mandate, identity: str) -> Policy:
     guards = reading.policy(sync.spec).prune_guards or PruneGuards()
     asked = mandate.sync.get("prune")
     confirmed = bool(mandate.sync.get("confirmPlan"))
+    wanted = bool((automated and automated.prune) if asked is None else asked)
+    chosen = chosen_options(sync, mandate)
     return Policy(
         sync=identity,
-        prune=confirmed or bool((automated and automated.prune) if asked is None else asked),
+        prune=confirmed or (wanted and chosen["Prune"] != "false"),
         allow_empty=bool(automated and automated.allow_empty),
         max_percent=50 if guards.max_percent is None else guards.max_percent,
         min_objects=5 if guards.min_objects is None else guards.min_objects,
-        always_confirm=guards.confirm == "Always",
+        always_confirm=guards.confirm == "Always" or chosen["Prune"] == "confirm",
         wording=GIT_SYNC,
     )
+
+
+def chosen_options(sync: GitSync, mandate: Mandate) -> dict[str, str]:
+    """Those of the spec, and above them those of the command."""
+    return options([*(reading.policy(sync.spec).sync_options or ()), *(mandate.sync.get("syncOptions") or ())])
 
 
 def options(texts: Iterable[str]) -> dict[str, str]:

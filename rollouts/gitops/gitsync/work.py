@@ -8,7 +8,7 @@ from __future__ import annotations
 import asyncio
 import shutil
 import time
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Iterator, Mapping
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -18,6 +18,7 @@ from rollouts.api import kinds
 from rollouts.api.gitsync import GitSync
 from rollouts.api.parsing import parse
 from rollouts.engine.errors import ApiError
+from rollouts.gitops import marks, objectoptions
 from rollouts.gitops.apply import execute
 from rollouts.gitops.errors import RefusedError, SourceError, SyncError, redact
 from rollouts.gitops.git import Access
@@ -29,6 +30,7 @@ from rollouts.gitops.gitsync.terms import narrowed
 from rollouts.gitops.gitsync.values import Finding, Mandate, Task
 from rollouts.gitops.gitsync.verdict import Case, verdict
 from rollouts.gitops.inventory import Inventory
+from rollouts.gitops.objectoptions import Consent
 from rollouts.gitops.objects import JSON
 from rollouts.gitops.passes import Comparison
 from rollouts.gitops.plan import Leftover, Policy, SyncPlan, plan
@@ -37,6 +39,8 @@ from rollouts.gitops.verify import ANY_TAG, Verification
 
 AGAIN = timedelta(seconds=10)
 """A pass that stopped to wait is followed by another one."""
+APPROVED = ("gitops.rollouts.dev/deletion-approved", "argocd.argoproj.io/deletion-approved")
+"""Annotations of the GitSync by which a person approves deleting what asks for that."""
 STORES_KEPT = 20
 """After so many commits the object store of a sync is made anew: old commits are never needed again."""
 
@@ -270,7 +274,13 @@ async def _teardown(this: Desk) -> Finding:
     pipeline = this.pipeline(this.repository(Access()))
     record = await pipeline.records.load()
     leftovers = [await pipeline.leftover(entry) for entry in record.inventory.entries.values()]
-    decided = _parting(record.inventory, leftovers, identity=pipeline.terms.identity)
+    approved = any(reading.annotated(this.around.current() or this.obj, key) for key in APPROVED)
+    asking = [] if approved else list(_asking(leftovers, identity=pipeline.terms.identity))
+    if asking:
+        return replace(
+            this.base, waiting=f"deleting {', '.join(asking[:5])} waits for approval: annotate {APPROVED[0]}"
+        )
+    decided = _parting(record.inventory, leftovers, identity=pipeline.terms.identity, approved=approved)
 
     async def never(item: Any) -> Any:
         raise AssertionError("nothing is applied")
@@ -286,8 +296,16 @@ async def _teardown(this: Desk) -> Finding:
     return replace(this.base, errors=outcome.errors, step="prune" if outcome.errors else "", waiting=waiting)
 
 
-def _parting(stored: Inventory, leftovers: list[Leftover], *, identity: str) -> SyncPlan:
-    everything = Policy(sync=identity, allow_empty=True, max_percent=100)
+def _asking(leftovers: list[Leftover], *, identity: str) -> Iterator[str]:
+    """Objects that say `Delete=confirm`, for people."""
+    for item in leftovers:
+        ours = item.live is not None and marks.tracked_by(item.live, item.entry.ref) == identity
+        if ours and item.live and objectoptions.consent(item.live, parting=True)[0] is Consent.CONFIRM:
+            yield item.entry.ref.label
+
+
+def _parting(stored: Inventory, leftovers: list[Leftover], *, identity: str, approved: bool) -> SyncPlan:
+    everything = Policy(sync=identity, allow_empty=True, max_percent=100, parting=True, confirm=approved)
     return plan(examined=(), inventory=stored, leftovers=leftovers, policy=everything)
 
 

@@ -105,9 +105,9 @@ async def measure(
 ) -> tuple[Measured, ...]:
     """Carry out tasks concurrently and return a measurement for each, in their order. Raises nothing.
 
-    `run` tells providers which run this is (name, namespace, uid) and reads Secrets for them; its `now`, `number` and
-    `hide` are set here. Values of secret arguments are read by `read_secret`, once per call. No secret, and nothing a
-    provider hides, appears in any returned text.
+    `run` tells providers which run this is (name, namespace, uid) and reads Secrets for them; its `now`, `number`,
+    `started` and `hide` are set here. Values of secret arguments are read by `read_secret`, once per call. No secret,
+    and nothing a provider hides, appears in any returned text.
     """
     tasks = tuple(tasks)
     context = run or Context(now=clock())
@@ -120,7 +120,7 @@ async def measure(
     jobs = [
         _Job(
             task=task,
-            context=replace(context, now=clock(), number=_number(task, status)),
+            context=replace(context, now=clock(), number=_number(task, status), started=status.started_at),
             values={**values, **found},
             secrets=secrets,
             providers=providers,

@@ -185,6 +185,11 @@ def _kayenta(config: Kayenta) -> Iterator[Fault]:
         for side in ("control_scope", "experiment_scope"):
             for field, text in _side(getattr(scope, side)):
                 yield f"scopes.{at}.{_alias(scope, side)}.{field}", text
+        for field in ("start", "end"):
+            given = [bool(getattr(side, field)) for side in (scope.control_scope, scope.experiment_scope)]
+            if len(set(given)) > 1:
+                place = "experimentScope" if given[0] else "controlScope"
+                yield f"scopes.{at}.{place}.{field}", "is required, because the other side has one"
 
 
 def _side(side: Any) -> Iterator[Fault]:
@@ -197,17 +202,16 @@ def _side(side: Any) -> Iterator[Fault]:
         yield "end", f"must be after start ({side.start})"
 
 
-def _moment(text: str, field: str) -> Iterator[Fault]:
+def _moment(text: str | None, field: str) -> Iterator[Fault]:
     if text and not is_templated(text) and not _is_moment(text):
         yield field, f'"{text[:60]}" is no time such as 2026-01-02T03:04:05Z'
 
 
-def _is_moment(text: str) -> bool:
+def _is_moment(text: str | None) -> bool:
     try:
-        read_time(text)
+        return bool(text) and bool(read_time(text))
     except ValueError:
         return False
-    return True
 
 
 def _datadog(config: Datadog) -> Iterator[Fault]:

@@ -100,6 +100,7 @@ async def no_accounts(name: str, namespaced: bool) -> Mapping[str, str]:
 class Context:
     """Circumstances of a measurement: the time, the run it belongs to, and its number (from 1) within the metric.
 
+    `started`: when the run began; None where nobody says, as for a single question.
     `read_account` reads Secrets. `hide` takes a text that must appear in nothing that is kept.
     """
 
@@ -108,6 +109,7 @@ class Context:
     run_namespace: str = ""
     run_uid: str = ""
     number: int = 1
+    started: datetime | None = None
     read_account: ReadAccount = no_accounts
     hide: Callable[[str], None] = lambda text: None
 

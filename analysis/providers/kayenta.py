@@ -5,7 +5,15 @@
     less                 Failed
 
 A measurement begins an analysis (`canaryExecutionId` in its metadata) and asks every 15 s whether it is complete. The
-thresholds decide; conditions of the metric are not used. Kayenta has no way to stop an analysis that runs, so ending a
+thresholds decide; conditions of the metric are not used.
+
+Which time is judged, where a scope does not say (`start` and `end` are given on both sides or on neither):
+
+    start, with lookback     the beginning of the run: windows grow
+    start, without           one interval before the measurement: windows slide
+    end                      the time of the measurement
+
+Kayenta has no way to stop an analysis that runs, so ending a
 measurement early leaves it to itself.
 """
 
@@ -13,13 +21,15 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any
 from urllib.parse import quote
 
 from analysis.providers.base import Context, Misconfigured, Refused, seconds_allowed
 from analysis.providers.client import Ask, Client, address_of, number, said, understood
 from analysis.spec import FAILED, INCONCLUSIVE, RUNNING, SUCCESSFUL, Measurement, Metric, Phase
+from analysis.spec.base import write_time
+from analysis.spec.durations import as_timedelta
 from analysis.spec.providers import Kayenta as Config
 from analysis.spec.providers.kayenta import Scope, ScopeDetail, Threshold
 
@@ -49,7 +59,7 @@ class KayentaProvider:
                 "configurationAccountName": config.configuration_account_name,
                 "storageAccountName": config.storage_account_name,
             },
-            body={"scopes": dict(map(_pair, config.scopes)), "thresholds": config.threshold.to_api()},
+            body={"scopes": _scopes(metric, config, context), "thresholds": config.threshold.to_api()},
             timeout=seconds,
             repeat=False,
         )
@@ -116,9 +126,32 @@ def _address(config: Config) -> str:
     return address_of(config.address, where="kayenta address")
 
 
-def _pair(scope: Scope) -> tuple[str, dict[str, Any]]:
-    sides = {"controlScope": _side(scope.control_scope), "experimentScope": _side(scope.experiment_scope)}
-    return scope.name, sides
+def _scopes(metric: Metric, config: Config, context: Context) -> dict[str, Any]:
+    """The pairs of scopes by name, every one with a beginning and an end."""
+    return {scope.name: _pair(scope, metric, config, context) for scope in config.scopes}
+
+
+def _pair(scope: Scope, metric: Metric, config: Config, context: Context) -> dict[str, Any]:
+    sides = {"controlScope": scope.control_scope, "experimentScope": scope.experiment_scope}
+    times: dict[str, str] = {}
+    for name in ("start", "end"):
+        given = [bool(getattr(side, name)) for side in sides.values()]
+        if any(given) and not all(given):
+            raise Misconfigured(f"kayenta scope {scope.name}: set {name} of both sides, or of neither")
+        if not any(given):
+            times[name] = write_time(context.now if name == "end" else _beginning(metric, config, context))
+    return {name: {**_side(side), **times} for name, side in sides.items()}
+
+
+def _beginning(metric: Metric, config: Config, context: Context) -> datetime:
+    if config.lookback:
+        return context.started or context.now
+    try:
+        return context.now - as_timedelta(metric.interval or "")
+    except ValueError as error:
+        raise Misconfigured(
+            "kayenta: a scope without start needs lookback: true, or the metric an interval to look back"
+        ) from error
 
 
 def _side(scope: ScopeDetail) -> dict[str, Any]:

@@ -48,6 +48,7 @@ async def taken(
     going_on: Measurement | None = None,
     terminate: bool = False,
     now: datetime = NOW,
+    status: RunStatus | None = None,
     **fields: Any,
 ) -> Measured:
     """What comes of one measurement. `config` is what stands under `provider`; `fields` are the metric's."""
@@ -59,7 +60,7 @@ async def taken(
     (found,) = await measure(
         [Task(metric=wanted, measurement=going_on, terminate=terminate)],
         spec=spec(wanted),
-        status=RunStatus(),
+        status=status or RunStatus(),
         providers={name: provider},
         run=context,
         clock=lambda: now,

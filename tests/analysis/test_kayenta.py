@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from analysis.providers.kayenta import KayentaProvider
-from analysis.spec import Measurement
+from analysis.spec import Measurement, RunStatus
 from tests.analysis.asking import NOW, error, taken
 from tests.analysis.wire import Reply, Request, wire
 
@@ -68,6 +68,60 @@ async def test_an_analysis_is_begun(provider: KayentaProvider) -> None:
     body = json.loads(begun.body)
     assert body["thresholds"] == {"pass": 90, "marginal": 75}
     assert body["scopes"]["default"]["experimentScope"] == {"scope": "app-canary", "location": "eu", **SIDE}
+
+
+LOOKED = "2026-01-02T03:04:05Z"
+OPEN = {name: text for name, text in SIDE.items() if name not in ("start", "end")}
+
+
+def opened(**more: str) -> dict[str, Any]:
+    """Scopes whose sides have these times only."""
+    side = {"scope": "app", **OPEN, **more}
+    return {"scopes": [{"name": "default", "controlScope": side, "experimentScope": side}]}
+
+
+@pytest.mark.parametrize(
+    ("more", "fields", "start", "end"),
+    [
+        # the run began 10 minutes before 03:04:05
+        ({"lookback": True, **opened()}, {}, "2026-01-02T02:54:05Z", "2026-01-02T03:04:05Z"),
+        ({"lookback": True, **opened()}, {"interval": "2m"}, "2026-01-02T02:54:05Z", "2026-01-02T03:04:05Z"),
+        ({"lookback": False, **opened()}, {"interval": "2m"}, "2026-01-02T03:02:05Z", "2026-01-02T03:04:05Z"),
+        (opened(start=""), {"interval": "1h"}, "2026-01-02T02:04:05Z", "2026-01-02T03:04:05Z"),
+        ({"lookback": True, **opened(start="2026-01-01T00:00:00Z")}, {}, "2026-01-01T00:00:00Z", LOOKED),
+        ({"lookback": True, **opened(end="2026-01-02T03:00:00Z")}, {}, "2026-01-02T02:54:05Z", "2026-01-02T03:00:00Z"),
+        ({"lookback": True}, {"interval": "2m"}, SIDE["start"], SIDE["end"]),
+    ],
+)  # fmt: skip
+async def test_which_time_is_judged(
+    provider: KayentaProvider, more: dict[str, Any], fields: dict[str, Any], start: str, end: str
+) -> None:
+    began = RunStatus(started_at=NOW - timedelta(minutes=10))
+    with wire(kayenta()) as server:
+        found = await taken(provider, config(server.url, **more), status=began, **fields)
+        assert found.measurement.phase == "Running", found
+        body = json.loads(server.seen[-1].body)
+    for side in body["scopes"]["default"].values():
+        assert (side["start"], side["end"]) == (start, end)
+
+
+@pytest.mark.parametrize(
+    ("more", "fragment"),
+    [
+        (opened(), "needs lookback: true, or the metric an interval"),
+        (
+            {
+                "scopes": [
+                    {"name": "s", "controlScope": {"scope": "a", **SIDE}, "experimentScope": {"scope": "a", **OPEN}}
+                ]
+            },
+            "kayenta scope s: set start of both sides, or of neither",
+        ),
+    ],
+)
+async def test_times_that_are_not_there(provider: KayentaProvider, more: dict[str, Any], fragment: str) -> None:
+    with wire(kayenta()) as server:
+        assert fragment in await error(provider, config(server.url, **more))
 
 
 async def test_an_analysis_that_goes_on(provider: KayentaProvider) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import copy
+import json
 from pathlib import Path
 from typing import Any
 
@@ -45,7 +45,7 @@ def faults(provider: dict[str, Any], **fields: Any) -> list[tuple[str, str]]:
 
 def changed(kind: str, path: str, value: Any) -> dict[str, Any]:
     """A good configuration with the value at a dotted path replaced; None takes it away."""
-    config: Any = copy.deepcopy(GOOD[kind])
+    config: Any = json.loads(json.dumps(GOOD[kind]))
     *way, last = [int(part) if part.isdigit() else part for part in path.split(".")]
     place = config
     for part in way:
@@ -94,6 +94,7 @@ STAT = {"metric": {"namespace": "n", "metricName": "m"}, "period": 60, "stat": "
         ("kayenta", "scopes.0.controlScope.step", 0, "scopes.0.controlScope.step", "more than 0 seconds"),
         ("kayenta", "scopes.0.controlScope.start", "soon", "scopes.0.controlScope.start", "is no time"),
         ("kayenta", "scopes.0.experimentScope.end", SIDE["start"], "scopes.0.experimentScope.end", "after start"),
+        ("kayenta", "scopes.0.experimentScope.start", None, "scopes.0.experimentScope.start", "the other side has one"),
         ("datadog", "query", None, "query", "is required"),
         ("datadog", "queries.a", "q", "", "only one of query, queries"),
         ("datadog", "interval", "5", "interval", "invalid duration"),

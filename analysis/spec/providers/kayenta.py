@@ -25,10 +25,10 @@ class ScopeDetail(Model):
     """Region of the scope."""
     step: Int64
     """Resolution in seconds."""
-    start: str
-    """Beginning, RFC 3339."""
-    end: str
-    """End, RFC 3339."""
+    start: str | None = None
+    """Beginning, RFC 3339. Unset on both sides: the run's with `lookback`, else one interval ago."""
+    end: str | None = None
+    """End, RFC 3339. Unset on both sides: the time of the measurement."""
 
 
 class Scope(Model):
@@ -58,7 +58,8 @@ class Kayenta(Model):
     storage_account_name: str
     """Account for storing results."""
     lookback: Bool | None = None
-    """Accepted for compatibility; scopes have beginnings of their own."""
+    """True: scopes without a `start` begin with the run, so each measurement sees all of it. Default false: they begin
+    one `interval` before the measurement."""
     threshold: Threshold
     """Scores that count."""
     scopes: list[Scope]

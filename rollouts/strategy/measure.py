@@ -123,4 +123,5 @@ def _spec(place: Place, snapshot: Snapshot, *, stable: str, latest: str) -> dict
         stable_hash=stable,
         latest_hash=latest,
         background=place.kind is runs.BACKGROUND,
+        strict=True,
     )

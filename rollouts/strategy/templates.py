@@ -13,6 +13,7 @@ from typing import Any
 
 from rollouts.strategy import sound
 from rollouts.strategy.fields import read_field
+from rollouts.strategy.runnable import examine
 from rollouts.strategy.snapshot import Snapshot
 
 JSON = Mapping[str, Any]
@@ -30,6 +31,15 @@ class Problem:
         return f"{self.path}: {self.message}"
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Template:
+    """A template that was found, as people call it, and its spec."""
+
+    kind: str
+    name: str
+    spec: JSON
+
+
 class UnusableAnalysisError(Exception):
     """The analysis can't be made into a run; carries its problems."""
 
@@ -39,29 +49,46 @@ class UnusableAnalysisError(Exception):
 
 
 def run_spec(
-    analysis: JSON, snapshot: Snapshot, *, path: str, stable_hash: str, latest_hash: str, background: bool = False
+    analysis: JSON,
+    snapshot: Snapshot,
+    *,
+    path: str,
+    stable_hash: str,
+    latest_hash: str,
+    background: bool = False,
+    strict: bool = False,
 ) -> dict[str, Any]:
-    """The spec of an AnalysisRun for one `analysis` block. Raises `UnusableAnalysisError` with every problem found."""
+    """The spec of an AnalysisRun for one `analysis` block. `background`: it may go on without end. `strict`: metrics
+    that can't be measured are problems, too. Raises `UnusableAnalysisError` with every problem found."""
     problems: list[Problem] = []
     found = list(_flatten(analysis.get("templates") or (), snapshot, path, problems))
     spec: dict[str, Any] = {}
     for key in _LISTS:
-        joined = [entry for template in found for entry in template.get(key) or ()]
+        joined = [entry for template in found for entry in template.spec.get(key) or ()]
         joined += list(analysis.get(key) or ()) if key != "metrics" else []
         if joined:
             spec[key] = joined
-    _check_metrics(spec.get("metrics") or (), path, problems, background=background)
+    _check_names(spec.get("metrics") or (), path, problems)
     given = _given(analysis.get("args") or (), snapshot.rollout, path, problems, stable=stable_hash, latest=latest_hash)
-    args = _arguments(found, given, snapshot.rollout, path, problems)
+    args = _arguments([template.spec for template in found], given, snapshot.rollout, path, problems)
     if args:
         spec["args"] = args
+    if not problems:
+        for template in found:
+            problems += _faults(template, args, path, background=background, strict=strict)
     if problems:
         raise UnusableAnalysisError(problems)
     return spec
 
 
 def one_run_spec(
-    analysis: JSON, snapshot: Snapshot, *, path: str, dry_run: Sequence[JSON] = (), retention: Sequence[JSON] = ()
+    analysis: JSON,
+    snapshot: Snapshot,
+    *,
+    path: str,
+    dry_run: Sequence[JSON] = (),
+    retention: Sequence[JSON] = (),
+    strict: bool = False,
 ) -> dict[str, Any]:
     """The spec of an AnalysisRun for one analysis of an Experiment, which names a single template: `{templateName,
     clusterScope, args, requiredForCompletion}`. One that is not required may go on without end; the Experiment ends it.
@@ -74,7 +101,7 @@ def one_run_spec(
     }
     endless = not analysis.get("requiredForCompletion")
     try:
-        return run_spec(block, snapshot, path=path, stable_hash="", latest_hash="", background=endless)
+        return run_spec(block, snapshot, path=path, stable_hash="", latest_hash="", background=endless, strict=strict)
     except UnusableAnalysisError as error:
         named = [Problem(path=_singular(problem.path), message=problem.message) for problem in error.problems]
         raise UnusableAnalysisError(named) from error
@@ -93,18 +120,18 @@ def given(args: Sequence[JSON], rollout: JSON, path: str, *, stable: str, latest
     return [{"name": name, **({} if value is None else {"value": str(value)})} for name, value in values.items()]
 
 
-def _flatten(refs: Sequence[JSON], snapshot: Snapshot, path: str, problems: list[Problem]) -> Iterator[JSON]:
+def _flatten(refs: Sequence[JSON], snapshot: Snapshot, path: str, problems: list[Problem]) -> Iterator[Template]:
     seen: set[tuple[str, bool]] = set()
 
-    def visit(entries: Sequence[JSON]) -> Iterator[JSON]:
+    def visit(entries: Sequence[JSON]) -> Iterator[Template]:
         for ref in entries:
             name, wide = ref.get("templateName") or "", bool(ref.get("clusterScope"))
             if (name, wide) in seen:
                 continue
             seen.add((name, wide))
             template = (snapshot.cluster_templates if wide else snapshot.templates).get(name)
+            kind = "ClusterAnalysisTemplate" if wide else "AnalysisTemplate"
             if template is None:
-                kind = "ClusterAnalysisTemplate" if wide else "AnalysisTemplate"
                 problems.append(
                     Problem(path=f"{path}.templates", message=f"Invalid value: \"{name}\": {kind} '{name}' not found")
                 )
@@ -114,7 +141,7 @@ def _flatten(refs: Sequence[JSON], snapshot: Snapshot, path: str, problems: list
                 message = f'Invalid value: "{name}": its spec can\'t be read: `kubectl rollouts lint` says where'
                 problems.append(Problem(path=f"{path}.templates", message=message))
                 continue
-            yield spec
+            yield Template(kind=kind, name=name, spec=spec)
             yield from visit(spec.get("templates") or ())
 
     if not refs:
@@ -122,16 +149,32 @@ def _flatten(refs: Sequence[JSON], snapshot: Snapshot, path: str, problems: list
     yield from visit(refs)
 
 
-def _check_metrics(metrics: Sequence[JSON], path: str, problems: list[Problem], *, background: bool) -> None:
+def _check_names(metrics: Sequence[JSON], path: str, problems: list[Problem]) -> None:
     names = [metric.get("name") or "" for metric in metrics]
     twice = sorted({name for name in names if names.count(name) > 1})
     problems += [
         Problem(path=f"{path}.templates", message=f"two metrics have the same name '{name}'") for name in twice
     ]
-    for metric in metrics:
-        if metric.get("interval") and not metric.get("count") and not background:
-            message = f"metric '{metric.get('name')}' has an interval but no count: it runs indefinitely"
-            problems.append(Problem(path=f"{path}.templates", message=message + ", which only background analysis may"))
+
+
+def _faults(
+    template: Template, args: Sequence[JSON], path: str, *, background: bool, strict: bool
+) -> Iterator[Problem]:
+    """What is wrong with the metrics of one template, in the peer's words where it has any."""
+    metrics = template.spec.get("metrics") or ()
+    if not metrics:
+        return
+    seen = examine(metrics, args)
+    counts = {metric.get("name"): metric.get("count") for metric in metrics}
+    texts = [f": {seen.fault}"] if seen.fault and strict else []
+    texts += [
+        f" has metric {name} which runs indefinitely. Invalid value for count: {counts[name] or '<nil>'}; "
+        "only background analysis may"
+        for name in (() if background else seen.endless)
+    ]
+    for text in texts:
+        message = f'Invalid value: "{template.name}": {template.kind} {template.name}{text}'
+        yield Problem(path=f"{path}.templates", message=message)
 
 
 def _given(

@@ -130,7 +130,7 @@ def problems(snapshot: Snapshot) -> Iterator[str]:
             path = f"spec.strategy.canary.steps[{index}].experiment.analyses[{position}]"
             try:
                 args = templates.given(analysis.get("args") or (), snapshot.rollout, path, stable="-", latest="-")
-                templates.one_run_spec({**analysis, "args": args}, snapshot, path=path)
+                templates.one_run_spec({**analysis, "args": args}, snapshot, path=path, strict=True)
             except templates.UnusableAnalysisError as error:
                 yield from map(str, error.problems)
 

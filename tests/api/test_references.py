@@ -75,16 +75,19 @@ def recorded_invalid() -> list[tuple[str, dict[str, Any]]]:
     return [(name, raw) for name, raw in recorded("Rollout") if name.startswith("invalid")]
 
 
+UNMATCHED = 'Service "a" has unmatch label "app" in rollout: it selects app=b, which the pod template has not'
+
+
 @pytest.mark.parametrize(
     ("there", "expected"),
     [
         (service({"app": "app"}), []),
         (service({"app": "app", "rollouts-pod-template-hash": "x"}), []),
         (service({}), []),
-        (service({"app": "b"}), ['service "a" selects app=b, which the pod template has not']),
+        (service({"app": "b"}), [UNMATCHED]),
         (
             service({"app": "app"}, **{"argo-rollouts.argoproj.io/managed-by-rollouts": "other"}),
-            ['service "a" is managed by another Rollout, "other"'],
+            ['Service "a" is managed by another Rollout, "other"'],
         ),
         (service({"app": "app"}, **{"argo-rollouts.argoproj.io/managed-by-rollouts": "app"}), []),
         ({"metadata": None, "spec": None}, []),

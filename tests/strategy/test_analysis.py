@@ -217,16 +217,60 @@ def test_unresolved_argument_is_named() -> None:
 
 def test_arguments_from_fields_and_hashes() -> None:
     args = [
-        {"name": "service", "valueFrom": {"fieldRef": {"fieldPath": "metadata.labels['app.kubernetes.io/name']"}}},
-        {"name": "limit", "valueFrom": {"podTemplateHashValue": "Latest"}},
+        {"name": "service", "valueFrom": {"podTemplateHashValue": "Latest"}},
+        {"name": "limit", "valueFrom": {"fieldRef": {"fieldPath": "metadata.labels['example.com/limit']"}}},
     ]
     spec = rollout(steps=[{"analysis": {**ANALYSIS, "args": args}}])
-    spec["metadata"]["labels"] = {"app.kubernetes.io/name": "shop"}
+    spec["metadata"]["labels"] = {"example.com/limit": "0.9"}
     world = World(spec, templates={"success-rate": TEMPLATE})
     world.settle()
     world.image("app:2")
     world.settle()
     assert only_run(world)["spec"]["args"] == [
-        {"name": "service", "value": "shop"},
-        {"name": "limit", "value": world.status["currentPodHash"]},
+        {"name": "service", "value": world.status["currentPodHash"]},
+        {"name": "limit", "value": "0.9"},
     ]
+
+
+@pytest.mark.parametrize(
+    ("metric", "fault"),
+    [
+        ({"interval": "soon", "count": 2}, "metrics[0].interval: "),
+        ({"count": 5}, "interval"),
+        ({"provider": {}}, "metrics[0].provider: no provider specified"),
+        ({"intervall": "5s"}, "metrics[0].intervall: "),
+        ({"successCondition": "result >"}, "metrics[0].successCondition: "),
+        ({"provider": {"web": {"url": "http://{{args.host}}"}}}, "failed to resolve {{args.host}}"),
+        ({"interval": "5s", "count": "{{args.times}}"}, "failed to resolve {{args.times}}"),
+    ],
+)
+@pytest.mark.parametrize("where", ["step", "background"])
+def test_a_metric_that_can_not_be_measured_is_refused_before_anything_moves(
+    where: str, metric: dict[str, Any], fault: str
+) -> None:
+    world = release(metric, where)
+    assert (world.status["phase"], world.replicas, world.runs) == ("Degraded", {"app:1": 5}, {})
+    assert 'analysis.templates: Invalid value: "smoke": AnalysisTemplate smoke: ' in world.status["message"]
+    assert fault in world.status["message"]
+
+
+@pytest.mark.parametrize(("metric", "count"), [({}, "<nil>"), ({"count": 0}, "<nil>"), ({"count": "0"}, "0")])
+def test_only_in_the_background_a_metric_may_run_without_end(metric: dict[str, Any], count: str) -> None:
+    words = f"AnalysisTemplate smoke has metric ok which runs indefinitely. Invalid value for count: {count}"
+    assert words in release({"interval": "5s", **metric}, "step").status["message"]
+    assert len(release({"interval": "5s", **metric}, "background").runs) == 1
+
+
+def release(metric: dict[str, Any], where: str) -> World:
+    """A first version, and an update whose analysis has one metric, in a step or in the background."""
+    whole = {"name": "ok", "provider": {"web": {"url": "http://x", "jsonPath": "{$}"}}}
+    template = {"metadata": {"name": "smoke"}, "spec": {"metrics": [whole]}}
+    block = {"templates": [{"templateName": "smoke"}]}
+    steps: list[Any] = [{"setWeight": 20}, {"analysis": block} if where == "step" else {"pause": {}}]
+    canary = {"analysis": block} if where == "background" else {}
+    world = World(rollout(steps=steps, canary=canary), templates={"smoke": template})
+    world.settle()
+    template["spec"] = {"metrics": [{**whole, **metric}]}
+    world.image("app:2")
+    world.settle()
+    return world

@@ -124,7 +124,7 @@ def _service_errors(rollout: Rollout, reference: Reference, existing: Existing) 
         return
     manager = _annotations(service).get(MANAGED_BY)
     if manager and manager != rollout.metadata.name:
-        yield _invalid(reference, f'service "{reference.name}" is managed by another Rollout, "{manager}"')
+        yield _invalid(reference, f'Service "{reference.name}" is managed by another Rollout, "{manager}"')
     yield from _selector_errors(rollout, reference, service, existing)
 
 
@@ -140,9 +140,9 @@ def _selector_errors(
     labels = existing.labels or common.mapping(template)
     selector = common.mapping(common.mapping(service.get("spec")).get("selector"))
     wrong = [key for key, value in selector.items() if key != HASH_LABEL and labels.get(key) != value]
-    if labels and wrong:
-        unmatched = ", ".join(f"{key}={selector[key]}" for key in wrong)
-        yield _invalid(reference, f'service "{reference.name}" selects {unmatched}, which the pod template has not')
+    for key in wrong if labels else ():
+        words = f'Service "{reference.name}" has unmatch label "{key}" in rollout'
+        yield _invalid(reference, f"{words}: it selects {key}={selector[key]}, which the pod template has not")
 
 
 def _invalid(reference: Reference, why: str) -> FieldError:

@@ -14,7 +14,9 @@ from typing import Any
 from rollouts.api import kinds
 from rollouts.api.gitsync import IN_CLUSTER
 from rollouts.api.validation.gitsync import option_problem
+from rollouts.gitops import former
 from rollouts.gitops.claims import dig
+from rollouts.gitops.inventory import Entry
 from rollouts.gitops.objects import JSON
 
 ARGO_FINALIZER = "resources-finalizer.argocd.argoproj.io"
@@ -22,12 +24,16 @@ ARGO_FINALIZER = "resources-finalizer.argocd.argoproj.io"
 
 @dataclass(slots=True)
 class Import:
-    """The GitSync as far as it goes, remarks, what was refused, and the steps of the hand-over."""
+    """The GitSync as far as it goes, remarks, what was refused, and the steps of the hand-over.
+
+    `known`: what the tool says it has applied; the GitSync begins with that inventory.
+    """
 
     sync: dict[str, Any]
     remarks: list[str] = field(default_factory=list)
     refused: list[str] = field(default_factory=list)
     steps: list[str] = field(default_factory=list)
+    known: tuple[Entry, ...] = ()
 
 
 def _made(name: str, namespace: str, spec: Mapping[str, Any]) -> dict[str, Any]:
@@ -37,6 +43,15 @@ def _made(name: str, namespace: str, spec: Mapping[str, Any]) -> dict[str, Any]:
         "metadata": {"name": name, "namespace": namespace},
         "spec": {key: value for key, value in spec.items() if value not in (None, {}, [])},
     }
+
+
+def _remembering(found: Import, body: JSON) -> Import:
+    """The GitSync begins with what the tool has applied, so that it can prune what Git drops from now on."""
+    found.known = former.entries(body)
+    if found.known:
+        found.sync["metadata"]["annotations"] = {former.IMPORTED: str(former.former_of(body))}
+        found.remarks.append(f"{len(found.known)} objects are its own already; with --apply they are remembered")
+    return found
 
 
 # --- Argo CD
@@ -81,7 +96,7 @@ def from_argo(application: JSON, *, account: str) -> Import:
         f"kubectl -n {metadata.get('namespace')} delete application {metadata['name']} --cascade=orphan",
         f"kubectl rollouts sync resume {metadata['name']} -n {namespace} --adopt",
     ]
-    return found
+    return _remembering(found, application)
 
 
 def _argo_source(spec: JSON, found: Import) -> dict[str, Any]:
@@ -188,7 +203,7 @@ def from_flux(kustomization: JSON, repository: JSON | None, *, account: str) -> 
         f"kubectl -n {metadata['namespace']} delete kustomization {metadata['name']}",
         f"kubectl rollouts sync resume {metadata['name']} -n {metadata['namespace']} --adopt",
     ]
-    return found
+    return _remembering(found, kustomization)
 
 
 def _flux_source(repository: JSON | None, found: Import) -> dict[str, Any]:

@@ -129,7 +129,7 @@ class Pipeline:
         record = await self.records.load()
         rendered = await self._rendered(tree)
         wanted, kinds = await self._wanted(rendered)
-        manifests, hooks = split(wanted, installing=not record.applied)
+        manifests, hooks = split(wanted, installing=not (record.applied or self.terms.policy.former))
         question = await self._question(manifests, kinds)
         await try_out(self.cluster, (hook.manifest for hook in hooks), question)
         decided = await self._plan(manifests, question, record, commit=commit, confirmed=confirmed)

@@ -22,6 +22,7 @@ from enum import StrEnum
 from itertools import groupby
 
 from rollouts.gitops import hooks, marks, objectoptions, order
+from rollouts.gitops.former import Former, left_by
 from rollouts.gitops.inventory import Entry, Inventory
 from rollouts.gitops.objectoptions import Consent
 from rollouts.gitops.objects import JSON, Manifest, Ref
@@ -90,6 +91,7 @@ class Policy:
     `allow_empty`: a commit without objects may prune everything. `confirm`: prune beyond the limits, which are
     more than `max_percent` of the inventory and more than `min_objects` at once, and protected kinds; with
     `always_confirm` any. `parting`: everything goes, because the sync itself is deleted.
+    `former`: whose objects the inventory took over when the sync was imported.
     `wording`: how a person allows what is kept back, a row of `COMMAND_LINE` or `GIT_SYNC`.
     """
 
@@ -101,6 +103,7 @@ class Policy:
     min_objects: int = 5
     always_confirm: bool = False
     parting: bool = False
+    former: Former | None = None
     wording: Mapping[str, str] = field(default_factory=lambda: COMMAND_LINE)
 
 
@@ -214,7 +217,9 @@ def _replaced(item: Leftover, live: JSON, policy: Policy) -> str | None:
 
 
 def _disowned(item: Leftover, live: JSON, policy: Policy) -> str | None:
-    return None if marks.tracked_by(live, item.entry.ref) == policy.sync else DISOWNED
+    tracked = marks.tracked_by(live, item.entry.ref)
+    left = tracked is None and policy.former is not None and left_by(live, item.entry.ref, policy.former)
+    return None if left or tracked == policy.sync else DISOWNED
 
 
 def _owned(item: Leftover, live: JSON, policy: Policy) -> str | None:

@@ -91,6 +91,44 @@ def test_a_failed_sync_is_a_failed_command(syncing: Synced, run: Run) -> None:
     assert "a.yaml" in run("now shop", code=1)
 
 
+FLUX = """\
+apiVersion: kustomize.toolkit.fluxcd.io/v1
+kind: Kustomization
+metadata: {{name: moved, namespace: {namespace}}}
+spec: {{sourceRef: {{kind: GitRepository, name: app}}, path: ./, prune: true, serviceAccountName: deployer}}
+status: {{inventory: {{entries: [
+  {{id: {namespace}_a__ConfigMap, v: v1}}, {{id: {namespace}_old__ConfigMap, v: v1}},
+  {{id: {namespace}_theirs__ConfigMap, v: v1}}]}}}}
+---
+apiVersion: source.toolkit.fluxcd.io/v1
+kind: GitRepository
+metadata: {{name: app, namespace: {namespace}}}
+spec: {{url: '{url}', ref: {{branch: main}}, secretRef: {{name: repository}}}}
+"""
+
+
+def test_what_flux_had_applied_is_pruned_after_the_hand_over(syncing: Synced, run: Run, tmp_path: Path) -> None:
+    """§3.5, R12: `old` is no more in Git at the hand-over; `theirs` is another's. Nothing goes before."""
+    space = syncing.space.namespace
+    for name, owner in (("a", "moved"), ("old", "moved"), ("theirs", "another")):
+        syncing.kubectl("create", "configmap", name, "--from-literal=value=1")
+        flux = "kustomize.toolkit.fluxcd.io"
+        labels = (f"{flux}/name={owner}", f"{flux}/namespace={space}", "--field-manager=kustomize-controller")
+        syncing.kubectl("label", "configmap", name, *labels)
+    commit = syncing.bare.commit({"a.yaml": config("a")})
+    file = tmp_path / "flux.yaml"
+    file.write_text(FLUX.format(namespace=space, url=syncing.server.url()))
+    assert "3 objects are its own already" in run(f"import -f {file} --apply")
+    moved = Synced(**{**vars(syncing), "name": "moved"})
+    moved.until("it is suspended", lambda: moved.condition("Ready").get("reason") == "Suspended")
+    assert set(moved.values()) == {"a", "old", "theirs"}
+    run("resume moved --adopt")
+    moved.until_synced(commit)
+    assert set(moved.values()) == {"a", "theirs"}
+    assert {row["id"].split("_")[1] for row in moved.status["inventory"]["entries"]} == {"a"}
+    assert "labels" not in moved.kubectl.json("get", "configmap", "a")["metadata"]
+
+
 def test_an_application_becomes_a_suspended_gitsync(syncing: Synced, run: Run, tmp_path: Path) -> None:
     file = tmp_path / "application.yaml"
     file.write_text(

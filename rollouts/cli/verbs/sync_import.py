@@ -13,6 +13,7 @@ from rollouts.cli.errors import ApiError, CliError
 from rollouts.cli.manifests import Unreadable, read_all
 from rollouts.cli.output import Format, printed
 from rollouts.cli.session import Session
+from rollouts.gitops.former import status_of
 from rollouts.gitops.importing import Import, from_argo, from_flux
 
 JSON = Mapping[str, Any]
@@ -40,8 +41,17 @@ def run(
     if problems:
         raise typer.Exit(2)
     if apply:
-        session.client.create(GIT_SYNC, found.sync["metadata"]["namespace"], found.sync)
+        _create(session, found)
         session.terminal.remark(f"gitsync '{found.sync['metadata']['name']}' created, suspended")
+
+
+def _create(session: Session, found: Import) -> None:
+    """The GitSync, suspended, and then what it knows: it looks at nothing before it is resumed."""
+    metadata = found.sync["metadata"]
+    session.client.create(GIT_SYNC, metadata["namespace"], found.sync)
+    if found.known:
+        path = GIT_SYNC.path(metadata["namespace"], metadata["name"], "status")
+        session.client.patch(path, {"status": status_of(found.known)})
 
 
 def _imported(objects: list[JSON], account: str) -> Import:

@@ -6,6 +6,7 @@ from collections.abc import Iterable
 from dataclasses import replace
 
 from rollouts.api.gitsync import GitSync, PruneGuards
+from rollouts.gitops.former import IMPORTED, Former
 from rollouts.gitops.gitsync import reading
 from rollouts.gitops.gitsync.ignore import adjust_of
 from rollouts.gitops.gitsync.values import Mandate
@@ -64,6 +65,7 @@ def policy(sync: GitSync, mandate: Mandate, identity: str) -> Policy:
         max_percent=50 if guards.max_percent is None else guards.max_percent,
         min_objects=5 if guards.min_objects is None else guards.min_objects,
         always_confirm=guards.confirm == "Always" or chosen["Prune"] == "confirm",
+        former=Former.parse((sync.metadata.annotations or {}).get(IMPORTED)),
         wording=GIT_SYNC,
     )
 

@@ -8,6 +8,7 @@ filled in, before anything moves. The same ones are asked about at each decision
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
@@ -19,6 +20,8 @@ from rollouts.api.parsing import parse
 
 JSON = Mapping[str, Any]
 _KEPT: Final = 2048
+_DRAWING: Final = re.compile(r"\n \|[^\n;]*")
+"""The lines that show where in a condition it goes wrong; a status has one line."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -47,5 +50,5 @@ def _examined(spec: str) -> Examined:
         limits = check_run(parsed.model.spec)
         check_texts(parsed.model.spec)
     except RuleError as error:
-        return Examined(fault=str(error))
+        return Examined(fault=_DRAWING.sub("", str(error)))
     return Examined(endless=tuple(name for name, limit in limits.items() if limit.count is None))

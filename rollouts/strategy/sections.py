@@ -76,9 +76,10 @@ def canary(decision: Decision) -> dict[str, Any]:
 
 def _paused_step(decision: Decision) -> int | None:
     """The step a pause belongs to, remembered from its begin on (ours, the peer has no such field)."""
-    if decision.wants.canary is None or not decision.course.pauses or not decision.course.controller_pause:
+    kept = decision.intent.paused and decision.intent.resumed
+    if decision.wants.canary is None or not decision.course.controller_pause or not (decision.course.pauses or kept):
         return None
-    if decision.recorded.pauses and not decision.course.completed:
+    if kept or (decision.recorded.pauses and not decision.course.completed):
         before: int | None = (decision.recorded.raw.get("canary") or {}).get("pausedStepIndex")
         return before
     return decision.course.index

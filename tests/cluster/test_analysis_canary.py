@@ -150,7 +150,6 @@ TROUBLE = {
     "unreachable": (GOOD, {"address": "http://127.0.0.1:1"}, "127.0.0.1:1"),
     "bad PromQL": ("sum(", {}, "cannot run the query"),
     "no data": ("absent(vector(1))", {}, "no data"),
-    "wrong condition": (GOOD, {"successCondition": "result[0] >"}, "successCondition"),
 }
 
 
@@ -166,6 +165,25 @@ def test_trouble_with_measuring_is_told_and_goes_back_to_stable(
     assert fragment in status["message"]
     space.until("stable serves alone", lambda: space.sizes() == {"1": 2, "2": 0})
     space.until_status(phase="Degraded", availableReplicas=2)
+
+
+def test_a_condition_nobody_can_read_is_refused_before_anything_moves(
+    space: Space, template: Callable[..., JSON]
+) -> None:
+    space.create(template(GOOD))
+    updated(space)
+    space.until_paused(at=2)
+    space.promote_full()
+    space.until_phase("Healthy")
+    metric = template(GOOD, successCondition="result[0] >")["spec"]["metrics"]
+    space.patch(kinds.ANALYSIS_TEMPLATE, "check", {"spec": {"metrics": metric}})
+    space.set_image("example/app:3")
+    status = space.until_phase("Degraded")
+    assert "AnalysisTemplate check: metrics[0].successCondition: " in status["message"]
+    assert (space.sizes(), space.condition("Healthy")["status"]) == ({"1": 0, "2": 2}, "False")
+    metric = template(GOOD)["spec"]["metrics"]
+    space.patch(kinds.ANALYSIS_TEMPLATE, "check", {"spec": {"metrics": metric}})
+    space.until_paused(at=2)
 
 
 def test_a_template_of_the_whole_cluster(

@@ -252,6 +252,7 @@ def test_a_metric_that_can_not_be_measured_is_refused_before_anything_moves(
     assert (world.status["phase"], world.replicas, world.runs) == ("Degraded", {"app:1": 5}, {})
     assert 'analysis.templates: Invalid value: "smoke": AnalysisTemplate smoke: ' in world.status["message"]
     assert fault in world.status["message"]
+    assert "\n" not in world.status["message"]
 
 
 @pytest.mark.parametrize(("metric", "count"), [({}, "<nil>"), ({"count": 0}, "<nil>"), ({"count": "0"}, "0")])

@@ -343,3 +343,31 @@ def test_what_is_invalid_is_not_healthy_until_it_is_mended() -> None:
     world.settle()
     said = {c["type"]: c["status"] for c in world.status["conditions"]}
     assert ("InvalidSpec" in said, said["Healthy"], world.status["phase"]) == (False, "True", "Healthy")
+
+
+def test_a_promotion_while_a_person_holds_it_is_not_lost(paused: World) -> None:
+    paused.edit(paused=True)
+    paused.settle()
+    paused.command(pauseConditions=None)
+    paused.settle()
+    assert (paused.status["message"], paused.status["currentStepIndex"]) == ("manually paused", 1)
+    paused.edit(paused=False)
+    paused.reconcile()
+    assert paused.status["currentStepIndex"] == 2
+    paused.settle()
+    assert "controllerPause" not in paused.status or paused.status["pauseConditions"]
+
+
+def test_skipping_while_a_person_holds_it_skips_one_pause_only() -> None:
+    world = World(rollout(steps=[{"pause": {}}, {"pause": {}}]))
+    world.settle()
+    world.image("app:2")
+    world.settle()
+    world.edit(paused=True)
+    world.settle()
+    world.command(pauseConditions=None)
+    world.settle()
+    world.command(currentStepIndex=1)
+    world.edit(paused=False)
+    world.settle()
+    assert (world.status["currentStepIndex"], world.status["message"]) == (1, "CanaryPauseStep")

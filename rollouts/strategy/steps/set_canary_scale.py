@@ -23,7 +23,7 @@ def describe(value: Mapping[str, Any] | None) -> str:
 def _words(value: Mapping[str, Any] | None) -> str:
     given = value or {}
     if given.get("matchTrafficWeight"):
-        return "matchTrafficWeight"
+        return "matchTrafficWeight: true"
     return next((f"{key}: {given[key]}" for key in ("weight", "replicas") if given.get(key) is not None), "")
 
 

@@ -16,6 +16,7 @@ from pydantic import Field
 
 from analysis.spec.base import Bool, Int32, Int64, Model, StringMap
 from rollouts.api.gitsync_images import ImageUpdate
+from rollouts.api.gitsync_revert import Revert
 from rollouts.api.gitsync_source import GitSource, LocalReference
 from rollouts.api.gitsync_status import GitSyncStatus
 from rollouts.api.meta import ObjectMeta
@@ -203,6 +204,8 @@ class GitSyncSpec(Model):
     """Fields that somebody else may change."""
     image_update: ImageUpdate | None = None
     """Images that are followed."""
+    revert: Revert | None = None
+    """Whether rejected commits are taken back in Git. Default: they are only held back."""
     webhook: Webhook | None = None
     """Whether pushes are heard of at once."""
     forge: Forge | None = None

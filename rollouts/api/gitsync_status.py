@@ -199,8 +199,8 @@ class GitSyncCondition(StatusModel):
     """One aspect of the state."""
 
     type: str
-    """Ready, Reconciling, Stalled, SourceReady, Synced, Healthy, Held, PruneBlocked, Contested, ImageUpdateReady or
-    ForgeReady."""
+    """Ready, Reconciling, Stalled, SourceReady, Synced, Healthy, Held, PruneBlocked, Contested, ImageUpdateReady,
+    Reverted or ForgeReady."""
     status: str
     """True, False or Unknown."""
     observed_generation: Int64 | None = None
@@ -252,5 +252,7 @@ class GitSyncStatus(StatusModel):
     """Fields that somebody else keeps changing back."""
     image_update: Annotated[dict[str, Any], Opaque()] | None = None
     """State of the image updates."""
+    revert: Annotated[dict[str, Any], Opaque()] | None = None
+    """The commit that was taken back in Git last, by which commit, or why not."""
     forge: Annotated[dict[str, Any], Opaque()] | None = None
     """What the forge was told."""

@@ -107,6 +107,12 @@ class RegistryError(ImageError):
     retriable = True
 
 
+class RevertError(SyncError):
+    """A rejected commit can't be taken back in Git. A person must see to it."""
+
+    step = "revert"
+
+
 class ForgeError(SyncError):
     """A forge refuses what it is told, or asked for. A person must mend it."""
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import json
+import subprocess
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -152,3 +153,72 @@ def test_a_failed_sync_is_told_of_its_commit(syncing: Synced, forge: ForgeServer
     for stamp in ("2", "3"):
         syncing.ask(stamp)
     assert len(forge.told()) == 2
+
+
+AUTHOR = {"commit": {"author": {"name": "Bot", "email": "bot@example.com"}}}
+
+
+def writable(syncing: Synced) -> None:
+    """The Git server takes pushes."""
+    subprocess.run(["git", "config", "http.receivepack", "true"], cwd=syncing.bare.path, check=True)
+
+
+def aborted(syncing: Synced, forge: ForgeServer) -> str:
+    """A second version is applied, and aborted; its commit."""
+    second = syncing.bare.commit(files(2))
+    syncing.ask("1")
+    syncing.space.until_paused(at=1)
+    syncing.space.abort()
+    syncing.until("it is told", lambda: forge.told(second) and "aborted" in forge.told(second)[-1][1])
+    return second
+
+
+def test_a_rejected_commit_is_taken_back_on_the_branch(
+    syncing: Synced, forge: ForgeServer, telling: Callable[..., None]
+) -> None:
+    """R31: the revert is a commit like any other: it is applied, ends the hold, and is released."""
+    writable(syncing)
+    syncing.bare.commit(files(1))
+    telling(revert={"git": AUTHOR})
+    syncing.space.until_phase("Healthy")
+    syncing.until("it is synced", lambda: syncing.state()[0] == "Synced")
+    second = aborted(syncing, forge)
+    state = syncing.until("it is taken back", lambda: (syncing.status.get("revert") or {}).get("commit"))
+    syncing.until_synced(state)
+    syncing.until("the hold has ended", lambda: "hold" not in syncing.status)
+    syncing.space.until_phase("Healthy")
+    assert syncing.values() == {"a": "1"}
+    assert forge.told(second)[-1][0] == "failure"
+    until_told(syncing, forge, state, ("success", WELL))
+    syncing.until("it is an event", lambda: "Reverted" in syncing.space.events.reasons("shop", "GitSync"))
+    syncing.bare.pull()
+    (subject, count) = (
+        subprocess.run(command, cwd=syncing.bare.path, check=True, capture_output=True, text=True).stdout.strip()
+        for command in (["git", "log", "-1", "--format=%s", "main"], ["git", "rev-list", "--count", "main"])
+    )
+    assert (subject, count) == ('Revert "change"', "3")
+
+
+def test_a_revert_may_wait_for_a_person_to_merge(
+    syncing: Synced, forge: ForgeServer, telling: Callable[..., None]
+) -> None:
+    """A branch of its own and a pull request; the commit stays held until somebody merges."""
+    writable(syncing)
+    syncing.bare.commit(files(1))
+    telling(revert={"git": AUTHOR, "pullRequest": {"enabled": True}})
+    syncing.space.until_phase("Healthy")
+    syncing.until("it is synced", lambda: syncing.state()[0] == "Synced")
+    second = aborted(syncing, forge)
+    syncing.until("a request is open", lambda: (syncing.status.get("forge") or {}).get("proposals"))
+    (row,) = forge.project.proposals
+    branch = f"reverts/{syncing.space.namespace}-shop-{second[:8]}"
+    assert (row["head"]["ref"], row["base"]["ref"], row["title"]) == (branch, "main", 'Revert "change"')
+    assert syncing.status["hold"]["revision"] == second
+    assert syncing.condition("Reverted")["reason"] == "Pushed"
+    for stamp in ("2", "3"):
+        syncing.ask(stamp)
+    assert len(forge.project.proposals) == 1
+    subprocess.run(["git", "update-ref", "refs/heads/main", f"refs/heads/{branch}"], cwd=syncing.bare.path, check=True)
+    syncing.ask("4")
+    syncing.until("the hold has ended", lambda: "hold" not in syncing.status)
+    assert syncing.values() == {"a": "1"}

@@ -92,6 +92,8 @@ class Client:
                     ssl=self.ssl,
                 ) as response,
             ):
+                if call.may_be_absent and response.status == 404:
+                    return None
                 return self._read(response.status, response.headers, await _body(response))
         except TimeoutError:
             raise ForgeUnavailableError(f"{self.host} did not answer within {self.seconds:g} s") from None

@@ -61,7 +61,7 @@ class Gitea:
     def proposals(self, project: Project, proposal: Proposal) -> Call:
         """By base and head."""
         base = quote(proposal.base, safe="")
-        return Call(method="GET", path=f"{_repo(project)}/pulls/{base}/{quote(proposal.branch)}")
+        return Call(method="GET", path=f"{_repo(project)}/pulls/{base}/{quote(proposal.branch)}", may_be_absent=True)
 
     def proposal(self, answer: Any, proposal: Proposal) -> str:
         """Its page, while it is open."""

@@ -29,6 +29,8 @@ class Call:
     method: str
     path: str
     body: Mapping[str, Any] = field(default_factory=dict)
+    may_be_absent: bool = False
+    """Whether 404 is an answer like any other: nothing."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -65,12 +67,22 @@ class Deployment:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Proposal:
-    """A pull or merge request from `branch` into `base`."""
+    """A pull or merge request from `branch` into `base`. `revision`: the newest commit of the branch."""
 
+    revision: str = ""
     branch: str
     base: str
     title: str
     text: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Opened:
+    """A request that is open, at `url`."""
+
+    branch: str
+    revision: str
+    url: str
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -79,6 +91,7 @@ class Told:
 
     notes: tuple[Note, ...] = ()
     deployments: tuple[Deployment, ...] = ()
+    proposals: tuple[Opened, ...] = ()
     error: str = ""
 
 

@@ -13,7 +13,7 @@ from typing import Any
 
 from analysis.spec.base import write_time
 from rollouts.api.gitsync import GitSync
-from rollouts.gitops.gitsync import images, reading
+from rollouts.gitops.gitsync import images, reading, reverting
 from rollouts.gitops.gitsync.values import Finding, Task
 from rollouts.gitops.objects import JSON
 
@@ -86,6 +86,7 @@ def of_status(sync: GitSync, status: JSON, *, running: bool, failure: Aspect | N
         if contested
         else GONE,
         "ImageUpdateReady": _images(sync, status),
+        "Reverted": _reverted(sync, status),
         "ForgeReady": _forge(sync, status),
         **_ready(sync, status, running=running, failure=failure),
     }
@@ -98,6 +99,17 @@ def _images(sync: GitSync, status: JSON) -> Aspect:
     if message := images.trouble(state):
         return Aspect(value="False", reason="ImageUpdateFailed", message=message[:2000])
     return Aspect(value="True", reason="UpToDate", message=images.summary(state)[:2000])
+
+
+def _reverted(sync: GitSync, status: JSON) -> Aspect:
+    """While the commit is held: what became of it in Git."""
+    state, held = status.get("revert") or {}, (status.get("hold") or {}).get("revision")
+    if sync.spec.revert is None or not held or state.get("revision") != held:
+        return GONE
+    if message := state.get("message"):
+        return Aspect(value="False", reason="RevertFailed", message=str(message)[:2000])
+    text = reverting.summary(state)
+    return Aspect(value="True", reason="Pushed", message=text) if text else GONE
 
 
 def _forge(sync: GitSync, status: JSON) -> Aspect:

@@ -169,6 +169,7 @@ class GitSyncs:
             looked_at=memory.looked_at,
             compared_at=memory.compared_at,
             images_at=memory.images_at,
+            reverted_at=memory.reverted_at,
             hinted=memory.hinted,
             stagger=memory.stagger,
             rollouts=self._store.shelf(kinds.ROLLOUT).find("tracking", name),

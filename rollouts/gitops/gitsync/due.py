@@ -8,6 +8,7 @@ an object is not what it was       a second later; again and again: after pauses
 a failed attempt, a self-heal      after its pause
 something is on its way            every 15 s, only to look
 newer images                       every `imageUpdate.interval`
+a commit to be taken back          at once, and every `interval` until that is done
 else                               every `interval`, plus up to half of it
 """
 
@@ -16,7 +17,7 @@ from __future__ import annotations
 from datetime import datetime, timedelta
 
 from rollouts.api.gitsync import GitSync
-from rollouts.gitops.gitsync import images, reading
+from rollouts.gitops.gitsync import images, reading, reverting
 from rollouts.gitops.gitsync.values import Facts, Mandate, Task
 from rollouts.gitops.objects import JSON
 
@@ -44,6 +45,7 @@ def next_pass(obj: JSON, sync: GitSync, facts: Facts, now: datetime) -> tuple[Ma
         Task.SYNC: _poll(sync, facts),
         Task.LOOK: _look(status, facts),
         Task.IMAGES: _images(sync, status, facts),
+        **({} if (moment := reverting.due(sync, status, facts)) is None else {Task.REVERT: moment}),
     }
     also = (_retry(sync, state), facts.again, _stirred(sync, facts))
     moments[Task.SYNC] = min(moment for moment in (moments[Task.SYNC], *also) if moment is not None)

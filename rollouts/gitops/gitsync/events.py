@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from rollouts.gitops.gitsync import reading
+from rollouts.gitops.gitsync import reading, reverting
 from rollouts.gitops.objects import JSON
 from rollouts.plan import Event
 
@@ -28,8 +28,21 @@ def _told(before: JSON, after: JSON) -> Iterator[Event]:
     yield from _holds(before.get("hold") or {}, after.get("hold") or {})
     for name in ("Stalled", "PruneBlocked", "Contested"):
         yield from _arisen(name, before, after)
-    if _condition(after, "ForgeReady").get("status") == "False":
-        yield from _arisen("ForgeReady", before, after)
+    for name in ("Reverted", "ForgeReady"):
+        if _condition(after, name).get("status") == "False":
+            yield from _arisen(name, before, after)
+    yield from _in_git(before, after)
+
+
+def _in_git(before: JSON, after: JSON) -> Iterator[Event]:
+    """What was written to the repository, and what a person is to merge."""
+    revert = (after.get("revert") or {}).get("commit")
+    if revert and revert != (before.get("revert") or {}).get("commit"):
+        yield Event(reason="Reverted", message=reverting.summary(after["revert"]))
+    known = {row["url"] for row in (before.get("forge") or {}).get("proposals") or ()}
+    for row in (after.get("forge") or {}).get("proposals") or ():
+        if row["url"] not in known:
+            yield Event(reason="ProposalOpened", message=f"{row['branch']}: {row['url']}")
 
 
 def _holds(old: JSON, new: JSON) -> Iterator[Event]:

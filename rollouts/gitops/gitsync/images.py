@@ -105,6 +105,7 @@ def _state(spec: ImageUpdate, before: JSON, outcome: Outcome, now: datetime) -> 
         state["lastCommit"] = {
             "revision": outcome.commit,
             "branch": outcome.branch,
+            "base": outcome.base,
             "at": write_time(now),
             "changes": [f"{change.old} -> {change.new}" for change in outcome.changes[:SHOWN]],
         }

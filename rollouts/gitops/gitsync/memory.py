@@ -32,6 +32,7 @@ class Memory:
     looked_at: datetime | None = None
     compared_at: datetime | None = None
     images_at: datetime | None = None
+    reverted_at: datetime | None = None
     hinted: bool = False
     stagger: float = 0.0
     heals: int = 0
@@ -57,8 +58,11 @@ class Memory:
         """A pass has ended. `contested`: the fields fought over, as the status has them."""
         self.task = self.mandate = None
         self.finding = finding
+        self.hinted = self.hinted or finding.pushed
         if finding.mandate.task is Task.IMAGES:
-            self.images_at, self.hinted = finding.at, self.hinted or finding.pushed
+            self.images_at = finding.at
+        elif finding.mandate.task is Task.REVERT:
+            self.reverted_at = finding.at
         else:
             self.looked_at = finding.at
         if finding.mandate.task is Task.SYNC:

@@ -31,7 +31,7 @@ from rollouts.gitops.errors import ForgeError, ForgeUnavailableError, SyncError,
 from rollouts.gitops.forges import FORGES
 from rollouts.gitops.forges.client import Client
 from rollouts.gitops.forges.project import project_of
-from rollouts.gitops.forges.values import Deployment, Note, Told, id_of
+from rollouts.gitops.forges.values import Deployment, Note, Opened, Proposal, Told, id_of
 from rollouts.gitops.gitsync import reading, telling
 from rollouts.gitops.gitsync.access import decoded
 from rollouts.gitops.gitsync.telling import Bundle, Release
@@ -195,6 +195,8 @@ class Speaker:
                 told = replace(told, notes=(*told.notes, note))
             for wanted in self.bundle.deployments:
                 told = replace(told, deployments=(*told.deployments, await self._deployment(wanted)))
+            for proposal in self.bundle.proposals:
+                told = replace(told, proposals=(*told.proposals, await self._opened(proposal)))
         except ForgeError as error:
             return told, error
         return told, None
@@ -232,3 +234,12 @@ class Speaker:
         if not made:
             raise ForgeError(f"{client.host} made a deployment for {wanted.environment} without saying its id")
         return made
+
+    async def _opened(self, proposal: Proposal) -> Opened:
+        """The open request of the branch; opened if there is none."""
+        client = self.client
+        forge, project = client.forge, client.project
+        for call in (forge.proposals, forge.propose, forge.proposals):
+            if url := forge.proposal(await client.send(call(project, proposal)), proposal):
+                return Opened(branch=proposal.branch, revision=proposal.revision, url=url)
+        raise ForgeError(f"{client.host} opened no request for {proposal.branch}, and does not say why")

@@ -13,7 +13,7 @@ from typing import Any
 from analysis.spec.base import write_time
 from rollouts.api.gitsync import GitSync
 from rollouts.gitops import health
-from rollouts.gitops.gitsync import images, reading
+from rollouts.gitops.gitsync import images, reading, reverting
 from rollouts.gitops.gitsync.values import Finding, Row, Task
 from rollouts.gitops.objects import JSON, Ref
 
@@ -27,6 +27,8 @@ def absorbed(sync: GitSync, before: JSON, finding: Finding) -> dict[str, Any]:
         return {**before, **_healths(before, finding)}
     if finding.mandate.task is Task.IMAGES:
         return {**before, "imageUpdate": images.absorbed(before.get("imageUpdate") or {}, finding)}
+    if finding.mandate.task is Task.REVERT:
+        return {**before, "revert": reverting.absorbed(before, finding)}
     after = {**before, **_compared(sync, before, finding)}
     theirs = (before.get("operationState") or {}).get("phase") == "Running" and not finding.mandate.explicit
     if finding.unfinished and finding.mandate.explicit:

@@ -14,7 +14,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from rollouts.api.gitsync import GitSync
-from rollouts.gitops.forges.values import Deployment, Note, State, Told, shortened
+from rollouts.gitops.forges.values import Deployment, Note, Proposal, State, Told, shortened
 from rollouts.gitops.gitsync import reading
 from rollouts.gitops.gitsync.words import Words
 from rollouts.gitops.objects import JSON
@@ -41,13 +41,14 @@ class Bundle:
 
     notes: tuple[Note, ...] = ()
     deployments: tuple[Deployment, ...] = ()
+    proposals: tuple[Proposal, ...] = ()
     before: Mapping[str, State] = field(default_factory=dict)
     deployed: Mapping[str, State] = field(default_factory=dict)
 
     @property
     def empty(self) -> bool:
         """Whether there is nothing."""
-        return not (self.notes or self.deployments)
+        return not (self.notes or self.deployments or self.proposals)
 
 
 def due(sync: GitSync, status: JSON, releases: Iterable[Release]) -> Bundle:
@@ -61,6 +62,7 @@ def due(sync: GitSync, status: JSON, releases: Iterable[Release]) -> Bundle:
     return Bundle(
         notes=tuple(notes),
         deployments=deployments,
+        proposals=tuple(_proposals(sync, status, known)),
         before={revision: State(row["state"]) for revision, row in told.items()},
         deployed={row["id"]: State(row["state"]) for row in known.get("deployments") or ()},
     )
@@ -83,10 +85,15 @@ def absorbed(sync: GitSync, status: JSON, told: Told) -> dict[str, Any] | None:
     for one in told.deployments:
         places.pop(one.environment, None)
         places[one.environment] = _row(one)
+    opened = {row["branch"]: dict(row) for row in before.get("proposals") or ()}
+    for request in told.proposals:
+        opened.pop(request.branch, None)
+        opened[request.branch] = {"branch": request.branch, "revision": request.revision, "url": request.url}
     state: dict[str, Any] = {
         "context": context(sync),
         "told": list(rows.values())[-KEPT:],
         "deployments": list(places.values())[-5 * KEPT :],
+        "proposals": list(opened.values())[-KEPT:],
         "message": told.error,
     }
     return {key: value for key, value in state.items() if value} or None
@@ -251,3 +258,41 @@ def _deployment_is_news(row: JSON, wanted: Deployment, said: Words) -> bool:
 
 def _branch(sync: GitSync) -> str:
     return (sync.spec.source.target_revision or "HEAD").removeprefix("refs/heads/")
+
+
+def _proposals(sync: GitSync, status: JSON, known: JSON) -> Iterator[Proposal]:
+    """Branches of ours that a person is to merge, where nobody was asked yet about their newest commit."""
+    asked = {(row["branch"], row["revision"]) for row in known.get("proposals") or ()}
+    for proposal in (_of_revert(sync, status), _of_images(sync, status)):
+        if proposal is not None and (proposal.branch, proposal.revision) not in asked:
+            yield proposal
+
+
+def _of_revert(sync: GitSync, status: JSON) -> Proposal | None:
+    """The branch that takes back what is held, as long as it is held."""
+    spec, state, hold = sync.spec.revert, status.get("revert") or {}, status.get("hold") or {}
+    if spec is None or not (spec.pull_request and spec.pull_request.enabled) or not state.get("commit"):
+        return None
+    if state["revision"] != hold.get("revision"):
+        return None
+    name = f"{sync.metadata.namespace}/{sync.metadata.name}"
+    text = f"GitSync {name} holds {state['revision']} back: {hold.get('reason')}.\n"
+    return _proposal(state, revision=state["commit"], title=f'Revert "{state.get("subject")}"', text=text)
+
+
+def _of_images(sync: GitSync, status: JSON) -> Proposal | None:
+    """The branch with the newest images."""
+    spec = sync.spec.image_update
+    state: JSON = (status.get("imageUpdate") or {}).get("lastCommit") or {}
+    if spec is None or not (spec.pull_request and spec.pull_request.enabled) or not state.get("base"):
+        return None
+    title = f"Update images of {sync.metadata.namespace}/{sync.metadata.name}"
+    text = "".join(f"- {change}\n" for change in state.get("changes") or ())
+    return _proposal(state, revision=state["revision"], title=title, text=text)
+
+
+def _proposal(state: JSON, *, revision: str, title: str, text: str) -> Proposal | None:
+    """None when the branch is the one that is followed: there is nothing to merge."""
+    if state["branch"] == state["base"]:
+        return None
+    return Proposal(revision=revision, branch=state["branch"], base=state["base"], title=title, text=text)

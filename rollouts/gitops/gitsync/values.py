@@ -23,6 +23,8 @@ class Task(StrEnum):
     """Only see how healthy the objects are."""
     IMAGES = "images"
     """Look for newer images, and commit them."""
+    REVERT = "revert"
+    """Take a rejected commit back in Git."""
     TEARDOWN = "teardown"
     """The GitSync is being deleted: delete what it applied."""
 
@@ -120,6 +122,7 @@ class Finding:
     calm: datetime | None = None
     image_update: Mapping[str, Any] | None = None
     pushed: bool = False
+    revert: Mapping[str, Any] | None = None
 
     @property
     def failed(self) -> bool:
@@ -142,6 +145,7 @@ class Facts:
     what it depends on and is not ready, in words; `blocked`: the last pass stopped for such. `again`: as the last pass
     said. `account`: the controller's default ServiceAccount. `stirred`: since when it is known that an object is not
     what it was; `restless`: how many passes in a row began for that reason. `told`: what the forge was told since.
+    `reverted_at`: when this process last tried to take a commit back.
     """
 
     running: Mandate | None = None
@@ -160,3 +164,4 @@ class Facts:
     stirred: datetime | None = None
     restless: int = 0
     told: Told | None = None
+    reverted_at: datetime | None = None

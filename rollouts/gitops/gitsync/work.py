@@ -22,7 +22,7 @@ from rollouts.gitops import marks, objectoptions
 from rollouts.gitops.apply import execute
 from rollouts.gitops.errors import RefusedError, SourceError, SyncError, redact
 from rollouts.gitops.git import Access
-from rollouts.gitops.gitsync import images, reading
+from rollouts.gitops.gitsync import images, reading, reverting
 from rollouts.gitops.gitsync.describe import described, heals, rows
 from rollouts.gitops.gitsync.desk import Desk, Means, Surroundings
 from rollouts.gitops.gitsync.glance import all_seen, glance, may_glance, taken
@@ -269,6 +269,19 @@ async def _images(this: Desk) -> Finding:
     return replace(this.base, image_update=found.state, pushed=found.pushed)
 
 
+async def _revert(this: Desk) -> Finding:
+    """Take a held commit back in Git."""
+    async with this.opened() as access:
+        done = await reverting.attempt(
+            this.sync,
+            reading.status_of(this.around.current() or this.obj),
+            repository=this.repository(access),
+            secrets=this.secret,
+            now=datetime.now(UTC),
+        )
+    return replace(this.base, revert=done.state, pushed=done.look)
+
+
 async def _teardown(this: Desk) -> Finding:
     """R16: delete what the inventory lists, with the protections of every other deletion."""
     pipeline = this.pipeline(this.repository(Access()))
@@ -313,6 +326,7 @@ _TASKS: dict[Task, Callable[[Desk], Awaitable[Finding]]] = {
     Task.SYNC: _sync,
     Task.LOOK: _look,
     Task.IMAGES: _images,
+    Task.REVERT: _revert,
     Task.TEARDOWN: _teardown,
 }
 

@@ -54,7 +54,15 @@ class Draft:
 async def write(git: Git, draft: Draft) -> str:
     """Put the commit into the store; its id."""
     root = (await git.run("rev-parse", f"{draft.parent}^{{tree}}")).decode().strip()
-    tree = await _tree(git, root, {tuple(path.split("/")): data for path, data in draft.files.items()})
+    return await stored(git, draft, await _tree(git, root, _by_parts(draft.files)))
+
+
+def _by_parts(files: Mapping[str, bytes]) -> dict[tuple[str, ...], bytes]:
+    return {tuple(path.split("/")): data for path, data in files.items()}
+
+
+async def stored(git: Git, draft: Draft, tree: str) -> str:
+    """Put a commit with this tree into the store, signed if a key is given; its id."""
     payload = commit_object(draft, tree)
     if draft.key:
         payload = _with_signature(payload, await signature(payload, draft.key))

@@ -20,6 +20,7 @@ import aiohttp
 from rollouts.api.gitsync_images import ImageUpdate
 from rollouts.gitops.errors import ImageError, SourceUnavailableError, SyncError
 from rollouts.gitops.images import plan, reference
+from rollouts.gitops.images.branches import ours, same
 from rollouts.gitops.images.commit import Author, Draft, PushBeatenError, branch_of, head_of, push, write
 from rollouts.gitops.images.credentials import Login
 from rollouts.gitops.images.markers import SUFFIXES, Marker, edited, find
@@ -60,6 +61,11 @@ class Work:
         return f"{self.namespace}/{self.name}"
 
     @property
+    def trailer(self) -> str:
+        """What tells a commit of ours."""
+        return f"{TRAILER}: {self.sync}"
+
+    @property
     def question(self) -> Question:
         """What a scan must know."""
         return Question(memory=self.memory, rejected=self.rejected)
@@ -74,12 +80,13 @@ class Work:
 class Outcome:
     """What came of a look. `commit` is empty when nothing was pushed; `errors` by name of the image.
 
-    `latest`: what each policy yields now, as `image:tag@digest`.
+    `latest`: what each policy yields now, as `image:tag@digest`. `base`: the branch that is followed.
     """
 
     memory: Memory
     commit: str = ""
     branch: str = ""
+    base: str = ""
     changes: tuple[Change, ...] = ()
     held: tuple[Held, ...] = ()
     errors: Mapping[str, SyncError] = field(default_factory=dict)
@@ -201,22 +208,22 @@ def _author(work: Work) -> Author:
 def _message(work: Work, changes: tuple[Change, ...]) -> str:
     commit = work.spec.git.commit
     text = message(commit.message_template, changes, sync=work.sync, values=commit.message_template_values or {})
-    return f"{text}\n{TRAILER}: {work.sync}\n"
+    return f"{text}\n{work.trailer}\n"
 
 
 async def _pushed(work: Work, outcome: Outcome, draft: Draft, branch: str) -> Outcome:
     own = _own_branch(work)
     target = f"refs/heads/{own}" if own else branch
-    there = await _ours(work, target) if target != branch else draft.parent
+    there = await ours(work.repository, target, trailer=work.trailer) if target != branch else draft.parent
     commit = await write(work.repository.git, draft)
-    if there and target != branch and await _same(work, there, commit):
+    if there and target != branch and await same(work.repository, there, commit):
         commit = there
     else:
         options = work.spec.git.push.options if work.spec.git.push else None
         await push(work.repository, commit, target=target, expected=there, options=options)
     seen = outcome.written if target == branch else {}
     return replace(
-        outcome, commit=commit, branch=target.removeprefix("refs/heads/"),
+        outcome, commit=commit, branch=target.removeprefix("refs/heads/"), base=branch.removeprefix("refs/heads/"),
         memory=replace(outcome.memory, seen={**outcome.memory.seen, **seen}),
     )  # fmt: skip
 
@@ -229,26 +236,3 @@ def _own_branch(work: Work) -> str:
         return spec.git.push.branch
     asked = spec.pull_request and spec.pull_request.enabled
     return f"image-updates/{work.namespace}-{work.name}" if asked else ""
-
-
-async def _ours(work: Work, target: str) -> str:
-    """What a branch of our own is now, empty when it is not there. ImageError when the newest commit is not ours."""
-    there = await head_of(work.repository, target)
-    if not there:
-        return ""
-    await work.repository.fetch(there)
-    raw = (await work.repository.git.run("cat-file", "commit", there)).decode(errors="replace")
-    if f"\n{TRAILER}: {work.sync}\n" not in f"{raw}\n":
-        raise ImageError(f"the branch {target!r} has commits of somebody else: choose another git.push.branch")
-    return there
-
-
-async def _same(work: Work, *commits: str) -> bool:
-    """Whether commits have the same files on the same parents. Read raw: a shallow store hides parents otherwise."""
-    shapes = set()
-    for commit in commits:
-        raw = await work.repository.git.run("cat-file", "commit", commit)
-        shapes.add(
-            tuple(line for line in raw.partition(b"\n\n")[0].split(b"\n") if line.startswith((b"tree ", b"parent ")))
-        )
-    return len(shapes) == 1

@@ -148,14 +148,25 @@ async def test_a_deployment_that_was_made_before_is_found(client: Client, server
 
 @EVERY
 async def test_a_request_is_opened_once(client: Client, server: ForgeServer) -> None:
-    forge, project = client.forge, client.project
-    wanted = Proposal(branch="rollouts/x", base="main", title="Revert x", text="because")
-    opened = forge.proposal(await client.send(forge.propose(project, wanted)), wanted)
-    assert opened.startswith("https://forge.example/team/app/")
-    assert await client.send(forge.propose(project, wanted)) is None
-    assert forge.proposal(await client.send(forge.proposals(project, wanted)), wanted) == opened
+    wanted = Proposal(branch="rollouts/x", base="main", title="Revert x", text="because", revision=SHA)
+    for _ in range(2):
+        told, error = await Speaker(client=client, bundle=Bundle(proposals=(wanted,)), sure=set()).tell()
+        assert error is None
+        (opened,) = told.proposals
+        assert (opened.branch, opened.revision) == ("rollouts/x", SHA)
+        assert opened.url.startswith("https://forge.example/team/app/")
     (row,) = server.project.proposals
     assert row["title"] == "Revert x"
+
+
+@EVERY
+async def test_a_request_somebody_opened_meanwhile_is_found(client: Client, server: ForgeServer) -> None:
+    forge, project = client.forge, client.project
+    wanted = Proposal(branch="rollouts/x", base="main", title="Revert x", text="because")
+    await client.send(forge.propose(project, wanted))
+    assert await client.send(forge.propose(project, wanted)) is None
+    assert forge.proposal(await client.send(forge.proposals(project, wanted)), wanted)
+    assert len(server.project.proposals) == 1
 
 
 @EVERY

@@ -286,6 +286,7 @@ async def test_a_branch_of_our_own(world: World) -> None:
 async def test_a_pull_request_gets_a_branch(world: World) -> None:
     await world.real.push("shop/web", ["1.1.0"])
     found = await world.look(pullRequest={"enabled": True})
+    assert found.base == "main"
     assert found.branch == "image-updates/shop-app"
     assert "web:1.0.0'" in world.read()
 

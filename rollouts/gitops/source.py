@@ -85,13 +85,13 @@ class Repository:
     async def fetch(self, commit: str) -> None:
         """Have the commit with its files in the store. Nothing to do when it is there."""
         await self._prepare()
-        if await self._has(commit):
+        if await self.has(commit):
             return
         await self.git.run(
             "fetch", "-q", "--depth=1", "--no-tags", "--no-recurse-submodules", "--no-write-fetch-head",
             "--no-auto-maintenance", "--refmap=", "--", self.url.text, f"+{commit}:refs/sync/{commit}",
         )  # fmt: skip
-        if not await self._has(commit):
+        if not await self.has(commit):
             raise SourceError(f"the repository did not hand out commit {commit}")
 
     async def contains(self, newer: str, older: str) -> bool:
@@ -111,7 +111,10 @@ class Repository:
         """Make the store if it is not there, for whoever asks the repository something else."""
         await self._prepare()
 
-    async def _has(self, commit: str) -> bool:
+    async def has(self, commit: str) -> bool:
+        """Whether the store has the commit, whole. False when there is no store."""
+        if not (self.git.store / "HEAD").exists():
+            return False
         # The ref is written last, after every object arrived: an interrupted fetch leaves none.
         return await self.git.succeeds("rev-parse", "-q", "--verify", f"refs/sync/{commit}")
 

@@ -129,6 +129,27 @@ def test_a_rollback_holds_the_rejected_commit_until_another_comes(syncing: Synce
     assert "hold" not in syncing.status
 
 
+def test_a_rollback_needs_no_git(syncing: Synced) -> None:
+    """R30: the store has the commit. What is rejected stays held when Git is back."""
+    first = syncing.bare.commit({"a.yaml": config("a", "1")})
+    syncing.create(automated=AUTOMATED)
+    syncing.until_synced(first)
+    second = syncing.bare.commit({"a.yaml": config("a", "2")})
+    syncing.ask("1")
+    syncing.until_synced(second)
+    syncing.server.refusing = True
+    assert syncing.sync(historyID=1)["phase"] == "Succeeded"
+    assert syncing.values() == {"a": "1"}
+    assert syncing.status["hold"]["revision"] == second
+    assert syncing.sync(historyID=1)["phase"] == "Succeeded"
+    assert syncing.status["hold"]["revision"] == second
+    assert syncing.sync(revision="main")["phase"] == "Error"
+    syncing.server.refusing = False
+    syncing.ask("2")
+    syncing.until_synced(first)
+    assert syncing.values() == {"a": "1"}
+
+
 def test_releasing_a_hold_lets_the_commit_come_back(syncing: Synced) -> None:
     first = syncing.bare.commit({"a.yaml": config("a", "1")})
     syncing.create(automated=AUTOMATED)

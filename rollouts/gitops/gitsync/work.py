@@ -82,8 +82,7 @@ async def _sync(this: Desk) -> Finding:
     verification = await this.verification()
     async with this.opened() as access:
         repository = this.repository(access)
-        _trim(repository.git.store)
-        resolved = await this.resolved(repository)
+        resolved = await _resolved(this, repository)
         commit = await _target(this, access, resolved)
         try:
             if (glanced := await _glance(this, repository, resolved, commit)) is not None:
@@ -92,6 +91,21 @@ async def _sync(this: Desk) -> Finding:
         except SyncError as error:
             error.commit, error.resolved = commit, resolved  # type: ignore[attr-defined]
             raise
+
+
+async def _resolved(this: Desk, repository: Repository) -> str:
+    """What the revision means now. A rollback needs no answer, if the store still has its commit: then what it rejects
+    is what is held already, or was applied last."""
+    try:
+        found = await this.resolved(repository)
+    except SourceError:
+        wanted = this.mandate.sync.get("historyID")
+        if wanted is None or not await repository.has(_from_history(this.status, int(wanted))):
+            raise
+        rejected = this.status.get("hold") or reading.last_applied(this.status)
+        return str(rejected["revision"])
+    _trim(repository.git.store)
+    return found
 
 
 async def _glance(this: Desk, repository: Repository, resolved: str, commit: str) -> Finding | None:
@@ -227,6 +241,8 @@ def _case(this: Desk, commit: str, *, rewind: bool) -> Case:
 async def _rewinds(this: Desk, repository: Repository, commit: str) -> bool:
     """R5: whether the commit is a step back on the same branch, as far as the repository still tells."""
     applied = str(reading.last_applied(this.status).get("revision") or "")
+    if this.mandate.sync.get("historyID") is not None:
+        return False  # it is meant, and Git may be away
     if applied in ("", commit) or this.mandate.generation != int(this.status.get("observedGeneration") or 0):
         return False
     held = (this.status.get("hold") or {}).get("revision") == applied

@@ -10,7 +10,8 @@ A driver turns in three calls, and can be killed after any of them:
 What a metric comes to is in `verdict`, what a measurement changes in `record`.
 
 A run is as bad as the worst of its metrics, dry runs aside, and ends at once when one of them ends badly: what is in
-flight is then terminated. Errors are tried again after 10 s, whatever the interval, and do not count as measurements.
+flight is then terminated. One with a `score` is judged as `scoring` says. Errors are tried again after 10 s, whatever
+the interval, and do not count as measurements.
 """
 
 from __future__ import annotations
@@ -22,6 +23,7 @@ from typing import Any
 
 from analysis.record import Measured, dry_metrics, last_measurement, record, result_of, retention_of
 from analysis.rules import Limits, RuleError, check_run, check_texts
+from analysis.scoring import critical_result, is_lost, standing
 from analysis.spec import (
     COMPLETED,
     ERROR,
@@ -37,6 +39,7 @@ from analysis.spec import (
     RunStatus,
     Summary,
 )
+from analysis.spec.score import RunScore
 from analysis.verdict import WORSE, because, is_counted_out, metric_phase
 
 ERROR_RETRY = timedelta(seconds=10)
@@ -137,7 +140,9 @@ def _after(seconds: float) -> timedelta:
 
 
 def _is_ending(spec: RunSpec, status: RunStatus, dry: frozenset[str]) -> bool:
-    """Asked to end, or a metric that decides the run has ended badly."""
+    """Asked to end, or a metric that decides the run has ended badly; with a score, if nothing can save it."""
+    if spec.score is not None:
+        return bool(spec.terminate) or is_lost(spec, status, dry)
     return bool(spec.terminate) or any(
         result.phase in (FAILED, ERROR, INCONCLUSIVE)
         for result in status.metric_results or ()
@@ -195,12 +200,25 @@ def _verdict(
     results = {metric.name: result_of(status, metric.name) for metric in spec.metrics}
     if any(not _is_over(result, ending=ending) for result in results.values()):
         return RUNNING, None
+    if spec.score is not None:
+        return _scored(spec, status, limits, dry, spec.score)
     deciding = [result for name, result in results.items() if result is not None and name not in dry]
     worst = max(deciding, key=lambda result: WORSE.index(result.phase or SUCCESSFUL), default=None)
     phase: Phase = (worst.phase if worst is not None else None) or SUCCESSFUL
     if worst is None or phase == SUCCESSFUL:
         return phase, RUN_TERMINATED if spec.terminate else None
     return phase, _message(worst, limits[worst.name])
+
+
+def _scored(
+    spec: RunSpec, status: RunStatus, limits: dict[str, Limits], dry: frozenset[str], asked: RunScore
+) -> tuple[Phase, str | None]:
+    """The same for a run with a score."""
+    critical = critical_result(spec, status, dry)
+    if critical is not None:
+        return critical.phase or FAILED, _message(critical, limits[critical.name])
+    found = standing(spec, status, dry, asked)
+    return found.phase, found.message or (RUN_TERMINATED if spec.terminate else None)
 
 
 def _is_over(result: MetricResult | None, *, ending: bool) -> bool:

@@ -13,6 +13,7 @@ from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 
 from analysis.compare.faults import faults as comparison_faults
+from analysis.compare.scorefaults import mark_faults, weight_faults
 from analysis.language import ConditionError, compile_condition
 from analysis.spec import Metric, RunSpec, parse_duration
 from analysis.spec.metric import (
@@ -21,6 +22,7 @@ from analysis.spec.metric import (
     DEFAULT_FAILURE_LIMIT,
     DEFAULT_INCONCLUSIVE_LIMIT,
 )
+from analysis.spec.score import RunScore
 from analysis.templating import TemplatingError, fill, fill_metric, plain_values, secret_refs
 
 _UNKNOWN_VALUE = "x"
@@ -58,9 +60,18 @@ def check_run(spec: RunSpec) -> dict[str, Limits]:
         found, wrong = _check(metric, values)
         faults.extend(f"metrics[{index}]{fault}" for fault in wrong)
         limits[metric.name] = found
+    faults += (f"score.{field} {text}" for field, text in score_faults(spec.score, spec.metrics))
     if faults:
         raise RuleError("; ".join(faults))
     return limits
+
+
+def score_faults(score: RunScore | None, metrics: Iterable[Metric]) -> Iterator[tuple[str, str]]:
+    """Everything wrong with the score over these metrics: a field's path below `score`, and why."""
+    if score is not None:
+        groups = {group for metric in metrics for group in metric.groups or (metric.name,)}
+        yield from weight_faults(score.group_weights or {}, groups)
+        yield from mark_faults(score.effective_pass, score.effective_marginal)
 
 
 def check_texts(spec: RunSpec) -> None:

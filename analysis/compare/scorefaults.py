@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 
 from analysis.compare.numbers import number
 from analysis.spec.compare import DEFAULT_MARGINAL, DEFAULT_PASS, Compare, EffectSize, ScoredMetric
@@ -26,8 +26,12 @@ def score_faults(metric: Metric, compare: Compare) -> Iterator[Fault]:
     yield from (("metrics", f'duplicate name "{name}"') for name, times in names.items() if times > 1)
     for index, item in enumerate(compare.metrics or ()):
         yield from _metric_faults(item, f"metrics.{index}")
-    yield from _weight_faults(compare)
-    yield from _mark_faults(compare)
+    groups = {group for item in compare.metrics or () for group in item.groups or (item.name,)}
+    yield from weight_faults(compare.group_weights or {}, groups)
+    yield from mark_faults(
+        DEFAULT_PASS if compare.pass_score is None else compare.pass_score,
+        DEFAULT_MARGINAL if compare.marginal_score is None else compare.marginal_score,
+    )
 
 
 def _metric_faults(item: ScoredMetric, path: str) -> Iterator[Fault]:
@@ -47,9 +51,8 @@ def _metric_faults(item: ScoredMetric, path: str) -> Iterator[Fault]:
             yield f"{path}.{field}", f"must be 0 or more, not {found:g}"
 
 
-def _weight_faults(compare: Compare) -> Iterator[Fault]:
-    weights = compare.group_weights or {}
-    groups = {group for item in compare.metrics or () for group in item.groups or (item.name,)}
+def weight_faults(weights: Mapping[str, int], groups: set[str]) -> Iterator[Fault]:
+    """What is wrong with the weights of these groups, in percent."""
     yield from ((f"groupWeights.{name}", "is the group of no metric") for name in weights if name not in groups)
     yield from ((f"groupWeights.{name}", "must be 0 or more") for name, share in weights.items() if share < 0)
     total = sum(weights.values())
@@ -57,8 +60,7 @@ def _weight_faults(compare: Compare) -> Iterator[Fault]:
         yield "groupWeights", f"must add up to 100, not {total}"
 
 
-def _mark_faults(compare: Compare) -> Iterator[Fault]:
-    passing = DEFAULT_PASS if compare.pass_score is None else compare.pass_score
-    marginal = DEFAULT_MARGINAL if compare.marginal_score is None else compare.marginal_score
+def mark_faults(passing: int, marginal: int) -> Iterator[Fault]:
+    """What is wrong with passScore and marginalScore."""
     if not 0 <= marginal <= passing <= _WHOLE:
         yield "marginalScore", f"must be between 0 and passScore ({passing}), which is at most 100, not {marginal}"

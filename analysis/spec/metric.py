@@ -6,7 +6,7 @@ arguments are substituted they are whole numbers. Defaults are not stored: the `
 
 from __future__ import annotations
 
-from analysis.spec.base import IntOrString, Model
+from analysis.spec.base import Bool, IntOrString, Model
 from analysis.spec.compare import Compare
 from analysis.spec.providers import Provider
 
@@ -42,6 +42,10 @@ class Metric(Model):
     """Errors in a row tolerated before the metric is in Error. Default 4."""
     consecutive_success_limit: IntOrString | None = None
     """Successes in a row that end the metric as Successful. Default 0: not used."""
+    groups: list[str] | None = None
+    """Groups the metric counts in when the run has a `score`. Default: one of its own."""
+    critical: Bool | None = None
+    """True: with a `score`, this metric alone fails the run. Default false; without a score every metric does."""
     provider: Provider
     """The system that is asked: exactly one key."""
 

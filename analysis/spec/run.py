@@ -13,6 +13,7 @@ from pydantic import BeforeValidator
 from analysis.spec.arguments import Argument, DryRun, MeasurementRetention
 from analysis.spec.base import Bool, Int32, ListMap, Model, StatusModel, StringMap, Time
 from analysis.spec.metric import Metric
+from analysis.spec.score import RunScore
 
 Phase = Literal["Pending", "Running", "Successful", "Failed", "Error", "Inconclusive"]
 
@@ -53,6 +54,8 @@ class RunSpec(Model):
     """Metrics which are measured but never decide the run."""
     measurement_retention: Annotated[list[MeasurementRetention], ListMap(key="metricName")] | None = None
     """How many measurements to keep per metric. Default 10."""
+    score: RunScore | None = None
+    """Judges by a score over the metrics. Default: by the worst of them."""
     terminate: Bool | None = None
     """True ends the run early; what has been measured decides its phase."""
     ttl_strategy: TTLStrategy | None = None

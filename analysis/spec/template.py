@@ -10,6 +10,7 @@ from typing import Annotated
 from analysis.spec.arguments import Argument, DryRun, MeasurementRetention
 from analysis.spec.base import Bool, ListMap, Model
 from analysis.spec.metric import Metric
+from analysis.spec.score import RunScore
 
 
 class TemplateRef(Model):
@@ -32,5 +33,7 @@ class TemplateSpec(Model):
     """Metrics which are measured but never decide the run."""
     measurement_retention: Annotated[list[MeasurementRetention], ListMap(key="metricName")] | None = None
     """How many measurements to keep per metric. Default 10."""
+    score: RunScore | None = None
+    """Judges by a score over the metrics. Default: by the worst of them."""
     templates: list[TemplateRef] | None = None
     """Templates whose metrics and arguments are added to these."""

@@ -64,6 +64,7 @@ TEMPLATE: Final[Mapping[str, Any]] = {
     "templates": [{"templateName": str, "clusterScope": bool}],
     "dryRun": [{}],
     "measurementRetention": [{}],
+    "score": {},
 }
 """What has to be so of an AnalysisTemplate's spec to make a run of it; the rest is the run's matter."""
 _TOGETHER: Final = {"pauseConditions": "controllerPause"}

@@ -68,6 +68,11 @@ def run_spec(
         joined += list(analysis.get(key) or ()) if key != "metrics" else []
         if joined:
             spec[key] = joined
+    scores = [template.spec["score"] for template in found if template.spec.get("score")]
+    if scores:
+        spec["score"] = scores[0]
+    if any(other != scores[0] for other in scores):
+        problems.append(Problem(path=f"{path}.templates", message="two templates have different scores: keep one"))
     _check_names(spec.get("metrics") or (), path, problems)
     given = _given(analysis.get("args") or (), snapshot.rollout, path, problems, stable=stable_hash, latest=latest_hash)
     args = _arguments([template.spec for template in found], given, snapshot.rollout, path, problems)

@@ -275,3 +275,26 @@ def release(metric: dict[str, Any], where: str) -> World:
     world.image("app:2")
     world.settle()
     return world
+
+
+def with_score(name: str, score: dict[str, Any]) -> dict[str, Any]:
+    metric = {**TEMPLATE["spec"]["metrics"][0], "name": name}  # type: ignore[index]
+    spec = {"args": TEMPLATE["spec"]["args"], "metrics": [metric], "score": score}  # type: ignore[index]
+    return {"metadata": {"name": name}, "spec": spec}
+
+
+TWO = {"templates": [{"templateName": "success-rate"}, {"templateName": "b"}], "args": ANALYSIS["args"]}
+
+
+def test_a_score_is_that_of_the_one_template_that_has_one() -> None:
+    templates = {"success-rate": TEMPLATE, "b": with_score("b", {"passScore": 80})}
+    run = only_run(measured([{"analysis": TWO}], templates))
+    assert run["spec"]["score"] == {"passScore": 80}
+    assert [metric["name"] for metric in run["spec"]["metrics"]] == ["rate", "b"]
+
+
+def test_two_scores_contradict_each_other() -> None:
+    templates = {"success-rate": with_score("rate", {"passScore": 90}), "b": with_score("b", {"passScore": 80})}
+    world = measured([{"analysis": TWO}], templates)
+    assert not world.runs
+    assert "two templates have different scores: keep one" in world.status["message"]

@@ -10,9 +10,11 @@ from collections.abc import Iterator, Sequence
 from typing import Any
 
 from analysis.compare.faults import faults as comparison_faults
+from analysis.rules import score_faults
 from analysis.spec.arguments import Argument
 from analysis.spec.metric import Metric
 from analysis.spec.providers import Provider
+from analysis.spec.score import RunScore
 from rollouts.api.analysis import AnalysisRun, AnalysisTemplate
 from rollouts.api.errors import FieldError, Path
 from rollouts.api.steps import RolloutAnalysis, RolloutArgument
@@ -36,6 +38,8 @@ def template_errors(template: AnalysisTemplate) -> Iterator[FieldError]:
     if not spec.metrics and not spec.templates:
         yield (SPEC / "metrics").error("at least one metric is required (or templates to take metrics from)")
     yield from _metrics_errors(spec.metrics or [])
+    if not spec.templates:  # others may bring groups
+        yield from _score_errors(spec.score, spec.metrics or [])
     yield from _argument_list_errors(spec.args or [], SPEC / "args", values=False)
     for index, reference in enumerate(spec.templates or ()):
         if not reference.template_name:
@@ -47,7 +51,16 @@ def run_errors(run: AnalysisRun) -> Iterator[FieldError]:
     if not run.spec.metrics:
         yield (SPEC / "metrics").error("at least one metric is required")
     yield from _metrics_errors(run.spec.metrics)
+    yield from _score_errors(run.spec.score, run.spec.metrics)
     yield from _argument_list_errors(run.spec.args or [], SPEC / "args", values=True)
+
+
+def _score_errors(score: RunScore | None, metrics: Sequence[Metric]) -> Iterator[FieldError]:
+    for field, text in score_faults(score, metrics):
+        place = SPEC / "score"
+        for part in field.split("."):
+            place = place / part
+        yield place.error(text)
 
 
 def _metrics_errors(metrics: Sequence[Metric]) -> Iterator[FieldError]:

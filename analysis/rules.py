@@ -60,16 +60,20 @@ def check_run(spec: RunSpec) -> dict[str, Limits]:
         found, wrong = _check(metric, values)
         faults.extend(f"metrics[{index}]{fault}" for fault in wrong)
         limits[metric.name] = found
-    faults += (f"score.{field} {text}" for field, text in score_faults(spec.score, spec.metrics))
+    faults += (f"score.{field} {text}" for field, text in score_faults(spec.score, groups_of(spec.metrics)))
     if faults:
         raise RuleError("; ".join(faults))
     return limits
 
 
-def score_faults(score: RunScore | None, metrics: Iterable[Metric]) -> Iterator[tuple[str, str]]:
-    """Everything wrong with the score over these metrics: a field's path below `score`, and why."""
+def groups_of(metrics: Iterable[Metric]) -> set[str]:
+    """The groups that metrics count in."""
+    return {group for metric in metrics for group in metric.groups or (metric.name,)}
+
+
+def score_faults(score: RunScore | None, groups: set[str]) -> Iterator[tuple[str, str]]:
+    """Everything wrong with the score over metrics of these groups: a field's path below `score`, and why."""
     if score is not None:
-        groups = {group for metric in metrics for group in metric.groups or (metric.name,)}
         yield from weight_faults(score.group_weights or {}, groups)
         yield from mark_faults(score.effective_pass, score.effective_marginal)
 

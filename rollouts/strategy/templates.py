@@ -11,6 +11,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from analysis.rules import score_faults
+from analysis.spec.score import RunScore
 from rollouts.strategy import sound
 from rollouts.strategy.fields import read_field
 from rollouts.strategy.runnable import examine
@@ -68,11 +70,10 @@ def run_spec(
         joined += list(analysis.get(key) or ()) if key != "metrics" else []
         if joined:
             spec[key] = joined
-    scores = [template.spec["score"] for template in found if template.spec.get("score")]
+    scores = [template.spec["score"] for template in found if template.spec.get("score") is not None]
     if scores:
         spec["score"] = scores[0]
-    if any(other != scores[0] for other in scores):
-        problems.append(Problem(path=f"{path}.templates", message="two templates have different scores: keep one"))
+        problems += (Problem(path=f"{path}.templates", message=text) for text in _score_faults(scores, spec))
     _check_names(spec.get("metrics") or (), path, problems)
     given = _given(analysis.get("args") or (), snapshot.rollout, path, problems, stable=stable_hash, latest=latest_hash)
     args = _arguments([template.spec for template in found], given, snapshot.rollout, path, problems)
@@ -180,6 +181,20 @@ def _faults(
     for text in texts:
         message = f'Invalid value: "{template.name}": {template.kind} {template.name}{text}'
         yield Problem(path=f"{path}.templates", message=message)
+
+
+def _score_faults(scores: Sequence[Any], spec: JSON) -> Iterator[str]:
+    """What is wrong with the scores of the templates of one run."""
+    if any(other != scores[0] for other in scores):
+        yield "two templates have different scores: keep one"
+        return
+    try:
+        score = RunScore.model_validate(scores[0])
+    except ValueError as error:
+        yield f"score can't be read: {str(error).splitlines()[-1].strip()}: `kubectl rollouts lint` says where"
+        return
+    groups = {group for metric in spec.get("metrics") or () for group in metric.get("groups") or [metric.get("name")]}
+    yield from (f"score.{field} {text}" for field, text in score_faults(score, groups))
 
 
 def _given(

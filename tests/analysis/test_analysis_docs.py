@@ -61,7 +61,8 @@ def test_snippets_of_runs(text: str, said: str, prometheus_url: str, capsys: pyt
     assert len([line for line in text.splitlines() if line and not line.startswith("import")]) <= 6
 
 
-TEMPLATE, _, *COMPARISONS = [yaml.safe_load(text) for text in blocks(STATISTICS, "yaml") if "phase:" not in text]
+TEMPLATE, _, *OTHERS = [yaml.safe_load(text) for text in blocks(STATISTICS, "yaml") if "phase:" not in text]
+COMPARISONS = [block for block in OTHERS if "compare" in block]
 
 
 def test_the_template() -> None:
@@ -76,6 +77,12 @@ def test_the_template() -> None:
 def test_the_other_judges(block: dict[str, Any]) -> None:
     item = metric(**{"provider": {"prometheus": {"address": "http://p:9090"}}, **block})
     assert not list(faults(item))
+
+
+def test_the_score() -> None:
+    (block,) = (block for block in OTHERS if block not in COMPARISONS)
+    metrics = [metric(**fields) for fields in block["spec"]["metrics"]]
+    assert assess(spec=spec(*metrics, score=block["spec"]["score"]), status=RunStatus(), now=START).due
 
 
 def test_every_field_is_explained() -> None:

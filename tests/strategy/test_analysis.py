@@ -298,3 +298,17 @@ def test_two_scores_contradict_each_other() -> None:
     world = measured([{"analysis": TWO}], templates)
     assert not world.runs
     assert "two templates have different scores: keep one" in world.status["message"]
+
+
+@pytest.mark.parametrize(
+    ("score", "words"),
+    [
+        ({"groupWeights": {"other": 10}}, "score.groupWeights.other is the group of no metric"),
+        ({"passMark": 1}, "score can't be read: "),
+        ({"passScore": 10}, "score.marginalScore must be between 0 and passScore (10)"),
+    ],
+)
+def test_a_faulty_score_is_refused_before_anything_moves(score: dict[str, Any], words: str) -> None:
+    world = measured([{"analysis": TWO}], {"success-rate": TEMPLATE, "b": with_score("b", score)})
+    assert not world.runs
+    assert words in world.status["message"]

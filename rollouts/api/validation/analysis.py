@@ -10,7 +10,7 @@ from collections.abc import Iterator, Sequence
 from typing import Any
 
 from analysis.compare.faults import faults as comparison_faults
-from analysis.rules import score_faults
+from analysis.rules import groups_of, score_faults
 from analysis.spec.arguments import Argument
 from analysis.spec.metric import Metric
 from analysis.spec.providers import Provider
@@ -56,7 +56,7 @@ def run_errors(run: AnalysisRun) -> Iterator[FieldError]:
 
 
 def _score_errors(score: RunScore | None, metrics: Sequence[Metric]) -> Iterator[FieldError]:
-    for field, text in score_faults(score, metrics):
+    for field, text in score_faults(score, groups_of(metrics)):
         place = SPEC / "score"
         for part in field.split("."):
             place = place / part

@@ -68,18 +68,13 @@ def follow(
         return Course(index=end)
     start = Course(index=intent.index, pauses=intent.pauses, controller_pause=intent.controller_pause)
     if intent.paused:
-        return replace(start, hold=USER_PAUSE)
+        return replace(start, hold=USER_PAUSE, abort=_verdict(start, steps=steps, view=view).abort)
     return _walk(start, steps=steps, view=view)
 
 
 def _walk(course: Course, *, steps: Steps, view: View) -> Course:
     while course.index < len(steps):
-        kind, value = kind_of(steps[course.index])
-        if kind is None:
-            return replace(course, hold=Hold(kind="Unsupported", reason="this kind of step is not supported"))
-        seen = view(course.index)
-        position = replace(seen, value=value, pauses=_relevant(course.pauses, kind.key))
-        verdict = kind.progress(replace(position, controller_pause=course.controller_pause))
+        verdict = _verdict(course, steps=steps, view=view)
         if not verdict.done:
             return held(course, verdict, runs.STEP)
         course = replace(
@@ -90,6 +85,17 @@ def _walk(course: Course, *, steps: Steps, view: View) -> Course:
             controller_pause=False,
         )
     return course
+
+
+def _verdict(course: Course, *, steps: Steps, view: View) -> Verdict:
+    """What the step it is at says; past the last that all is done."""
+    if course.index >= len(steps):
+        return Verdict(done=True)
+    kind, value = kind_of(steps[course.index])
+    if kind is None:
+        return Verdict(hold=Hold(kind="Unsupported", reason="this kind of step is not supported"))
+    position = replace(view(course.index), value=value, pauses=_relevant(course.pauses, kind.key))
+    return kind.progress(replace(position, controller_pause=course.controller_pause))
 
 
 def _relevant(pauses: tuple[Pause, ...], step: str) -> tuple[Pause, ...]:

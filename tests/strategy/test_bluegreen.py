@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from tests.strategy.world import World, image, rollout
+from tests.strategy.world import World, rollout
 
 TEMPLATE = {
     "smoke": {
@@ -401,60 +401,6 @@ def test_crashing_pods_never_get_the_active_service() -> None:
     assert (world.status["phase"], world.selected("active")) == ("Degraded", "app:1")
 
 
-def test_deployed_at_nothing_it_is_healthy_and_takes_the_service_over_with_its_first_pods() -> None:
-    world = blue_green(0)
-    world.settle()
-    assert (world.status["phase"], world.selected("active")) == ("Healthy", "")
-    world.edit(replicas=3)
-    world.settle()
-    assert (world.status["phase"], world.selected("active")) == ("Healthy", "app:1")
-
-
-def test_an_update_at_nothing_goes_all_the_way() -> None:
-    world = deployed(autoPromotionEnabled=False)
-    world.edit(replicas=0)
-    world.image("app:2")
-    world.settle()
-    assert (world.status["message"], world.selected("active")) == ("BlueGreenPause", "app:1")
-    world.command(pauseConditions=None)
-    world.settle()
-    world.advance(700)
-    world.settle()
-    assert (world.status["phase"], world.selected("active")) == ("Healthy", "app:2")
-    world.edit(replicas=3)
-    world.settle()
-    assert world.replicas == {"app:1": 0, "app:2": 3}
-
-
-def test_users_never_get_a_preview_because_nobody_was_there_when_it_was_paused() -> None:
-    world = blue_green(0)
-    world.settle()
-    world.edit(paused=True, replicas=3)
-    world.image("app:2")
-    world.settle()
-    assert (world.status["message"], world.selected("active")) == ("manually paused", "app:1")
-    world.edit(paused=False)
-    world.settle()
-    assert (world.status["phase"], world.selected("active")) == ("Healthy", "app:2")
-
-
-def test_a_first_version_that_never_comes_up_is_replaced_without_asking() -> None:
-    world = blue_green(autoPromotionEnabled=False, prePromotionAnalysis=ANALYSIS)
-    world.reconcile()
-    world.broken |= set(world.sets)
-    world.settle()
-    world.advance(700)
-    world.settle()
-    assert (world.status["phase"], world.selected("active")) == ("Degraded", "")
-    world.image("app:2")
-    world.settle()
-    assert (world.status["phase"], world.selected("active"), world.runs) == ("Healthy", "app:2", {})
-    assert world.status["duration"]["completionStatus"] == "Promoted"
-    world.advance(31)
-    world.settle()
-    assert world.replicas == {"app:1": 0, "app:2": 3}
-
-
 @pytest.mark.parametrize(("by", "resumed"), [("time", 1), ("promoteFull", 1), ("a person", 0), ("abort", 0)])
 def test_a_pause_the_controller_ends_is_told(by: str, resumed: int) -> None:
     world = updated(autoPromotionSeconds=20)
@@ -504,96 +450,3 @@ def test_from_blue_green_to_canary_lets_the_services_go() -> None:
     world.settle()
     assert world.status["phase"] == "Healthy"
     assert world.replicas == {"app:1": 0, "app:2": 3}
-
-
-def test_a_promotion_while_a_person_holds_it_is_not_lost() -> None:
-    world = updated(autoPromotionEnabled=False)
-    world.edit(paused=True)
-    world.settle()
-    world.command(pauseConditions=None)
-    world.settle()
-    assert (world.status["message"], world.selected("active")) == ("manually paused", "app:1")
-    world.edit(paused=False)
-    world.settle()
-    assert (world.status["phase"], world.selected("active")) == ("Healthy", "app:2")
-
-
-@pytest.mark.parametrize(
-    ("command", "active"), [("abort", "app:1"), ("promoteFull", "app:2"), ("pauseConditions", "app:2")]
-)
-def test_an_inconclusive_post_promotion_analysis_waits_for_a_person(command: str, active: str) -> None:
-    world = updated(postPromotionAnalysis=ANALYSIS)
-    world.finish(next(iter(world.runs)), "Inconclusive")
-    world.settle()
-    assert (world.status["message"], world.selected("active")) == ("InconclusiveAnalysisRun", "app:2")
-    world.command(**{command: None if command == "pauseConditions" else True})
-    world.settle()
-    assert (world.selected("active"), len(world.runs)) == (active, 2 if command == "pauseConditions" else 1)
-
-
-def test_retry_after_a_failed_post_promotion_analysis_goes_the_whole_way() -> None:
-    world = updated(postPromotionAnalysis=ANALYSIS, previewReplicaCount=1, autoPromotionEnabled=False)
-    world.command(pauseConditions=None)
-    world.settle()
-    world.finish(next(iter(world.runs)), "Failed")
-    world.settle()
-    world.advance(31)
-    world.settle()
-    assert (world.replicas, world.selected("active")) == ({"app:1": 3, "app:2": 0}, "app:1")
-    world.command(abort=False)
-    world.settle()
-    assert (world.replicas["app:2"], world.status["message"]) == (1, "BlueGreenPause")
-    world.command(pauseConditions=None)
-    world.settle()
-    world.finish(sorted(world.runs)[-1])
-    world.settle()
-    assert (len(world.runs), world.status["phase"], world.selected("active")) == (2, "Healthy", "app:2")
-
-
-def test_promote_full_grows_a_small_preview_before_the_switch() -> None:
-    world = updated(autoPromotionEnabled=False, previewReplicaCount=1)
-    world.command(promoteFull=True)
-    world.reconcile()
-    assert (world.replicas["app:2"], world.selected("active")) == (3, "app:1")
-    world.settle()
-    assert (world.selected("active"), "promoteFull" in world.status) == ("app:2", False)
-
-
-def test_an_abort_waits_for_stable_pods_to_switch_back_to() -> None:
-    world = updated(postPromotionAnalysis=ANALYSIS)
-    (name,) = [name for name, rs in world.sets.items() if rs["metadata"]["annotations"][REVISION] == "1"]
-    world.broken.add(name)
-    world.pods()
-    world.command(abort=True)
-    world.settle()
-    world.advance(60)
-    world.settle()
-    assert (world.selected("active"), world.replicas["app:2"]) == ("app:2", 3)
-    world.broken.clear()
-    world.settle()
-    assert world.selected("active") == "app:1"
-    world.advance(31)
-    world.settle()
-    assert world.replicas == {"app:1": 3, "app:2": 0}
-
-
-def test_metadata_and_anti_affinity_of_both_roles() -> None:
-    world = updated(
-        previewMetadata={"labels": {"role": "preview"}},
-        activeMetadata={"labels": {"role": "active"}},
-        antiAffinity={"requiredDuringSchedulingIgnoredDuringExecution": {}},
-        autoPromotionEnabled=False,
-    )
-    assert roles(world) == {"app:1": ("active", False), "app:2": ("preview", True)}
-    world.command(pauseConditions=None)
-    world.settle()
-    assert roles(world) == {"app:1": (None, False), "app:2": ("active", True)}
-    world.image("app:1")
-    world.settle()
-    assert roles(world) == {"app:1": ("active", False), "app:2": (None, True)}
-
-
-def roles(world: World) -> dict[str, tuple[str | None, bool]]:
-    """(label of the role, whether kept apart from other pods) of new pods, by image."""
-    templates = {image(rs): rs["spec"]["template"] for rs in world.sets.values()}
-    return {name: (t["metadata"]["labels"].get("role"), "affinity" in t["spec"]) for name, t in templates.items()}

@@ -379,3 +379,19 @@ def test_back_from_nothing_the_weight_is_that_of_the_step() -> None:
     world.edit(replicas=5)
     world.settle()
     assert (weights(world)["canary"], world.replicas) == (20, {"app:1": 5, "app:2": 1})
+
+
+@pytest.mark.parametrize("phase", ["Failed", "Error"])
+def test_a_failed_analysis_takes_traffic_away_while_a_person_holds_it(phase: str) -> None:
+    world = routed([{"setWeight": 20}, {"analysis": {"templates": [{"templateName": "smoke"}]}}])
+    metric = {"name": "ok", "provider": {"web": {"url": "http://x", "jsonPath": "{$}"}}}
+    world.templates["smoke"] = {"metadata": {"name": "smoke"}, "spec": {"metrics": [metric]}}
+    world.settle()
+    world.image("app:2")
+    world.settle()
+    world.edit(paused=True)
+    world.settle()
+    assert (world.status["message"], weights(world)["canary"]) == ("manually paused", 20)
+    world.finish(next(iter(world.runs)), phase)
+    world.settle()
+    assert (world.status["phase"], weights(world)["canary"], world.status["abort"]) == ("Degraded", 0, True)

@@ -29,7 +29,8 @@ def course(at: Situation) -> Course:
     switched = is_switched(at, wanted)
     if at.intent.paused:
         start = Course(index=0, pauses=at.intent.pauses, controller_pause=at.intent.controller_pause)
-        return replace(start, hold=USER_PAUSE, cutover=switched, checkpoint=at.checkpoint)
+        failed = _pre(at, wanted).abort or _post(at, wanted, switched=switched).abort
+        return replace(start, hold=USER_PAUSE, cutover=switched, checkpoint=at.checkpoint, abort=failed)
     if unserved(at, wanted):
         return Course(index=0, cutover=True)
     return _walk(at, wanted, switched=switched)

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 from analysis.compare.numbers import number
 from analysis.compare.scorefaults import score_faults
-from analysis.spec.compare import DEFAULT_ALLOWED_INCREASE, Compare
+from analysis.spec.compare import CURRENT, DEFAULT_ALLOWED_INCREASE, Compare
 from analysis.spec.durations import parse_duration
 from analysis.spec.metric import Metric
 from analysis.spec.providers import Provider
@@ -85,6 +85,8 @@ def faults(metric: Metric) -> Iterator[Fault]:
 def _number_faults(compare: Compare) -> Iterator[Fault]:
     for name, fits in NUMBERS.items():
         given, field = getattr(compare, name), str(Compare.model_fields[name].alias)
+        if name == "weight" and given == CURRENT:
+            continue
         try:
             value = number(given)
         except ValueError:

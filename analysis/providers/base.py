@@ -100,7 +100,8 @@ async def no_accounts(name: str, namespaced: bool) -> Mapping[str, str]:
 class Context:
     """Circumstances of a measurement: the time, the run it belongs to, and its number (from 1) within the metric.
 
-    `started`: when the run began; None where nobody says, as for a single question.
+    `started`: when the run began, `weight`: the share of requests its canary should get now, from 0 to 1; None where
+    nobody says.
     `read_account` reads Secrets. `hide` takes a text that must appear in nothing that is kept.
     """
 
@@ -110,6 +111,7 @@ class Context:
     run_uid: str = ""
     number: int = 1
     started: datetime | None = None
+    weight: float | None = None
     read_account: ReadAccount = no_accounts
     hide: Callable[[str], None] = lambda text: None
 

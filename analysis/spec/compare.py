@@ -30,6 +30,8 @@ DEFAULT_JUDGE: Final = "Sequential"
 DEFAULT_ALLOWED_INCREASE = 10.0
 DEFAULT_FALSE_ALARMS = 5.0
 
+CURRENT: Final = "Current"
+"""As a weight: what is in force when it is measured."""
 STATE: Final = "compare"
 """Key in a metric result's metadata under which a judge keeps what it has learnt."""
 VERDICT: Final = "verdict"
@@ -138,8 +140,8 @@ class Compare(Model):
     marginal_score: Int32 | None = None
     """Least score that is Inconclusive, for Kayenta; below is Failed. Default 75."""
     weight: IntOrString | None = None
-    """Percent of the requests that the router should give to the canary. Set: when the canary is shown to get another
-    share, the measurement is Inconclusive and says so."""
+    """Percent of the requests that the router should give to the canary; `Current`: what the Rollout has told its
+    routers by then. Set: when the canary is shown to get another share, the measurement is Inconclusive and says so."""
 
     @property
     def effective_judge(self) -> str:

@@ -21,6 +21,7 @@ import asyncio
 import gc
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Any, Final
 
 import structlog
@@ -42,6 +43,7 @@ from rollouts.engine.queue import Priority
 from rollouts.engine.reconcile import Controller, Loop
 from rollouts.engine.snapshots import Rollouts, followers_of, indexes, managers, users_of
 from rollouts.engine.store import Key, Store, key_of
+from rollouts.engine.weights import weight_of
 from rollouts.engine.workloads import PROJECTIONS, Workloads, users_of_workload
 from rollouts.engine.writer import Writer
 from rollouts.strategy.keys import INSTANCE_ID, POD_HASH
@@ -120,7 +122,7 @@ class App:
     def _controllers(self) -> tuple[Controller, ...]:
         rollouts = Rollouts(api=self.api, store=self.store, routers=self.routers, workloads=self.workloads)
         experiments = Experiments(api=self.api, store=self.store)
-        measuring = Measuring(api=self.api, providers=self.providers)
+        measuring = Measuring(api=self.api, providers=self.providers, weight_of=partial(weight_of, store=self.store))
         return (
             Controller(
                 kind=kinds.ROLLOUT,

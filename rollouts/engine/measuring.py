@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import os
 import zlib
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -29,9 +30,20 @@ JSON = Mapping[str, Any]
 class Measuring:
     """Decides for AnalysisRuns; `decide` fits `reconcile.Controller`."""
 
-    def __init__(self, *, api: Api, providers: Mapping[str, Provider], home: str | None = None) -> None:
-        """`home` is the controller's namespace, where accounts of providers are read; default: this pod's."""
+    def __init__(
+        self,
+        *,
+        api: Api,
+        providers: Mapping[str, Provider],
+        home: str | None = None,
+        weight_of: Callable[[JSON], float | None] = lambda run: None,
+    ) -> None:
+        """`home` is the controller's namespace, where accounts of providers are read; default: this pod's.
+
+        `weight_of` tells the share of requests a run's canary should get now, see `weights`.
+        """
         self._providers = providers
+        self._weight_of = weight_of
         self._secrets = Secrets(api=api, home=home or home_namespace(os.environ))
 
     async def decide(self, obj: JSON, now: datetime) -> Plan:
@@ -47,7 +59,7 @@ class Measuring:
             return _expiry(obj, run, before, now)
         look = assess(spec=run.spec, status=before, now=now)
         if before.phase is not None and look.due:
-            status = await self._measured(obj["metadata"], run, look, now)
+            status = await self._measured(obj, run, look, now)
             now = datetime.now(UTC)
             look = assess(spec=run.spec, status=status, now=now)
         if before.phase is not None and look.status.phase in COMPLETED:
@@ -58,15 +70,15 @@ class Measuring:
             requeue_after=0.0 if look.due else _seconds(look.next_look, now, uid=obj["metadata"]["uid"]),
         )
 
-    async def _measured(self, metadata: JSON, run: AnalysisRun, look: Assessment, now: datetime) -> RunStatus:
-        namespace = metadata["namespace"]
+    async def _measured(self, obj: JSON, run: AnalysisRun, look: Assessment, now: datetime) -> RunStatus:
+        namespace = obj["metadata"]["namespace"]
         measured = await measure(
             look.due,
             spec=run.spec,
             status=look.status,
             providers=self._providers,
             read_secret=lambda ref: self._secrets.argument(namespace, ref),
-            run=self._context(metadata, now),
+            run=replace(self._context(obj["metadata"], now), weight=self._weight_of(obj)),
         )
         return record(spec=run.spec, status=look.status, measured=measured)
 

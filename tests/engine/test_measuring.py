@@ -29,11 +29,13 @@ class Told:
     def __init__(self, *answers: Any) -> None:
         self.answers = list(answers)
         self.asked: list[str | None] = []
+        self.weights: list[float | None] = []
 
     async def run(self, metric: Metric, *, context: Context) -> Answer | Measurement:
         assert metric.provider.prometheus is not None
         assert (context.run_name, context.run_namespace, context.run_uid) == ("run", "ns", "uid-run")
         self.asked.append(metric.provider.prometheus.query)
+        self.weights.append(context.weight)
         value = self.answers.pop(0) if len(self.answers) > 1 else self.answers[0]
         if isinstance(value, Exception):
             raise value

@@ -26,6 +26,7 @@ from analysis.compare.judgement import (
     plain,
     spread,
 )
+from analysis.compare.settings import Settings
 from analysis.providers.base import Misconfigured, Refused
 from analysis.spec.compare import NOT_PROVEN, TOO_LITTLE, Compare
 from analysis.statistics.counts import CountJudge, Finding, StateError
@@ -55,7 +56,7 @@ class Sequential:
         """Judge one look."""
         before = Memory.read(looked)
         found = _counted(looked)
-        after = before.after(found, looked.settings.weight)
+        after = before.after(found, looked.settings)
         return _judged(after, looked)
 
 
@@ -74,35 +75,45 @@ def _counted(looked: Looked) -> Counts:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Memory:
-    """What is remembered between looks: the counts, and the shares where a weight is given."""
+    """What is remembered between looks: the counts, and the shares where a weight is given.
+
+    `weight`: what a weight that may change was at the last look. Whether the router applied one says nothing about the
+    next, so shares are counted anew with each; and a look within which it changed is held against neither.
+    """
 
     judge: CountJudge
     share: ShareJudge | None
+    weight: float | None = None
 
     @classmethod
     def read(cls, looked: Looked) -> Memory:
         """From an earlier look, or the beginning. Raises Misconfigured."""
-        allowed, guarded = looked.settings.allowed, looked.settings.weight is not None
+        allowed, guarded = looked.settings.allowed, looked.settings.guarded
         if looked.state is None:
             return cls(judge=CountJudge.new(allowed=allowed), share=ShareJudge.new() if guarded else None)
         try:
             judge = CountJudge.restore(looked.state["counts"], allowed=allowed)
             share = ShareJudge.restore(looked.state["share"]) if guarded else None
+            weight = looked.state.get("weight")
         except (StateError, KeyError, TypeError) as error:
             raise Misconfigured(f"{error}; begin a new run") from error
-        return cls(judge=judge, share=share)
+        return cls(judge=judge, share=share, weight=weight)
 
-    def after(self, found: Counts, weight: float | None) -> Memory:
+    def after(self, found: Counts, settings: Settings) -> Memory:
         """With one more look."""
-        share = self.share
-        if share is not None and weight is not None:
+        share, weight = self.share, settings.weight
+        if share is not None and settings.follows and weight != self.weight:
+            share = ShareJudge.new()
+        elif share is not None and weight is not None:
             share = share.after(canary=found.canary_total, stable=found.stable_total, weight=weight)
-        return Memory(judge=self.judge.after(found), share=share)
+        return Memory(judge=self.judge.after(found), share=share, weight=weight if settings.follows else None)
 
     def state(self) -> dict[str, Any]:
         """As JSON values."""
         kept: dict[str, Any] = {"counts": self.judge.state()}
-        return kept if self.share is None else {**kept, "share": self.share.state()}
+        if self.share is not None:
+            kept["share"] = self.share.state()
+        return kept if self.weight is None else {**kept, "weight": self.weight}
 
 
 def _judged(memory: Memory, looked: Looked) -> Judgement:

@@ -53,13 +53,19 @@ class Run:
         self.spec: RunSpec = spec(*metrics, **fields)
         self.status = RunStatus()
         self.now: datetime = START
+        self.weights: Callable[[int], float | None] = lambda look: None
 
     async def to_the_end(self, provider: Counter, *, looks: int = 100) -> RunStatus:
         """Until it is over, or so many looks were taken."""
-        for _ in range(looks):
+        for number in range(1, looks + 1):
             look = assess(spec=self.spec, status=self.status, now=self.now)
             found = await measure(
-                look.due, spec=self.spec, status=look.status, providers={"prometheus": provider}, clock=lambda: self.now
+                look.due,
+                spec=self.spec,
+                status=look.status,
+                providers={"prometheus": provider},
+                run=Context(now=self.now, weight=self.weights(number)),
+                clock=lambda: self.now,
             )
             self.status = record(spec=self.spec, status=look.status, measured=found)
             self.status = RunStatus.model_validate_json(self.status.model_dump_json(by_alias=True, exclude_none=True))
@@ -191,6 +197,67 @@ async def test_a_bad_canary_is_failed_whatever_the_router_did() -> None:
     status = await run.to_the_end(Counter({**GOOD, "canary errors": [100.0]}))
     assert (status.phase, run.last.metadata["verdict"]) == ("Failed", "worse")
     assert run.last.metadata["share"] == "20 % of requests, weight 1 %"
+
+
+def sharing(*shares: float) -> Counter:
+    """A canary that gets these shares of 1000 requests a look, the last one from then on; 1 % of all fail."""
+
+    def numbers(look: int) -> Numbers:
+        share = shares[min(look, len(shares)) - 1]
+        canary, stable = 1000 * share, 1000 * (1 - share)
+        return {
+            "canary errors": [canary / 100],
+            "canary total": [canary],
+            "stable errors": [stable / 100],
+            "stable total": [stable],
+        }
+
+    return Counter(numbers)
+
+
+RISING = (*[0.05] * 7, 0.12, *[0.2] * 7, 0.35, *[0.5] * 30)
+"""A release from 5 to 20 to 50 %; each change in the middle of a look."""
+
+
+def rising(look: int) -> float:
+    return 0.05 if look < 8 else 0.2 if look < 16 else 0.5
+
+
+async def test_the_weight_of_a_background_run_is_followed() -> None:
+    run = Run(comparison(weight="Current", count=40))
+    run.weights = rising
+    status = await run.to_the_end(sharing(*RISING))
+    assert status.phase == "Successful", run.last
+    assert run.last.metadata["share"] == "50 % of requests, weight 50 %"  # each weight is a question of its own
+
+
+@pytest.mark.parametrize("fixed", [5, 50])
+async def test_a_fixed_weight_does_not_fit_a_background_run(fixed: int) -> None:
+    """What the name Current is there for: the same traffic, held against one of the weights."""
+    run = Run(comparison(weight=fixed, count=40))
+    assert (await run.to_the_end(sharing(*RISING))).phase == "Inconclusive"
+    assert run.last.metadata["verdict"] == "weight not applied"
+
+
+async def test_a_router_that_stays_behind_is_told() -> None:
+    run = Run(comparison(weight="Current", count=40))
+    run.weights = rising
+    assert (await run.to_the_end(sharing(*[0.05] * 7, 0.2))).phase == "Inconclusive"
+    assert run.last.metadata["verdict"] == "weight not applied"
+
+
+async def test_looks_within_which_the_weight_changed_tell_nothing() -> None:
+    """Also the first one, which spans time before the run."""
+    run = Run(comparison(weight="Current", count=40))
+    run.weights = lambda look: 0.2 if look % 2 else 0.5
+    assert (await run.to_the_end(sharing(0.9))).phase == "Successful"
+    assert "share" not in run.last.metadata
+
+
+async def test_nobody_knows_the_current_weight() -> None:
+    run = Run(comparison(weight="Current"))
+    assert (await run.to_the_end(sharing(0.9))).phase == "Successful"
+    assert "share" not in run.last.metadata
 
 
 async def test_the_weight_is_applied() -> None:

@@ -17,7 +17,10 @@ from typing import Any
 
 
 class ApiError(Exception):
-    """A request that did not succeed. `status`: HTTP status, 0 when there was no answer."""
+    """A request that did not succeed. `status`: HTTP status, 0 when there was no answer. `creating`: kind and name of
+    what was to be created, where the writer says so."""
+
+    creating: tuple[str, str] = ("", "")
 
     def __init__(self, message: str, *, status: int = 0, retry_after: float | None = None) -> None:
         super().__init__(message)

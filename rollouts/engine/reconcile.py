@@ -18,7 +18,7 @@ from typing import Any, Final
 
 import structlog
 
-from rollouts.api.kinds import Kind
+from rollouts.api.kinds import REPLICA_SET, Kind
 from rollouts.engine.errors import ApiError, ConflictError, NotFoundError, UnavailableError
 from rollouts.engine.events import Recorder
 from rollouts.engine.metrics import Metrics
@@ -125,16 +125,18 @@ class Loop:
         log.error("reconcile failed", error=_text(error), again_in=delay, exc_info=error if surprising else None)
         obj = self._store.get(self.controller.kind, key)
         if count % _TELL_EVERY == 0 and obj is not None and not isinstance(error, UnavailableError):
-            self._recorder.record(obj, Event(type="Warning", reason="ReconciliationError", message=_text(error)))
-            await self._show(obj, _text(error))
+            reason, message = _told(error)
+            self._recorder.record(obj, Event(type="Warning", reason=reason, message=message))
+            await self._show(obj, reason, message)
 
-    async def _show(self, obj: JSON, message: str) -> None:
+    async def _show(self, obj: JSON, reason: str, message: str) -> None:
         """The condition ReconcileError, unless it says so already. That it can't be written is logged."""
         written = list(sound.status(obj.get("status")).get("conditions") or ())
         known = any(c.get("type") == conditions.RECONCILE_ERROR and c.get("message") == message for c in written)
         if known or not self.controller.shows_errors:
             return
         shown = [conditions.reconcile_error(message)]
+        shown += [conditions.not_created(message)] if reason == conditions.NOT_CREATED else []
         merged = conditions.merge(written, shown, drop=frozenset(), now=datetime.now(UTC))
         try:
             await self._writer.execute(kind=self.controller.kind, obj=obj, plan=Plan(status={"conditions": merged}))
@@ -149,6 +151,14 @@ def _is_routine(plan: Plan) -> bool:
 
 def _text(error: Exception) -> str:
     return str(error) if isinstance(error, ApiError) else f"{type(error).__name__}: {error}"
+
+
+def _told(error: Exception) -> tuple[str, str]:
+    """Reason and message for people; of a ReplicaSet that can't be created in the peer's words."""
+    kind, name = error.creating if isinstance(error, ApiError) else ("", "")
+    if kind == REPLICA_SET.kind:
+        return conditions.NOT_CREATED, f'Failed to create new replica set "{name}": {error}'
+    return "ReconciliationError", _text(error)
 
 
 def _reasons(plan: Plan) -> list[str]:

@@ -18,7 +18,7 @@ from typing import Any, Final
 
 from rollouts.api.kinds import Kind
 from rollouts.engine.client import Api
-from rollouts.engine.errors import AlreadyExistsError, ConflictError, NotFoundError, TooManyRequestsError
+from rollouts.engine.errors import AlreadyExistsError, ApiError, ConflictError, NotFoundError, TooManyRequestsError
 from rollouts.engine.events import Recorder
 from rollouts.engine.gate import Gate, Urgency
 from rollouts.engine.store import Key, Store, controller_uid, key_of
@@ -102,6 +102,9 @@ class Writer:
             self._absorb(write.kind, answer, news=True)
             if controller_uid(answer) != controller_uid(write.body):
                 raise ConflictError(f"{error}; it belongs to somebody else", status=409) from error
+        except ApiError as error:
+            error.creating = (write.kind.kind, write.body["metadata"].get("name", ""))
+            raise
         else:
             self._absorb(write.kind, answer, news=False)
         return answer

@@ -32,6 +32,7 @@ NOT_AVAILABLE: Final = "ReplicaSetNotAvailable"
 RESUMED: Final = "RolloutResumed"
 RETRY: Final = "RolloutRetry"
 IS_PAUSED: Final = "RolloutPaused"
+NOT_CREATED: Final = "ReplicaSetCreateError"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -82,6 +83,11 @@ def reconcile_error(message: str) -> Condition:
     """ReconcileError: what was decided could not be carried out, or nothing could be decided. Ours, not the peer's; it
     goes with the next reconcile that succeeds."""
     return Condition(type=RECONCILE_ERROR, status="True", reason="ReconciliationError", message=message)
+
+
+def not_created(message: str) -> Condition:
+    """Progressing, while the new ReplicaSet can't be created."""
+    return Condition(type=PROGRESSING, status="False", reason=NOT_CREATED, message=message)
 
 
 def merge(existing: list[JSON], wanted: list[Condition], *, drop: frozenset[str], now: datetime) -> list[JSON]:

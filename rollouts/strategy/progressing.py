@@ -80,7 +80,7 @@ def condition(facts: Facts) -> Condition | None:
         (facts.progressed, _updated),
         (facts.timed_out, _timed_out),
         (facts.before == conditions.IS_PAUSED, _resumed),
-        (facts.before in {"", conditions.ABORTED}, _updated),
+        (facts.before in {"", conditions.ABORTED, conditions.NOT_CREATED}, _updated),
         (facts.before == conditions.AVAILABLE_NOW and facts.short_of_pods, _short_of_pods),
         (facts.before == conditions.AVAILABLE_NOW, _updated),
         (facts.before == conditions.UPDATED and facts.trouble != facts.trouble_before, _updated),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 
 from rollouts.engine.client import Request
@@ -36,8 +37,13 @@ def test_one_that_fails_says_so_and_holds_nobody_up(space: Space, own_controller
     space.create(*(rollout(name) for name in names))
     for name in names:
         space.until_phase("Healthy", name)
-    space.until("it says so", lambda: space.condition("ReconcileError", "poisoned").get("message") == WHY)
-    space.until("and in an event", lambda: ("ReconciliationError", WHY) in space.events.of("poisoned"))
+    space.until("it says so", lambda: WHY in space.condition("ReconcileError", "poisoned").get("message", ""))
+    told = space.condition("ReconcileError", "poisoned")["message"]
+    assert re.fullmatch(f'Failed to create new replica set "poisoned-[a-z0-9]+": {WHY}', told)
+    progressing = {"status": "False", "reason": "ReplicaSetCreateError", "message": told}
+    assert space.condition("Progressing", "poisoned") == progressing
+    space.until("and in an event", lambda: ("ReplicaSetCreateError", told) in space.events.of("poisoned"))
     poison.works = False
     space.until_phase("Healthy", "poisoned")
     assert space.condition("ReconcileError", "poisoned") == {}
+    assert space.condition("Progressing", "poisoned")["reason"] == "NewReplicaSetAvailable"

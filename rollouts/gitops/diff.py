@@ -9,11 +9,12 @@ from rollouts.gitops import marks
 from rollouts.gitops.claims import dig
 from rollouts.gitops.objects import JSON
 
-_VOLATILE = frozenset({"managedFields", "resourceVersion", "generation", "creationTimestamp", "uid", "selfLink"})
-_SHOWN = 12
-
 Place = tuple[str | int, ...]
 """A path in an object: keys and positions."""
+
+_VOLATILE = frozenset({"managedFields", "resourceVersion", "generation", "creationTimestamp", "uid", "selfLink"})
+_NOT_OURS: Mapping[Place, frozenset[str]] = {("metadata",): _VOLATILE, (): frozenset({"status"})}
+_SHOWN = 12
 
 
 def differences(live: Any, result: Any) -> Iterator[str]:
@@ -26,10 +27,11 @@ def _shown(step: str | int) -> str:
 
 
 def paths(live: Any, result: Any, at: Place = ()) -> Iterator[Place]:
-    """The paths whose values differ; lists of different length as a whole."""
+    """The paths whose values differ; lists of different length as a whole. A status is nobody's wish: controllers write
+    it, also between the two answers that are compared here."""
     if isinstance(live, Mapping) and isinstance(result, Mapping):
         for key in sorted(live.keys() | result.keys()):
-            if at != ("metadata",) or key not in _VOLATILE:
+            if key not in _NOT_OURS.get(at, ()):
                 yield from paths(live.get(key), result.get(key), (*at, key))
     elif isinstance(live, list) and isinstance(result, list) and len(live) == len(result):
         for index, (old, new) in enumerate(zip(live, result, strict=True)):

@@ -59,6 +59,10 @@ def test_a_full_spec_is_read_and_written_back_unchanged() -> None:
     assert isinstance(found.model, GitSync)
 
 
+FORGE = {"provider": "github", "secretRef": {"name": "forge"}}
+REVERT = {"commit": {"author": {"name": "Bot", "email": "bot@example.com"}}}
+
+
 @pytest.mark.parametrize(
     ("raw", "path", "words"),
     [
@@ -75,6 +79,22 @@ def test_a_full_spec_is_read_and_written_back_unchanged() -> None:
             "a file of the repository",
         ),
         (sync(destination={"server": "https://other:6443"}), "spec.destination.server", "another cluster"),
+        (sync(forge={**FORGE, "apiURL": "http://git.example"}), "spec.forge.apiURL", "use https://host/path"),
+        (sync(forge={**FORGE, "apiURL": "https://me@git.example/"}), "spec.forge.apiURL", "use https://host/path"),
+        (sync(forge={**FORGE, "context": "a\nb"}), "spec.forge.context", "one line"),
+        (sync(forge={**FORGE, "provider": "gitea", "deployments": True}), "spec.forge.deployments", "no deployments"),
+        (sync(forge={**FORGE, "provider": "bitbucket"}), "spec.forge.provider", "must be one of"),
+        (sync(revert={"git": REVERT, "reasons": ["Mood"]}), "spec.revert.reasons[0]", "must be one of"),
+        (
+            sync(revert={"git": {**REVERT, "push": {"branch": "a..b"}}}),
+            "spec.revert.git.push.branch",
+            "is no name of a branch",
+        ),
+        (
+            sync(revert={"git": {"commit": {"author": {"name": "x <y>", "email": "a@b"}}}}),
+            "spec.revert.git.commit.author.name",
+            "without angle brackets",
+        ),
         (sync(deletionPolicy="Nuke"), "spec.deletionPolicy", "must be one of"),
         (sync(dependsOn=[{"name": "shop"}]), "spec.dependsOn[0].name", "itself"),
         (sync(dependsOn=[{"name": "a", "namespace": "b"}]), "spec.dependsOn[0].namespace", "own namespace"),

@@ -94,7 +94,7 @@ def test_statuses_arrive_in_the_order_of_the_steps(
     until_told(syncing, forge, second, (pending, WAITS))
     syncing.space.promote()
     syncing.until("it is measured", lambda: syncing.space.runs())
-    at_analysis = (pending, "app: step 4/5, 80 %, analysis")
+    at_analysis = (pending, "app: step 4/5, 80 %, analysis check")
     until_told(syncing, forge, second, at_analysis)
     (run,) = syncing.space.runs()
     measured = [{"phase": "Failed", "value": "0.42", "startedAt": "2026-01-01T00:00:00Z"}]

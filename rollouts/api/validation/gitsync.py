@@ -9,12 +9,15 @@ from typing import Any
 from rollouts.api import fieldpaths
 from rollouts.api.errors import FieldError, Path
 from rollouts.api.gitsync import IN_CLUSTER, Forge, GitSync, GitSyncSpec, IgnoreDifference, SyncPolicy
+from rollouts.api.gitsync_revert import Revert
 from rollouts.api.gitsync_source import GitSource
 from rollouts.api.validation import common
 
 SPEC = Path.of("spec")
 SOURCE = SPEC / "source"
 FORGE = SPEC / "forge"
+_BRANCH = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_./@+-]*")
+_NO_BRANCH = re.compile(r"\.\.|//|\.lock$|/$|\.$")
 POLICY = SPEC / "syncPolicy"
 
 ALWAYS_ON = ("ServerSideApply", "ApplyOutOfSyncOnly", "RespectIgnoreDifferences", "FailOnSharedResource", "PruneLast")
@@ -36,6 +39,8 @@ def errors(sync: GitSync) -> Iterator[FieldError]:
         yield from _ignore_errors(row, SPEC / "ignoreDifferences" / index)
     if spec.forge is not None:
         yield from _forge_errors(spec.forge)
+    if spec.revert is not None:
+        yield from _revert_errors(spec.revert)
     for index, note in enumerate(spec.info or ()):
         if not note.name:
             yield (SPEC / "info" / index / "name").error("is required")
@@ -62,6 +67,17 @@ def _forge_errors(forge: Forge) -> Iterator[FieldError]:
         yield (FORGE / "context").error("must be one line of printable text")
     if forge.deployments and forge.provider == "gitea":
         yield (FORGE / "deployments").error("gitea has no deployments: take it out, statuses are set anyway")
+
+
+def _revert_errors(revert: Revert) -> Iterator[FieldError]:
+    git = SPEC / "revert" / "git"
+    author = revert.git.commit.author
+    for field, value in (("name", author.name), ("email", author.email)):
+        if value is not None and (not value.strip() or re.search(r"[<>\n\r\0]", value)):
+            yield (git / "commit" / "author" / field).error("must be one line without angle brackets")
+    branch = revert.git.push.branch if revert.git.push else None
+    if branch is not None and (not _BRANCH.fullmatch(branch) or _NO_BRANCH.search(branch)):
+        yield (git / "push" / "branch").error(f'"{branch}" is no name of a branch')
 
 
 def _helm_errors(source: GitSource) -> Iterator[FieldError]:

@@ -125,7 +125,7 @@ def _notes(sync: GitSync, status: JSON, told: Mapping[str, JSON], releases: list
         if row["state"] == State.PENDING and revision != current
     }
     found[current] = _current(status, releases)
-    found.update(_held(status, told, current))
+    found.update(_held(status, told, releases))
     found.update(_failed(status, current))
     for revision, said in found.items():
         if revision and said is not None:
@@ -137,13 +137,17 @@ def _superseded(text: str) -> Words:
     return Words(state=State.SUPERSEDED, text=text)
 
 
-def _held(status: JSON, told: Mapping[str, JSON], current: str) -> dict[str, Words]:
+def _held(status: JSON, told: Mapping[str, JSON], releases: list[Release]) -> dict[str, Words | None]:
     """The commit that is held back, and why. While it is still the applied one, its Rollouts say more."""
     hold: JSON = status.get("hold") or {}
+    compared: JSON = status.get("sync") or {}
     revision = str(hold.get("revision") or "")
     last: JSON = told.get(revision) or {}
-    if not revision or (revision == current and hold.get("reason") == "RolloutAborted"):
+    if not revision:
         return {}
+    if revision == compared.get("revision") and hold.get("reason") == "RolloutAborted":
+        # also when something else is out of sync: it isn't set back while the commit is held
+        return {revision: _current({**status, "sync": {**compared, "status": "Synced"}}, releases)}
     if last.get("state") == State.FAILURE:
         return {revision: Words(state=State.FAILURE, text=str(last["text"]))}
     return {revision: Words(state=State.FAILURE, text=_why_held(status, hold))}

@@ -4,7 +4,8 @@ Every change of these words is a request to the forge and a line in its history.
 for, and nothing that moves by itself: no pods that come up, no seconds that pass, no measurements that are fine.
 
     web: step 2/5, 50 %, pause: 10m
-    web: step 3/5, 50 %, analysis
+    web: step 3/5, 50 %, analysis errors, latency
+    web: step 4/5, 50 %, waits for a promotion (error-rate 0.002, p99 118)
     web: aborted, success-rate failed: 0.42
 """
 
@@ -18,10 +19,12 @@ from rollouts.gitops import health
 from rollouts.gitops.claims import dig
 from rollouts.gitops.forges.values import State
 from rollouts.gitops.objects import JSON
+from rollouts.strategy.keys import POD_HASH, STEP_INDEX
 from rollouts.strategy.steps import kind_of
 
 _BAD = ("Failed", "Error", "Inconclusive")
 _LONGEST_VALUE = 40
+_SHOWN = 3
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -42,12 +45,14 @@ def words(rollout: JSON, runs: Iterable[JSON] = ()) -> Words | None:
     name = str(rollout["metadata"]["name"])
     if status.get("phase") == "Healthy":
         return Words(state=State.SUCCESS, text=f"{name}: released")
-    metric = _metric(status, runs)
+    known = [run for run in runs if dig(run, "metadata", "labels").get(POD_HASH) == status.get("currentPodHash")]
+    metric = _metric(known)
     if status.get("phase") == "Degraded":
         return Words(state=State.FAILURE, text=f"{name}: {_failure(status, metric)}", updating=True)
     updating = status.get("stableRS") != status.get("currentPodHash")
     text = ", ".join(part for part in (*_place(rollout, updating), _waiting(rollout, metric)) if part)
-    return Words(state=State.PENDING, text=f"{name}: {text or 'waits for its pods'}", updating=updating)
+    text = (text or "waits for its pods") + (_measured(rollout, known) if updating else "")
+    return Words(state=State.PENDING, text=f"{name}: {text}", updating=updating)
 
 
 def _observed(rollout: JSON) -> bool:
@@ -101,7 +106,20 @@ def _waiting(rollout: JSON, metric: str) -> str:
         return "paused by a person"
     if reasons and "CanaryPauseStep" not in reasons:
         return "waits for a promotion"
-    return _step(rollout)
+    return _promotion(status) or _step(rollout)
+
+
+_PROMOTION = {
+    "prePromotionAnalysisRunStatus": "analysis before the promotion",
+    "postPromotionAnalysisRunStatus": "analysis after the promotion",
+}
+
+
+def _promotion(status: JSON) -> str:
+    """Which analysis of a blue/green release is under way."""
+    found = dig(status, "blueGreen")
+    going = (text for key, text in _PROMOTION.items() if dig(found, key).get("status") in ("Pending", "Running"))
+    return next(going, "")
 
 
 def _step(rollout: JSON) -> str:
@@ -114,20 +132,37 @@ def _step(rollout: JSON) -> str:
         return ""
     if kind.key == "pause":
         return kind.describe(value) if (value or {}).get("duration") is not None else "waits for a promotion"
-    return kind.key
+    names = [row.get("templateName") for row in (value or {}).get("templates") or () if isinstance(row, Mapping)]
+    return " ".join(part for part in (kind.key, ", ".join(str(name) for name in names if name)) if part)
 
 
-def _metric(status: JSON, runs: Iterable[JSON]) -> str:
-    """The metric that failed in the newest run of this revision that did, with its last value; empty when none."""
-    digest = status.get("currentPodHash")
-    bad = [run for run in runs if dig(run, "status").get("phase") in _BAD and _hash(run) == digest]
-    newest = max(bad, key=lambda run: str(run["metadata"].get("creationTimestamp") or ""), default=None)
-    results = () if newest is None else dig(newest, "status").get("metricResults") or ()
-    return next((_told(row) for row in results if isinstance(row, Mapping) and row.get("phase") in _BAD), "")
+def _results(runs: Iterable[JSON]) -> list[Mapping[str, Any]]:
+    """The metrics of the newest of these runs."""
+    newest = max(runs, key=lambda run: str(run["metadata"].get("creationTimestamp") or ""), default=None)
+    found = () if newest is None else dig(newest, "status").get("metricResults") or ()
+    return [row for row in found if isinstance(row, Mapping)]
 
 
-def _hash(run: JSON) -> Any:
-    return dig(run, "metadata", "labels").get("rollouts-pod-template-hash")
+def _metric(runs: Iterable[JSON]) -> str:
+    """The metric that failed in the newest run that did, with its last value; empty when none."""
+    bad = [run for run in runs if dig(run, "status").get("phase") in _BAD]
+    return next((_told(row) for row in _results(bad) if row.get("phase") in _BAD), "")
+
+
+def _measured(rollout: JSON, runs: Iterable[JSON]) -> str:
+    """What the analysis before this step found: its metrics and their last values. It is over, so they stay."""
+    steps, index = _steps(rollout), dig(rollout, "status").get("currentStepIndex")
+    if not isinstance(index, int) or not 0 < index <= len(steps) or "analysis" not in steps[index - 1]:
+        return ""
+    there = [run for run in runs if dig(run, "metadata", "labels").get(STEP_INDEX) == str(index - 1)]
+    good = [row for row in _results(there) if row.get("phase") == "Successful" and not row.get("dryRun")]
+    values = [f"{row.get('name')} {_last_value(row)}".strip() for row in good[:_SHOWN]]
+    return f" ({', '.join(values)})" if values else ""
+
+
+def _last_value(row: Mapping[str, Any]) -> str:
+    judged = [one for one in row.get("measurements") or () if one.get("phase") == row.get("phase")]
+    return str(judged[-1].get("value") or "passed")[:_LONGEST_VALUE] if judged else "passed"
 
 
 def _told(row: Mapping[str, Any]) -> str:

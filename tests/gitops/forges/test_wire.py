@@ -17,7 +17,7 @@ from rollouts.gitops.forges import FORGES
 from rollouts.gitops.forges.client import Client
 from rollouts.gitops.forges.project import project_of
 from rollouts.gitops.forges.values import Call, Deployment, Note, Proposal, State
-from rollouts.gitops.gitsync.posting import Speaker
+from rollouts.gitops.gitsync.speaking import Speaker
 from rollouts.gitops.gitsync.telling import Bundle
 from tests.gitops.forges.server import TOKEN, ForgeServer
 
@@ -278,3 +278,14 @@ def test_where_the_api_is_follows_from_the_repository(provider: str, repository:
 def test_a_token_goes_nowhere_else(repository: str, api: str | None) -> None:
     with pytest.raises(ForgeError, match=r"spec\.forge"):
         project_of(FORGES["github"], repository, api=api)
+
+
+@WITH_DEPLOYMENTS
+async def test_a_token_that_may_not_deploy_still_tells(client: Client, server: ForgeServer) -> None:
+    """Each sort of thing stands for itself."""
+    server.bad = lambda method, path: web.json_response({}, status=403) if "deployments" in path else None
+    wanted = Proposal(branch="rollouts/x", base="main", title="x", text="", revision=SHA)
+    bundle = Bundle(notes=(note(State.PENDING, "1"),), deployments=(deployment(State.PENDING),), proposals=(wanted,))
+    told, error = await Speaker(client=client, bundle=bundle, sure=set()).tell()
+    assert (len(told.notes), len(told.deployments), len(told.proposals)) == (1, 0, 1)
+    assert "may not do this" in str(error)

@@ -31,10 +31,10 @@ def rollout(index: int | None = None, *, spec: Any = None, generation: int = 3, 
     }
 
 
-def run(phase: str, *values: tuple[str, str], digest: str = "new", at: str = "1") -> dict[str, Any]:
+def run(phase: str, *values: tuple[str, str], digest: str = "new", at: str = "1", step: str = "") -> dict[str, Any]:
     measured = [{"phase": judged, "value": value} for judged, value in values]
     return {
-        "metadata": {"labels": {"rollouts-pod-template-hash": digest}, "creationTimestamp": at},
+        "metadata": {"labels": {"rollouts-pod-template-hash": digest, "step-index": step}, "creationTimestamp": at},
         "status": {"phase": phase, "metricResults": [{"name": "rate", "phase": phase, "measurements": measured}]},
     }
 
@@ -43,6 +43,8 @@ def pause(reason: str) -> dict[str, Any]:
     return {"phase": "Paused", "pauseConditions": [{"reason": reason, "startTime": "2026-01-01T00:00:00Z"}]}
 
 
+MEASURED = {"analysis": {"templates": [{"templateName": "errors"}, {"templateName": "latency"}]}}
+GOOD = run("Successful", ("Successful", "0.97"), ("Successful", "0.98"), step="3")
 FAILED = run("Failed", ("Successful", "0.99"), ("Failed", "0.42"), ("Successful", "0.97"))
 ABORTED = {"phase": "Degraded", "abort": True, "message": "RolloutAborted: Rollout aborted update to revision 2: x"}
 
@@ -55,6 +57,18 @@ ABORTED = {"phase": "Degraded", "abort": True, "message": "RolloutAborted: Rollo
         (rollout(1, **pause("CanaryPauseStep")), [], State.PENDING, "web: step 2/5, 20 %, pause: 10m"),
         (rollout(3), [], State.PENDING, "web: step 4/5, 50 %, analysis"),
         (rollout(4, **pause("CanaryPauseStep")), [], State.PENDING, "web: step 5/5, 50 %, waits for a promotion"),
+        (
+            rollout(4, **pause("CanaryPauseStep")),
+            [GOOD, run("Successful", ("Successful", "0.5"), at="9")],
+            State.PENDING,
+            "web: step 5/5, 50 %, waits for a promotion (rate 0.98)",
+        ),
+        (
+            rollout(3, spec={"strategy": {"canary": {"steps": [*STEPS[:3], MEASURED]}}}),
+            [],
+            State.PENDING,
+            "web: step 4/4, 50 %, analysis errors, latency",
+        ),
         (rollout(5), [], State.PENDING, "web: all steps done"),
         (
             rollout(3, canary={"weights": {"canary": {"weight": 35}}}),
@@ -88,6 +102,15 @@ ABORTED = {"phase": "Degraded", "abort": True, "message": "RolloutAborted: Rollo
             [],
             State.PENDING,
             "web: waits for a promotion",
+        ),
+        (
+            rollout(
+                spec={"strategy": {"blueGreen": {}}},
+                blueGreen={"postPromotionAnalysisRunStatus": {"status": "Running"}},
+            ),
+            [],
+            State.PENDING,
+            "web: analysis after the promotion",
         ),
         (rollout(5, stableRS="new"), [], State.PENDING, "web: waits for its pods"),
     ],
@@ -160,6 +183,8 @@ def test_an_abort_is_told_and_stays_when_the_commit_before_comes_back() -> None:
     bad = release("web: aborted, rate failed: 0.42", State.FAILURE)
     held = status_at(B, hold=hold, rejected=rejected)
     assert story.then(held, bad) == [(B, "failure", "web: aborted, rate failed: 0.42")]
+    drifted = {"sync": {"status": "OutOfSync", "revision": B}, "plan": {"waitingFor": "it is held"}}
+    assert story.then({**held, **drifted}, bad) == []
     assert story.then(status_at(A, hold=hold, rejected=rejected), DONE) == [
         (A, "success", "applied, everything is healthy")
     ]

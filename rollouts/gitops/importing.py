@@ -61,6 +61,7 @@ _ARGO_REFUSED = {
     "plugin": "a config management plugin",
     "ref": "a source that is only referred to",
 }
+_CHARTS_ONLY = ("version", "kubeVersion", "apiVersions")
 _STEERED = ("weight", "rollouts-pod-template-hash", "rollouts-controller", "trafficRouting")
 
 
@@ -112,7 +113,9 @@ def _argo_source(spec: JSON, found: Import) -> dict[str, Any]:
         helm.pop(name, None)
     if any(str(path).startswith("$") or "://" in str(path) for path in helm.get("valueFiles") or ()):
         found.refused.append("spec.source.helm.valueFiles: files of another source")
-    kustomize = {key: value for key, value in (source.get("kustomize") or {}).items() if key != "version"}
+    kustomize = {key: value for key, value in (source.get("kustomize") or {}).items() if key not in _CHARTS_ONLY}
+    if any((source.get("kustomize") or {}).get(key) for key in ("kubeVersion", "apiVersions")):
+        found.remarks.append("kustomize.kubeVersion, apiVersions: only charts inside a kustomization ask; left out")
     source.pop("name", None)
     return {**source, **({"helm": helm} if helm else {}), **({"kustomize": kustomize} if kustomize else {})}
 

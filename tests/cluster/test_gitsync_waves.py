@@ -2,10 +2,17 @@
 
 from __future__ import annotations
 
+import functools
 import json
+from datetime import timedelta
 from typing import Any
 
+import pytest
+
 from rollouts.api import kinds
+from rollouts.gitops import passes
+from rollouts.gitops.gitsync import work
+from rollouts.gitops.running import patiently
 from tests.cluster.gitsyncs import AUTOMATED, Synced, config
 from tests.cluster.space import rollout
 
@@ -103,3 +110,51 @@ def test_a_wave_does_not_wait_for_a_release_unless_it_is_told_to(syncing: Synced
     syncing.until_synced(second)
     assert syncing.values() == {"later": "2"}
     assert syncing.space.find(kinds.ROLLOUT, "app") is not None
+
+
+@pytest.fixture
+def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Passes end soon where they wait, and the next begins soon."""
+    monkeypatch.setattr(passes, "patiently", functools.partial(patiently, seconds=0.5))
+    monkeypatch.setattr(work, "AGAIN", timedelta(seconds=1))
+
+
+def waiting_release(syncing: Synced, **policy: str) -> str:
+    """A commit whose second wave waits for a paused Rollout; the commit."""
+    web = rollout(steps=[{"setWeight": 50}, {"pause": {}}], replicas=2)
+    first = syncing.bare.commit({"web.json": json.dumps(web), "later.yaml": in_wave(config("later"), 1)})
+    syncing.create(syncPolicy={"automated": AUTOMATED, "rollouts": {"wait": "Healthy", **policy}})
+    syncing.until_synced(first)
+    web["spec"]["template"]["spec"]["containers"][0]["image"] = "example/app:2"
+    second = syncing.bare.commit({"web.json": json.dumps(web), "later.yaml": in_wave(config("later", "2"), 1)})
+    syncing.ask("1")
+    syncing.until("it waits", lambda: "paused" in (syncing.status.get("plan") or {}).get("waitingFor", ""))
+    return second
+
+
+@pytest.mark.timeout(150)
+@pytest.mark.usefixtures("impatient")
+def test_a_newer_commit_supersedes_one_that_waits_between_waves(syncing: Synced) -> None:
+    """R4: the second wave of the superseded commit is never applied."""
+    waiting_release(syncing)
+    web = rollout(steps=[{"setWeight": 50}, {"pause": {}}], replicas=2)
+    third = syncing.bare.commit({"web.json": json.dumps(web), "later.yaml": in_wave(config("later", "3"), 1)})
+    syncing.ask("2")
+    syncing.until_synced(third)
+    assert syncing.values() == {"later": "3"}
+    assert [row["revision"] for row in syncing.status["history"]][1:] == [third]
+
+
+@pytest.mark.timeout(150)
+@pytest.mark.usefixtures("impatient")
+def test_a_newer_commit_waits_its_turn_if_it_is_told_to(syncing: Synced) -> None:
+    """R4: `onNewRevision: Queue` finishes the sync under way first."""
+    second = waiting_release(syncing, onNewRevision="Queue")
+    third = syncing.bare.commit({"later.yaml": in_wave(config("later", "3"), 1)})
+    syncing.ask("2")
+    syncing.until("it still waits", lambda: "paused" in (syncing.status.get("plan") or {}).get("waitingFor", ""))
+    assert (syncing.values(), syncing.state()) == ({"later": "1"}, ("OutOfSync", second))
+    syncing.space.promote()
+    syncing.until("both were applied", lambda: syncing.state() == ("Synced", third))
+    assert [row["revision"] for row in syncing.status["history"]][1:] == [second, third]
+    assert syncing.values() == {"later": "3"}

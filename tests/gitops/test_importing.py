@@ -61,6 +61,13 @@ def test_rules_about_what_a_rollout_steers_are_built_in() -> None:
     assert found.sync["spec"]["ignoreDifferences"] == rules[1:]
 
 
+def test_options_that_only_charts_inside_a_kustomization_read_are_left_out() -> None:
+    options = {"namePrefix": "a-", "kubeVersion": "1.30", "apiVersions": ["x/v1"], "version": "v5"}
+    found = from_argo(application(source={"repoURL": REPO, "kustomize": options}), account="")
+    assert found.sync["spec"]["source"]["kustomize"] == {"namePrefix": "a-"}
+    assert "charts inside a kustomization" in " ".join(found.remarks)
+
+
 def test_the_finalizer_of_an_application_is_a_deletion_policy() -> None:
     raw = application()
     raw["metadata"]["finalizers"] = ["resources-finalizer.argocd.argoproj.io"]

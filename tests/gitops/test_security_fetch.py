@@ -12,7 +12,6 @@ from contextlib import asynccontextmanager
 from dataclasses import replace
 from pathlib import Path
 
-import asyncssh
 import pytest
 from aiohttp import web
 
@@ -25,6 +24,7 @@ from rollouts.gitops.source import Repository, Source
 from tests.gitops import keys
 from tests.gitops.bare import Bare
 from tests.gitops.keys import SshKey
+from tests.gitops.ssh import known, sshd
 
 SECRET = "s3cret-token-of-the-sync"
 
@@ -268,65 +268,6 @@ async def test_a_flood_of_references_is_cut_off(store: Path, tmp_path: Path) -> 
         git = Git(store=store, protocols="https", access=access, output_limit=100_000)
         with pytest.raises(SourceError):
             await git.run("ls-remote", "--", f"{address}/x.git")
-
-
-class Server(asyncssh.SSHServer):
-    """Lets in whoever holds the one key."""
-
-    def __init__(self, allowed: str) -> None:
-        self._allowed = asyncssh.import_public_key(allowed)
-
-    def begin_auth(self, username: str) -> bool:
-        return True
-
-    def public_key_auth_supported(self) -> bool:
-        return True
-
-    def validate_public_key(self, username: str, key: asyncssh.SSHKey) -> bool:
-        return key == self._allowed
-
-
-async def _serve(process: asyncssh.SSHServerProcess[bytes]) -> None:
-    """Runs git-upload-pack, as a forge would."""
-    program, _, argument = (process.command or "").partition(" ")
-    assert program == "git-upload-pack"
-    child = await asyncio.create_subprocess_exec(
-        program, argument.strip("'"), stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL
-    )
-    assert child.stdin
-    assert child.stdout
-    feeding = asyncio.create_task(_feed(process, child.stdin))
-    while chunk := await child.stdout.read(65536):
-        process.stdout.write(chunk)
-    process.exit(await child.wait())
-    feeding.cancel()
-
-
-async def _feed(process: asyncssh.SSHServerProcess[bytes], pipe: asyncio.StreamWriter) -> None:
-    while chunk := await process.stdin.read(65536):
-        pipe.write(chunk)
-        await pipe.drain()
-    pipe.close()
-
-
-@asynccontextmanager
-async def sshd(host_key: SshKey, user_key: SshKey) -> AsyncIterator[int]:
-    server = await asyncssh.create_server(
-        lambda: Server(user_key.public), "127.0.0.1", 0, server_host_keys=[str(host_key.path)],
-        process_factory=_serve, encoding=None,
-    )  # fmt: skip
-    try:
-        yield server.get_port()
-    finally:
-        server.close()
-        await server.wait_closed()
-
-
-def known(directory: Path, port: int, key: SshKey) -> Path:
-    path = directory / "a folder" / "known hosts"
-    path.parent.mkdir(exist_ok=True)
-    path.write_text(f"[127.0.0.1]:{port} {' '.join(key.public.split()[:2])}\n")
-    return path
 
 
 async def test_ssh_asks_who_the_host_is(bare: Bare, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

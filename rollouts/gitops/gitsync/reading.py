@@ -94,6 +94,14 @@ def last_applied(status: JSON) -> JSON:
     return found
 
 
+def under_way(status: JSON) -> str:
+    """The commit that was begun and is neither applied nor has failed; empty when there is none."""
+    begun = str(status.get("lastAttemptedRevision") or "")
+    state = status.get("operationState") or {}
+    ended = state.get("revision") == begun and state.get("phase") != "Running"
+    return "" if ended or last_applied(status).get("revision") == begun else begun
+
+
 def time_of(value: Any) -> datetime | None:
     """A stored time, None for none."""
     return None if value is None else read_time(value)

@@ -34,6 +34,7 @@ from rollouts.gitops.objectoptions import Consent
 from rollouts.gitops.objects import JSON
 from rollouts.gitops.passes import Comparison
 from rollouts.gitops.plan import Leftover, Policy, SyncPlan, plan
+from rollouts.gitops.report import Report
 from rollouts.gitops.source import Repository
 from rollouts.gitops.verify import ANY_TAG, Verification
 
@@ -141,15 +142,22 @@ async def preview(obj: JSON, means: Means, *, revision: str = "") -> Comparison:
 
 
 async def _target(this: Desk, access: Access, resolved: str) -> str:
-    """The commit to apply: what the command names, what is held on to (R30), or what the branch means."""
+    """The commit to apply: what the command names, what newer commits wait for (R4), what is held on to (R30), or what
+    the branch means."""
     asked = this.mandate.sync
     if asked.get("historyID") is not None:
         return _from_history(this.status, int(asked["historyID"]))
     if asked.get("revision"):
         return await this.repository(access, str(asked["revision"])).resolve()
+    if _queues(this) and (begun := reading.under_way(this.status)):
+        return begun
     hold = this.status.get("hold") or {}
     held = not this.mandate.explicit and hold.get("revision") == resolved
     return str(reading.last_applied(this.status).get("revision") or resolved) if held else resolved
+
+
+def _queues(this: Desk) -> bool:
+    return (reading.rollouts(this.sync.spec).on_new_revision or "Supersede") == "Queue"
 
 
 def _from_history(status: JSON, wanted: int) -> str:
@@ -199,10 +207,17 @@ async def _at(
         counts={} if chosen is found.plan and not report.waiting else _left(known.counts),
         waiting=report.waiting or ("only a part was asked for" if chosen is not found.plan else ""),
         unfinished=bool(report.waiting),
-        again=datetime.now(UTC) + AGAIN if report.waiting else None,
+        again=_again(this, report, queued=commit == reading.under_way(this.status) != resolved),
         objects=len(report.inventory.entries),
         heals=tuple(heals(chosen)) if case.drift else (),
     )
+
+
+def _again(this: Desk, report: Report, *, queued: bool) -> datetime | None:
+    """When to look again: soon, at what waits; at once, for the commit that waited for this one."""
+    if report.waiting:
+        return datetime.now(UTC) + AGAIN
+    return datetime.now(UTC) if queued and not report.errors else None
 
 
 def _left(counts: Mapping[str, int]) -> Mapping[str, int]:
@@ -251,7 +266,7 @@ async def _rewinds(this: Desk, repository: Repository, commit: str) -> bool:
 
 def _superseded(this: Desk, repository: Repository, resolved: str) -> Callable[[], Awaitable[str]]:
     """R4: between stages, whether there is a newer commit by now. Looked up when a webhook says so, or it took long."""
-    queued = (reading.rollouts(this.sync.spec).on_new_revision or "Supersede") == "Queue" or this.mandate.sync
+    queued = _queues(this) or this.mandate.sync
     interval = reading.seconds(this.sync.spec.interval, reading.INTERVAL)
 
     async def go_on() -> str:

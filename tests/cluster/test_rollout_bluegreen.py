@@ -141,3 +141,55 @@ def test_nobody_else_takes_a_service_that_is_managed(space: Space) -> None:
         or "selects" in space.status("other")["message"]
     )
     assert space.selected("active") == "1"
+
+
+def test_at_nothing_an_update_goes_all_the_way(space: Space) -> None:
+    deployed(space, replicas=0, strategy=WAIT)
+    assert space.selected("active") is None
+    space.edit(replicas=1)
+    space.until("taken over", lambda: space.selected("active") == "1")
+    space.edit(replicas=0)
+    space.until_phase("Healthy")
+    space.set_image("example/app:2")
+    space.until_phase("Paused", message="BlueGreenPause")
+    space.promote()
+    space.until_phase("Healthy")
+    assert space.selected("active") == "2"
+    space.edit(replicas=2)
+    space.until_status(phase="Healthy", availableReplicas=2)
+    assert space.sizes() == {"1": 0, "2": 2}
+
+
+def test_a_preview_stays_one_when_the_first_pods_come_while_a_person_holds_it(space: Space) -> None:
+    deployed(space, replicas=0)
+    space.edit(paused=True, replicas=2)
+    space.set_image("example/app:2")
+    space.until("the stable pods got the Service", lambda: space.selected("active") == "1")
+    old = space.sets()["1"]["metadata"]["name"]
+    space.until("only old pods", lambda: len(reached(space, "active")) == 2)
+    assert all(pod.startswith(old) for pod in reached(space, "active"))
+    space.edit(paused=False)
+    space.until_phase("Healthy")
+    assert space.selected("active") == "2"
+
+
+def test_a_first_version_that_never_comes_is_replaced_without_a_pause(space: Space) -> None:
+    image = "example/does-not-exist:1"
+    space.create(service("active"), service("preview"), blue_green(replicas=2, strategy=WAIT, image=image))
+    space.until("the first pods are asked for", lambda: space.sizes() == {"1": 2})
+    space.set_image("example/app:2")
+    space.until_phase("Healthy")
+    assert (space.selected("active"), space.status()["duration"]["completionStatus"]) == ("2", "Promoted")
+
+
+def test_a_promotion_while_a_person_holds_it_is_not_lost(space: Space) -> None:
+    """Argo CD's `resume` patches the status first, then the spec."""
+    paused(space)
+    space.edit(paused=True)
+    space.until_phase("Paused", message="manually paused")
+    space.command(pauseConditions=None)
+    space.edit(revisionHistoryLimit=9)  # observed only by a decision that has seen the promotion
+    space.until_phase("Paused", message="manually paused")
+    space.edit(paused=False)
+    space.until_phase("Healthy")
+    assert space.selected("active") == "2"

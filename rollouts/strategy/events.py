@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
+from typing import Any
 
 from rollouts.plan import Event
 from rollouts.strategy import keys, runs, services
@@ -33,11 +34,17 @@ def of(decision: Decision) -> tuple[Event, ...]:
     )
 
 
+def added(rollout: Mapping[str, Any]) -> Iterator[Event]:
+    """What is said of a Rollout seen for the first time: it has no status yet."""
+    metadata = rollout["metadata"]
+    if not rollout.get("status"):
+        message = f"Rollout resource added to informer: {metadata['namespace']}/{metadata['name']}"
+        yield Event(reason="RolloutAddedToInformer", message=message)
+
+
 def _begun(decision: Decision) -> Iterator[Event]:
     metadata, revisions = decision.rollout["metadata"], decision.revisions
-    if not decision.recorded.raw:
-        message = f"Rollout resource added to informer: {decision.wants.namespace}/{decision.wants.name}"
-        yield Event(reason="RolloutAddedToInformer", message=message)
+    yield from added(decision.rollout)
     if (metadata.get("annotations") or {}).get(keys.REVISION) != str(revisions.number):
         yield Event(reason="RolloutUpdated", message=f"Rollout updated to revision {revisions.number}")
     if revisions.new is None:

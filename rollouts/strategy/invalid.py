@@ -14,7 +14,7 @@ from rollouts.api import kinds
 from rollouts.api.parsing import check
 from rollouts.api.validation.references import Existing, missing
 from rollouts.plan import Event, Plan
-from rollouts.strategy import conditions, kstatus, measure, patching, trials
+from rollouts.strategy import conditions, events, kstatus, measure, patching, trials
 from rollouts.strategy.recorded import recall
 from rollouts.strategy.snapshot import Snapshot
 from rollouts.strategy.steps import STEPS
@@ -69,8 +69,8 @@ def plan(rollout: JSON, errors: tuple[str, ...], *, now: datetime) -> Plan:
     }
     patch = patching.difference(recorded.raw, status)
     patch = {} if kstatus.alone(recorded.raw, patch) else patch
-    events = (Event(reason="InvalidSpec", message=message, type="Warning"),) if "message" in patch else ()
-    return Plan(status=patch, events=events, requeue_after=RECHECK_SECONDS)
+    told = (Event(reason="InvalidSpec", message=message, type="Warning"),) if "message" in patch else ()
+    return Plan(status=patch, events=(*events.added(rollout), *told), requeue_after=RECHECK_SECONDS)
 
 
 def _joined(errors: tuple[str, ...]) -> str:

@@ -125,7 +125,7 @@ async def test_what_is_named_and_not_known_yet_is_asked_for_before_anything_is_c
     rollouts = Rollouts(api=api, store=store)
     obj = web(stableService="there", canaryService="missing", analysis={"templates": [{"templateName": "errors"}]})
     plan = await rollouts.decide(obj, datetime(2026, 1, 1, tzinfo=UTC))
-    assert '"missing" not found' in plan.events[0].message
+    assert '"missing" not found' in plan.events[-1].message
     assert '"there" not found' not in plan.events[0].message
     assert store.get(kinds.ANALYSIS_TEMPLATE, Key("ns", "errors")) is not None
     api.log.clear()

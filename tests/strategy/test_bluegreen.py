@@ -416,7 +416,7 @@ def test_missing_services_make_it_invalid() -> None:
     world = blue_green()
     world.services.clear()
     world.reconcile()
-    assert world.status["phase"] == "Degraded"
+    assert (world.events, world.status["phase"]) == (["RolloutAddedToInformer", "InvalidSpec"], "Degraded")
     assert (
         'spec.strategy.blueGreen.activeService: Invalid value: "active": service "active" not found'
         in (world.status["message"])

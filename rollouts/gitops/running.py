@@ -1,8 +1,10 @@
 """Hooks as they run: made once for each run, looked at until they are done, deleted as they ask for.
 
-Nothing is remembered but in the cluster: a hook's object carries the name of its run, so a pass that stopped to wait,
-or a process that was killed, finds out how far it was. A pass waits a little while itself, for hooks that are quick;
-then it ends, and the next pass goes on.
+How far a run is stands in the cluster: a hook's object carries the name of its run, so a pass that stopped to wait,
+or a process that was killed, finds out. A pass waits a little while itself, for hooks that are quick; then it ends, and
+the next pass goes on. Beside it the process remembers which hooks it has made and seen to an end (`Ran`): an object
+that somebody, or its `ttlSecondsAfterFinished`, deletes in between is not made again. Seen to its end, it counts as
+done; gone before that, it has failed (R26).
 """
 
 from __future__ import annotations
@@ -22,7 +24,7 @@ from rollouts.gitops.cluster import Cluster
 from rollouts.gitops.examine import refusal
 from rollouts.gitops.hooks import RUN, Deletion, Hook, Phase
 from rollouts.gitops.normalise import KindKey, key_of
-from rollouts.gitops.objects import JSON, annotation
+from rollouts.gitops.objects import JSON, Ref, annotation
 
 PATIENCE = 20.0
 """Seconds a pass waits itself."""
@@ -55,10 +57,25 @@ async def patiently(look: Callable[[], Awaitable[Progress]], *, seconds: float =
         await asyncio.sleep(LOOK_EVERY)
 
 
-class Runner:
-    """Runs the hooks of one sync. `run` names this run; `sync` is whose marks the objects carry."""
+Ran = dict[str, dict[Ref, bool]]
+"""For each run under way, its hooks that were made, and whether they were seen to succeed."""
+_MOST_RUNS = 1000
 
-    def __init__(self, cluster: Cluster, kinds: Mapping[KindKey, Kind], *, run: str, sync: str) -> None:
+
+class Runner:
+    """Runs the hooks of one sync. `run` names this run; `sync` is whose marks the objects carry.
+
+    `ran` is kept by whoever runs the passes, from one to the next.
+    """
+
+    def __init__(
+        self, cluster: Cluster, kinds: Mapping[KindKey, Kind], *, run: str, sync: str, ran: Ran | None = None
+    ) -> None:
+        self._all = {} if ran is None else ran
+        if len(self._all) > _MOST_RUNS:
+            self._all.clear()
+        self._key = f"{sync} {run}"
+        self._ran = self._all.setdefault(self._key, {}) if run else {}
         self._cluster = cluster
         self._kinds = kinds
         self._run = run
@@ -81,7 +98,8 @@ class Runner:
                 await self._look(hook)
 
     async def tidy(self, hooks: Iterable[Hook], *, failed: bool) -> None:
-        """Delete what asks to be deleted now."""
+        """Delete what asks to be deleted now: the run has ended."""
+        self._all.pop(self._key, None)
         when = Deletion.FAILED if failed else Deletion.SUCCEEDED
         for hook in hooks:
             live = await self._live(hook) if when in hook.deletions else None
@@ -100,8 +118,7 @@ class Runner:
         try:
             live = await self._live(hook)
             if live is None:
-                await self._create(hook)
-                return Progress(waiting=f"{label} to end")
+                return await self._missing(hook, label)
             if annotation(live, RUN) != self._run:
                 return await self._replace(hook, live, label)
         except ApiError as error:
@@ -111,7 +128,17 @@ class Runner:
             return Progress(error=f"{label} failed: {found.error}")
         if found.waiting and _age(live) > hook.timeout:
             return Progress(error=f"{label} did not end within {hook.timeout:g} s")
+        self._ran[hook.manifest.ref] = found.done
         return Progress(waiting=f"{label} to end") if found.waiting else DONE
+
+    async def _missing(self, hook: Hook, label: str) -> Progress:
+        """It was not made yet; or somebody has deleted it, after it ended or before."""
+        succeeded = self._ran.get(hook.manifest.ref)
+        if succeeded is None:
+            await self._create(hook)
+            self._ran[hook.manifest.ref] = False
+            return Progress(waiting=f"{label} to end")
+        return DONE if succeeded else Progress(error=f"{label} was deleted before it was seen to end")
 
     async def _replace(self, hook: Hook, live: JSON, label: str) -> Progress:
         """An object of an earlier run makes room; one of somebody else does not."""
@@ -137,12 +164,15 @@ class Runner:
 
 
 def _state(live: JSON) -> Progress:
-    """How a hook's object is doing. A Pod that runs is not done, however ready it is; a ConfigMap is done at once."""
+    """How a hook's object is doing. A Pod that runs is not done, however ready it is; a ConfigMap is done at once.
+
+    One that ended and is being deleted by now has ended nevertheless.
+    """
     if live.get("kind") == "Pod":
         phase = str(dig(live, "status").get("phase"))
         known = {"Succeeded": DONE, "Failed": Progress(error="the pod failed")}
         return known.get(phase, Progress(waiting="pod"))
-    found = health.assess(live)
+    found = health.assess({**live, "metadata": {**live["metadata"], "deletionTimestamp": None}})
     if found is None or found.status is health.Status.HEALTHY:
         return DONE
     bad = found.status in (health.Status.DEGRADED, health.Status.UNKNOWN)

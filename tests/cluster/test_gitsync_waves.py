@@ -158,3 +158,44 @@ def test_a_newer_commit_waits_its_turn_if_it_is_told_to(syncing: Synced) -> None
     syncing.until("both were applied", lambda: syncing.state() == ("Synced", third))
     assert [row["revision"] for row in syncing.status["history"]][1:] == [second, third]
     assert syncing.values() == {"later": "3"}
+
+
+@pytest.mark.timeout(150)
+@pytest.mark.usefixtures("impatient")
+def test_a_hook_that_was_deleted_after_it_ended_does_not_run_again(syncing: Synced) -> None:
+    """R26: as `ttlSecondsAfterFinished` would, in the middle of a sync that waits between waves."""
+    web = rollout(steps=[{"setWeight": 50}, {"pause": {}}], replicas=2)
+    syncing.bare.commit({"web.json": json.dumps(web), "pre.json": job("before", "PreSync")})
+    syncing.create(syncPolicy={"automated": AUTOMATED, "rollouts": {"wait": "Healthy"}})
+    syncing.space.until_phase("Healthy")
+    web["spec"]["template"]["spec"]["containers"][0]["image"] = "example/app:2"
+    second = syncing.bare.commit({"web.json": json.dumps(web), "later.yaml": in_wave(config("later", "2"), 1)})
+    syncing.ask("1")
+    syncing.until("it waits", lambda: "paused" in (syncing.status.get("plan") or {}).get("waitingFor", ""))
+    syncing.kubectl("delete", "job", "before")
+    syncing.space.promote()
+    syncing.until_synced(second)
+    assert jobs(syncing) == {}
+
+
+@pytest.mark.timeout(150)
+@pytest.mark.usefixtures("impatient")
+def test_hooks_are_tried_again_together_after_one_of_them_failed(syncing: Synced) -> None:
+    """R27: the sibling that succeeded makes room for its next run, too."""
+    files = {"a.yaml": config("a"), "one.json": job("one", "PreSync")}
+    syncing.bare.commit({**files, "two.json": job("two", "PreSync", image="example/fails:1")})
+    retry = {"limit": 3, "backoff": {"duration": "1s", "factor": 1}}
+    syncing.create(syncPolicy={"automated": AUTOMATED, "retry": retry})
+    first = syncing.until("both ran", lambda: set(jobs(syncing)) == {"one", "two"} and jobs(syncing))
+    syncing.until("both run anew", lambda: _renewed(first, jobs(syncing)))
+    assert syncing.values() == {}
+    mended = syncing.bare.commit({"two.json": job("two", "PreSync")})
+    syncing.ask("1")
+    syncing.until_synced(mended)
+    assert syncing.values() == {"a": "1"}
+
+
+def _renewed(before: dict[str, dict[str, Any]], after: dict[str, dict[str, Any]]) -> bool:
+    return before.keys() == after.keys() and all(
+        after[name]["metadata"]["uid"] != row["metadata"]["uid"] for name, row in before.items()
+    )

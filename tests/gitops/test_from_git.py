@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from rollouts.gitops.errors import SyncError
 from rollouts.gitops.objects import Manifest
-from rollouts.gitops.render.renderer import read, render
+from rollouts.gitops.render.options import Options
+from rollouts.gitops.render.renderer import Renderer, read, render
 from rollouts.gitops.source import Repository, Source
 from tests.gitops import keys
 from tests.gitops.bare import Bare
@@ -45,6 +47,45 @@ async def test_an_older_commit_can_be_asked_for(bare: Bare, tmp_path: Path) -> N
     first = bare.commit({"a.yaml": config("one")})
     bare.commit({"a.yaml": config("two")})
     assert [m.ref.name for m in await manifests(bare, tmp_path, revision=first)] == ["one"]
+
+
+async def test_a_push_in_the_middle_mixes_nothing(bare: Bare, tmp_path: Path) -> None:
+    """R2: what was resolved once is fetched, read and rendered, whatever the branch means by then."""
+    first = bare.commit({"a.yaml": config("one")})
+    source = Source(url=bare.url, revision="main", allow_local=True)
+    repository = Repository(source=source, directory=tmp_path / "store")
+    commit = await repository.resolve()
+    bare.commit({"a.yaml": config("two"), "b.yaml": config("three")})
+    await repository.fetch(commit)
+    bare.reset(bare.commit({"a.yaml": config("four")}))
+    assert commit == first
+    assert [m.ref.name for m in await render(await read(repository.git, commit=commit))] == ["one"]
+
+
+async def test_an_answer_is_remembered_for_exactly_its_inputs(bare: Bare, tmp_path: Path) -> None:
+    """R1: other files, other options, or another target are another question."""
+    renderer, rendered = Renderer(), []
+    work = renderer._rendered
+
+    async def counted(*arguments: Any) -> Any:
+        rendered.append(arguments)
+        return await work(*arguments)
+
+    renderer._rendered = counted  # type: ignore[method-assign]
+    repository = Repository(source=Source(url=bare.url, allow_local=True), directory=tmp_path / "store")
+
+    async def ask(files: dict[str, str | None], **options: Any) -> int:
+        commit = bare.commit(files)
+        await repository.fetch(commit)
+        chosen = Options.of(options)
+        await renderer.render(await read(repository.git, commit=commit, options=chosen), options=chosen)
+        return len(rendered)
+
+    assert await ask({"a.yaml": config("one")}) == 1
+    assert await ask({}) == 1
+    assert await ask({"a.yaml": config("two")}) == 2
+    assert await ask({}, directory={"exclude": "b*"}) == 3
+    assert await ask({"a.yaml": config("one")}) == 3
 
 
 async def test_several_documents_files_and_json(bare: Bare, tmp_path: Path) -> None:

@@ -1,0 +1,130 @@
+"""What is applied, pruned and kept, and why: decisions on plans."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from rollouts.gitops import marks
+from rollouts.gitops.gitsync.terms import narrowed
+from rollouts.gitops.inventory import Entry, Inventory
+from rollouts.gitops.objects import Manifest, Ref
+from rollouts.gitops.plan import Action, Examined, Leftover, Policy, SyncPlan, digest, plan
+from rollouts.gitops.references import in_use
+
+SYNC = "shop/shop"
+POLICY = Policy(sync=SYNC)
+
+
+def ref(name: str, kind: str = "ConfigMap") -> Ref:
+    return Ref(group="", kind=kind, namespace="shop", name=name)
+
+
+def live(found: Ref, *, annotations: dict[str, str] | None = None, **metadata: Any) -> dict[str, Any]:
+    marked = {marks.TRACKING: marks.tracking(SYNC, found), **(annotations or {})}
+    known = {"name": found.name, "namespace": found.namespace, "uid": found.name, "annotations": marked, **metadata}
+    return {"apiVersion": "v1", "kind": found.kind, "metadata": known}
+
+
+def leftover(found: Ref, **more: Any) -> Leftover:
+    return Leftover(entry=Entry(ref=found, version="v1", uid=found.name), live=live(found, **more))
+
+
+def wanted(*names: str) -> list[Examined]:
+    bodies = [{"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": n, "namespace": "shop"}} for n in names]
+    return [Examined(manifest=Manifest(body=body, file="a", line=1), action=Action.CREATE) for body in bodies]
+
+
+def decided(*rest: Leftover, policy: Policy = POLICY, names: tuple[str, ...] = ("a",), **more: Any) -> SyncPlan:
+    stored = Inventory.of([row.entry for row in rest] + [Entry(ref=ref(name), version="v1") for name in "abcdefghij"])
+    return plan(examined=wanted(*names), inventory=stored, leftovers=rest, policy=policy, **more)
+
+
+def test_what_git_has_no_more_is_pruned_by_its_uid() -> None:
+    """R12."""
+    assert [(row.ref, row.uid) for row in decided(leftover(ref("x"))).prunes] == [(ref("x"), "x")]
+
+
+@pytest.mark.parametrize(
+    ("found", "kept"),
+    [
+        (Leftover(entry=Entry(ref=ref("x"), version="v1"), unknown="its kind could not be listed"), True),
+        (Leftover(entry=Entry(ref=ref("x"), version="v1"), live=None), False),
+        (leftover(ref("x"), uid="another"), False),
+        (leftover(ref("x"), annotations={marks.TRACKING: marks.tracking("other/sync", ref("x"))}), False),
+        (leftover(ref("x"), annotations={marks.TRACKING: marks.tracking(SYNC, ref("parent"))}), False),
+        (leftover(ref("x"), ownerReferences=[{"controller": True}]), False),
+        (leftover(ref("x"), annotations={marks.SYNC_OPTIONS: "Prune=false"}), True),
+    ],
+    ids=["unknown", "gone", "made anew", "another's", "a copy", "owned", "kept"],
+)
+def test_what_is_not_ours_is_never_pruned(found: Leftover, kept: bool) -> None:
+    """R12, R13, R32: forgotten when it is somebody else's, kept when nothing is known or it says so."""
+    said = decided(found)
+    assert said.prunes == ()
+    assert bool(said.kept) is kept
+    assert (ref("x") in said.after.entries) is kept
+
+
+@pytest.mark.parametrize("kind", ["Namespace", "CustomResourceDefinition", "PersistentVolumeClaim", "StorageClass"])
+def test_some_kinds_always_ask(kind: str) -> None:
+    """R14."""
+    (kept,) = decided(leftover(ref("x", kind))).kept
+    assert "only when confirmed" in kept.reason
+    assert decided(leftover(ref("x", kind)), policy=Policy(sync=SYNC, confirm=True)).prunes != ()
+
+
+@pytest.mark.parametrize(
+    ("policy", "names", "count", "word"),
+    [
+        (POLICY, (), 1, "no objects at all"),
+        (Policy(sync=SYNC, max_percent=10, min_objects=1), ("a",), 3, "would go at once"),
+        (Policy(sync=SYNC, always_confirm=True), ("a",), 1, "always confirmed"),
+        (Policy(sync=SYNC, prune=False), ("a",), 1, "pruning is off"),
+    ],
+)
+def test_what_keeps_all_of_them(policy: Policy, names: tuple[str, ...], count: int, word: str) -> None:
+    """R13."""
+    said = decided(*(leftover(ref(f"x{n}")) for n in range(count)), policy=policy, names=names)
+    assert said.prunes == ()
+    assert all(word in row.reason for row in said.kept)
+    assert len(said.kept) == count
+
+
+def test_a_config_map_stays_as_long_as_a_revision_mounts_it() -> None:
+    """R15: the stable ReplicaSet of a canary still names the old one."""
+
+    def replica_set(replicas: int, config: str) -> dict[str, Any]:
+        pod = {
+            "volumes": [{"configMap": {"name": config}}],
+            "containers": [{"envFrom": [{"secretRef": {"name": "s"}}]}],
+        }
+        spec = {"replicas": replicas, "template": {"spec": pod}}
+        return {"metadata": {"namespace": "shop"}, "spec": spec}
+
+    used = in_use([replica_set(2, "x"), replica_set(0, "y")])
+    assert used == {ref("x"), ref("s", "Secret")}
+    said = decided(leftover(ref("x")), leftover(ref("y")), in_use=used)
+    assert ([row.ref for row in said.prunes], [row.ref for row in said.kept]) == ([ref("y")], [ref("x")])
+
+
+def test_prunes_go_the_other_way_round() -> None:
+    """R15: later waves first, and what others need last."""
+    wave = {marks.WAVES[0]: "3"}
+    rest = [leftover(ref("x", "ServiceAccount")), leftover(ref("y", "Service")), leftover(ref("z"), annotations=wave)]
+    assert [row.ref.name for row in decided(*rest).prunes] == ["z", "y", "x"]
+
+
+def test_a_confirmation_is_of_one_plan() -> None:
+    """R13: another commit, or another object that goes, is another plan."""
+    one, two = decided(leftover(ref("x"))), decided(leftover(ref("x")), leftover(ref("y")))
+    assert len({digest(one, commit="1"), digest(one, commit="2"), digest(two, commit="1")}) == 3
+
+
+def test_a_part_of_a_sync_deletes_nothing() -> None:
+    """R29."""
+    said = narrowed(decided(leftover(ref("x")), names=("a", "b")), [{"kind": "ConfigMap", "name": "b"}])
+    assert [[item.manifest.ref.name for item in stage] for stage in said.stages] == [["b"]]
+    assert said.prunes == ()
+    assert ref("x") in said.after.entries

@@ -21,7 +21,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
-from analysis.record import Measured, dry_metrics, last_measurement, record, result_of, retention_of
+from analysis.record import Measured, check_retention, dry_metrics, last_measurement, record, result_of
 from analysis.rules import Limits, RuleError, check_run, check_texts
 from analysis.scoring import critical_result, is_lost, standing
 from analysis.spec import (
@@ -79,7 +79,7 @@ def assess(*, spec: RunSpec, status: RunStatus, now: datetime) -> Assessment:
     try:
         limits = check_run(spec)
         dry = dry_metrics(spec)
-        retention_of(spec, "")
+        check_retention(spec)
         if status.started_at is None:
             check_texts(spec)
     except RuleError as error:

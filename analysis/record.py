@@ -6,12 +6,11 @@ A comparison that waits for more data is counted, but not as inconclusive: it br
 
 from __future__ import annotations
 
-import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
 
-from analysis.rules import RuleError
+from analysis.rules import RuleError, matches
 from analysis.spec import FAILED, INCONCLUSIVE, RUNNING, SUCCESSFUL, Measurement, MetricResult, RunSpec, RunStatus
 from analysis.spec.compare import waits
 from analysis.spec.metric import DEFAULT_MEASUREMENT_RETENTION
@@ -84,27 +83,31 @@ def last_measurement(result: MetricResult | None) -> Measurement | None:
 
 
 def dry_metrics(spec: RunSpec) -> frozenset[str]:
-    """Names of the metrics in dry run; entries are regular expressions on whole names. Raises RuleError."""
-    patterns = [entry.metric_name for entry in spec.dry_run or ()]
-    return frozenset(name for name in _names(spec) for pattern in patterns if _matches(pattern, name, "dryRun"))
+    """Names of the metrics in dry run: those an entry matches. Raises RuleError."""
+    found = [_matching(spec, at, entry.metric_name, "dryRun") for at, entry in enumerate(spec.dry_run or ())]
+    return frozenset().union(*found)
+
+
+def check_retention(spec: RunSpec) -> None:
+    """Whether each entry of measurementRetention is of some metric. Raises RuleError."""
+    for at, entry in enumerate(spec.measurement_retention or ()):
+        _matching(spec, at, entry.metric_name, "measurementRetention")
 
 
 def retention_of(spec: RunSpec, name: str) -> int:
-    """How many measurements of a metric are kept. Default 10. Raises RuleError."""
-    found = (
+    """How many measurements of a metric are kept, by the last entry that matches it. Default 10. Raises RuleError."""
+    found = [
         entry.limit
         for entry in spec.measurement_retention or ()
-        if _matches(entry.metric_name, name, "measurementRetention")
-    )
-    return next((limit for limit in found if limit > 0), DEFAULT_MEASUREMENT_RETENTION)
+        if entry.limit > 0 and matches(entry.metric_name, name, "measurementRetention")
+    ]
+    return found[-1] if found else DEFAULT_MEASUREMENT_RETENTION
 
 
-def _names(spec: RunSpec) -> Iterator[str]:
-    return (metric.name for metric in spec.metrics)
-
-
-def _matches(pattern: str, name: str, field: str) -> bool:
-    try:
-        return pattern == name or re.fullmatch(pattern, name) is not None
-    except re.error as error:
-        raise RuleError(f'{field}: "{pattern}" is not a regular expression: {error}') from error
+def _matching(spec: RunSpec, at: int, pattern: str, field: str) -> frozenset[str]:
+    """The metrics an entry matches. Raises RuleError for one of no metric: it is misspelt."""
+    found = frozenset(metric.name for metric in spec.metrics if matches(pattern, metric.name, field))
+    if not found:
+        names = ", ".join(metric.name for metric in spec.metrics)
+        raise RuleError(f'{field}[{at}]: Rule didn\'t match any metric name(s): "{pattern}" is in none of {names}')
+    return found

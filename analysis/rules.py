@@ -11,6 +11,10 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
+from functools import lru_cache
+from typing import Any
+
+import re2
 
 from analysis.compare.faults import faults as comparison_faults
 from analysis.compare.scorefaults import mark_faults, weight_faults
@@ -44,6 +48,26 @@ class Limits:
     successes: int
     interval: float | None
     delay: float
+
+
+def matches(pattern: str, name: str, field: str) -> bool:
+    """Whether an entry of dryRun or measurementRetention is of this metric: its name, or an expression found in it.
+
+    The peer's dialect (RE2), and as there the expression need not cover the whole name: write `^…$` for that. `field`
+    names the list for the error. Raises RuleError.
+    """
+    return pattern == name or _expression(pattern, field).search(name) is not None
+
+
+@lru_cache(maxsize=256)
+def _expression(pattern: str, field: str) -> Any:
+    options = re2.Options()
+    options.log_errors = False
+    try:
+        return re2.compile(pattern, options=options)
+    except (re2.error, UnicodeEncodeError) as error:
+        reason = error.args[0].decode(errors="replace") if isinstance(error, re2.error) else "not valid text"
+        raise RuleError(f'{field}: "{pattern}" is not a regular expression: {reason}') from error
 
 
 def check_run(spec: RunSpec) -> dict[str, Limits]:

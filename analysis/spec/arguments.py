@@ -49,13 +49,13 @@ class DryRun(Model):
     """Metrics which are measured and shown but never decide the run."""
 
     metric_name: str
-    """Name of the metric, or a regular expression matching names; `.*` means all."""
+    """Name of the metric, or a regular expression that is found in names; `.*` means all."""
 
 
 class MeasurementRetention(Model):
     """How many measurements of a metric are kept in the status."""
 
     metric_name: str
-    """Name of the metric, or a regular expression matching names."""
+    """Name of the metric, or a regular expression that is found in names."""
     limit: Int32
     """Measurements kept, newest last. Default without an entry: 10."""

@@ -11,7 +11,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from analysis.rules import score_faults
+from analysis.rules import RuleError, matches, score_faults
 from analysis.spec.score import RunScore
 from rollouts.strategy import sound
 from rollouts.strategy.fields import read_field
@@ -107,10 +107,27 @@ def one_run_spec(
     }
     endless = not analysis.get("requiredForCompletion")
     try:
-        return run_spec(block, snapshot, path=path, stable_hash="", latest_hash="", background=endless, strict=strict)
+        spec = run_spec(block, snapshot, path=path, stable_hash="", latest_hash="", background=endless, strict=strict)
+        return _of_its_own(spec, {"dryRun": dry_run, "measurementRetention": retention})
     except UnusableAnalysisError as error:
         named = [Problem(path=_singular(problem.path), message=problem.message) for problem in error.problems]
         raise UnusableAnalysisError(named) from error
+
+
+def _of_its_own(spec: dict[str, Any], shared: Mapping[str, Sequence[JSON]]) -> dict[str, Any]:
+    """Without those entries of an Experiment's lists that are meant for the metrics of its other analyses."""
+    names = [metric.get("name") or "" for metric in spec.get("metrics") or ()]
+    for key, entries in shared.items():
+        strange = [entry for entry in entries if not any(_is_of(entry, name, key) for name in names)]
+        spec[key] = [entry for entry in spec.get(key) or () if entry not in strange]
+    return {key: value for key, value in spec.items() if value or key not in shared}
+
+
+def _is_of(entry: JSON, name: str, field: str) -> bool:
+    try:
+        return matches(str(entry.get("metricName") or ""), name, field)
+    except RuleError:
+        return True  # the run says what is wrong with it
 
 
 def _singular(path: str) -> str:

@@ -182,6 +182,41 @@ def test_dry_runs_never_decide(pattern: str) -> None:
     assert dry.message == "Metric assessed Failed due to failed (1) > failureLimit (0)"
 
 
+@pytest.mark.parametrize(
+    ("pattern", "dry"),
+    [
+        # as the peer does: an expression is looked for in the name, it need not be all of it
+        ("error", {"error", "error-rate"}),
+        ("^error$", {"error"}),
+        ("rate|p99", {"error-rate", "p99"}),
+        ("[[:digit:]]", {"p99"}),
+    ],
+)
+def test_which_metrics_an_entry_is_of(pattern: str, dry: set[str]) -> None:
+    names = ("error", "error-rate", "p99")
+    run = spec(*map(metric, names), dryRun=[{"metricName": pattern}])
+    status = Driver(run, **dict.fromkeys(names, "S")).run()
+    assert {result.name for result in status.metric_results or () if result.dry_run} == dry
+
+
+@pytest.mark.parametrize("field", ["dryRun", "measurementRetention"])
+def test_an_entry_of_no_metric_is_an_error(field: str) -> None:
+    """A metric meant to be in dry run, but misspelt, would abort a release."""
+    entries = [{"metricName": "m", "limit": 3}, {"metricName": "mm", "limit": 3}]
+    if field == "dryRun":
+        entries = [{"metricName": str(entry["metricName"])} for entry in entries]
+    status = assess(spec=spec(metric(), **{field: entries}), status=RunStatus(), now=START).status
+    assert status.phase == "Error"
+    assert (status.message or "").startswith(f"Analysis spec invalid: {field}[1]: Rule didn't match any metric name(s)")
+
+
+def test_the_last_entry_that_matches_says_how_many_are_kept() -> None:
+    entries = [{"metricName": ".*", "limit": 3}, {"metricName": "m", "limit": 5}]
+    run = spec(metric(count=15, interval="1s"), measurementRetention=entries)
+    (result,) = Driver(run, m="S" * 15).run().metric_results or []
+    assert len(result.measurements or ()) == 5
+
+
 def test_a_dry_run_of_everything_is_successful() -> None:
     assert Driver(spec(metric(), dryRun=[{"metricName": ".*"}]), m="F").run().phase == "Successful"
 

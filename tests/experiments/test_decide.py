@@ -308,6 +308,14 @@ def test_analyses_start_when_the_templates_are_available() -> None:
     assert world.phase == "Running"
 
 
+def test_entries_for_the_metrics_of_other_analyses_are_left_out() -> None:
+    """One list serves all analyses; a run with an entry of no metric would be an error."""
+    dry = [{"metricName": "^ra"}, {"metricName": "latency"}, {"metricName": "("}]
+    world = World(experiment(analyses=[analysis()], duration="1m", dryRun=dry))
+    world.settle()
+    assert world.runs["exp-check"]["spec"]["dryRun"] == [dry[0], dry[2]]
+
+
 @pytest.mark.parametrize("phase", ["Failed", "Error", "Inconclusive"])
 def test_a_bad_analysis_ends_it(phase: str) -> None:
     world = running(duration="1h", analyses=[analysis(), analysis("other")])

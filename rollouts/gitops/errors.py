@@ -114,9 +114,13 @@ class RevertError(SyncError):
 
 
 class ForgeError(SyncError):
-    """A forge refuses what it is told, or asked for. A person must mend it."""
+    """A forge refuses what it is told, or asked for. A person must mend it. `status`: of its answer, 0 without one."""
 
     step = "forge"
+
+    def __init__(self, message: str, *, status: int = 0) -> None:
+        self.status = status
+        super().__init__(message)
 
 
 class ForgeUnavailableError(ForgeError):

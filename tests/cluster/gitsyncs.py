@@ -174,11 +174,14 @@ def syncing(
     kubectl: Kubectl,
     own_controller: Callable[..., OwnController],
     eventually: Callable[..., Any],
+    request: pytest.FixtureRequest,
 ) -> Synced:
-    """A namespace, a repository, an account, and a controller that looks after GitSyncs."""
+    """A namespace, a repository, an account, and a controller that looks after GitSyncs. A test that has a registry
+    `host` has it trusted."""
     made = Synced(bare=Bare(tmp_path), server=git_server, space=space, kubectl=kubectl, eventually=eventually)
     made.open()
     stores = tmp_path / "stores"
     stores.mkdir()
-    own_controller(additions=(GitSyncs(directory=stores),))
+    insecure = [str(request.getfixturevalue("host"))] if "host" in request.fixturenames else []
+    own_controller(additions=(GitSyncs(directory=stores, insecure_registries=insecure),))
     return made

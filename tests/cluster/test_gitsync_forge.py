@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import base64
 import json
 import subprocess
@@ -9,6 +10,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
+import aiohttp
 import pytest
 from aiohttp import web
 
@@ -16,6 +18,7 @@ from rollouts.api import kinds
 from tests.cluster.gitsyncs import ACCOUNT, AUTOMATED, Synced, config
 from tests.cluster.space import rollout
 from tests.gitops.forges.server import TOKEN, ForgeServer
+from tests.gitops.images.registries import RealRegistry, serving
 
 STEPS: list[dict[str, Any]] = [{"setWeight": 50}, {"pause": {}}, {"setWeight": 80}, {"analysis": {}}, {"pause": {}}]
 
@@ -222,3 +225,53 @@ def test_a_revert_may_wait_for_a_person_to_merge(
     syncing.ask("4")
     syncing.until("the hold has ended", lambda: "hold" not in syncing.status)
     assert syncing.values() == {"a": "1"}
+
+
+def push(host: str, *tags: str) -> str:
+    async def run() -> str:
+        async with aiohttp.ClientSession() as session:
+            return await RealRegistry(host, session).push("shop/web", tags, content=tags[0])
+
+    return asyncio.run(run())
+
+
+@pytest.fixture
+def host(registry: Path) -> Iterator[str]:
+    """A registry in a process of its own."""
+    with serving(registry) as found:
+        yield found
+
+
+@pytest.mark.parametrize("forge", ["gitlab"], indirect=True)
+def test_new_images_wait_in_a_request_for_a_person_to_merge(
+    syncing: Synced, forge: ForgeServer, telling: Callable[..., None], host: str
+) -> None:
+    writable(syncing)
+    push(host, "1.0.0")
+    marker = f'# {{"$imagepolicy": "{syncing.space.namespace}:web"}}'
+    line = f"  value: {host}/shop/web:1.0.0 {marker}\n"
+    syncing.bare.commit({"web.yaml": f"apiVersion: v1\nkind: ConfigMap\nmetadata: {{name: web}}\ndata:\n{line}"})
+    image = {"name": "web", "image": f"{host}/shop/web", "policy": {"semver": {"range": "1.x"}}}
+    telling(imageUpdate={"interval": "1s", "git": AUTHOR, "pullRequest": {"enabled": True}, "images": [image]})
+    syncing.until("it is applied", lambda: syncing.values() == {"web": f"{host}/shop/web:1.0.0"})
+    assert forge.project.proposals == []
+    push(host, "1.1.0")
+    (row,) = syncing.until("a request is open", lambda: forge.project.proposals)
+    branch = f"image-updates/{syncing.space.namespace}-shop"
+    assert (row["source_branch"], row["target_branch"]) == (branch, "main")
+    assert row["title"] == f"Update images of {syncing.space.namespace}/shop"
+    assert row["description"] == f"- {host}/shop/web:1.0.0 -> {host}/shop/web:1.1.0\n"
+    push(host, "1.2.0")
+    grown = f"{host}/shop/web:1.1.0 -> {host}/shop/web:1.2.0", f"{host}/shop/web:1.0.0 -> {host}/shop/web:1.2.0"
+
+    def newest() -> bool:
+        found = (syncing.status.get("imageUpdate") or {}).get("lastCommit") or {}
+        told = (syncing.status.get("forge") or {}).get("proposals") or [{}]
+        return found.get("changes", [""])[0] in grown and told[0].get("revision") == found["revision"]
+
+    syncing.until("the branch has grown", newest)
+    assert len(forge.project.proposals) == 1
+    assert syncing.values() == {"web": f"{host}/shop/web:1.0.0"}
+    subprocess.run(["git", "update-ref", "refs/heads/main", f"refs/heads/{branch}"], cwd=syncing.bare.path, check=True)
+    syncing.ask("1")
+    syncing.until("it is applied", lambda: syncing.values() == {"web": f"{host}/shop/web:1.2.0"})

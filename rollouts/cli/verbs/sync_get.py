@@ -26,7 +26,7 @@ def run(
     if output not in (None, Format.wide):
         session.terminal.say(printed(found, form=output, kind=GIT_SYNC))
         return
-    session.terminal.show([*_head(found), *_notes(found), *_objects(found)])
+    session.terminal.show([*_head(found), *_notes(found), *_elsewhere(found), *_objects(found)])
 
 
 def _head(sync: JSON) -> Iterator[Line]:
@@ -69,6 +69,21 @@ def _notes(sync: JSON) -> Iterator[Line]:
     for row in state.get("rejected") or ():
         what = row.get("image") or str(row.get("revision"))[:8]
         yield _row("Rejected", Span(f"{what} by Rollout {row.get('rollout')}: {row.get('reason')}", BAD))
+
+
+def _elsewhere(sync: JSON) -> Iterator[Line]:
+    """What was done in the repository and at its forge, and what is to be merged there."""
+    state = status(sync)
+    revert, forge = state.get("revert") or {}, state.get("forge") or {}
+    if revert.get("commit"):
+        what = f"{revert['revision'][:8]} by {revert['commit'][:8]} on {revert['branch']}"
+        yield _row("Reverted", Span(what))
+    elif revert.get("message"):
+        yield _row("Not reverted", Span(f"{str(revert.get('revision'))[:8]}: {revert['message']}", WARN))
+    for row in forge.get("proposals") or ():
+        yield _row("To merge", Span(f"{row['branch']}  {row['url']}"))
+    if forge.get("message"):
+        yield _row("Forge", Span(str(forge["message"]), WARN))
 
 
 def _objects(sync: JSON) -> list[Line]:

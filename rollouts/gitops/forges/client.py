@@ -117,7 +117,7 @@ class Client:
             raise _BusyError(f"{self.host} is asked too often ({status})" if status != 503 else said, pause=pause or 0)
         if status >= 500:
             raise ForgeUnavailableError(said)
-        raise ForgeError(said + _HINTS.get(status, ""))
+        raise ForgeError(said + _HINTS.get(status, ""), status=status)
 
     def _message(self, answer: Any) -> str:
         """What an error says, without our token in it. GitHub has a list of errors below its message."""

@@ -1,7 +1,7 @@
 """Tells a forge one bundle, call by call: statuses, then deployments, then requests to merge.
 
-Each sort is told in order until one fails; the others go on, so that a token that may do one of them does that. What
-this process has not told itself is asked for first: a lost answer, or a process that died, may have told it already.
+What is refused does not keep the rest from being told: a token that may do one thing does that. What this
+process has not told itself is asked for first: a lost answer, or a process that died, may have told it already.
 """
 
 from __future__ import annotations
@@ -21,10 +21,13 @@ from rollouts.gitops.errors import ForgeError, ForgeUnavailableError, SyncError
 from rollouts.gitops.forges import FORGES
 from rollouts.gitops.forges.client import Client
 from rollouts.gitops.forges.project import project_of
-from rollouts.gitops.forges.values import Deployment, Note, Opened, Proposal, Told, id_of
+from rollouts.gitops.forges.values import Deployment, Note, Opened, Proposal, State, Told, id_of
 from rollouts.gitops.gitsync.access import decoded
 from rollouts.gitops.gitsync.telling import Bundle
 
+_GONE = (404, 422)
+_SURE = 500
+"""So many things are remembered as told by this process; beyond that the forge is asked."""
 T = TypeVar("T")
 U = TypeVar("U")
 
@@ -56,14 +59,17 @@ def _trusted(data: Mapping[str, bytes], name: str) -> ssl.SSLContext | bool:
 
 
 async def _each(items: Iterable[T], tell: Callable[[T], Awaitable[U]]) -> tuple[tuple[U, ...], ForgeError | None]:
-    """What was told, up to the first that could not be, and why not."""
+    """What was told, and the first reason why something was not. A forge that does not answer is not asked further."""
     told: tuple[U, ...] = ()
+    first: ForgeError | None = None
     for item in items:
         try:
             told = (*told, await tell(item))
         except ForgeError as error:
-            return told, error
-    return told, None
+            first = first or error
+            if error.retriable:
+                break
+    return told, first
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -83,6 +89,15 @@ class Speaker:
         return told, first or second or third
 
     async def _note(self, note: Note) -> Note:
+        """Told. Of a commit that was overtaken, and that the forge does not have any more, nothing can be told."""
+        try:
+            return await self._told(note)
+        except ForgeError as error:
+            if note.state is State.SUPERSEDED and error.status in _GONE:
+                return note
+            raise
+
+    async def _told(self, note: Note) -> Note:
         client = self.client
         forge, project, key = client.forge, client.project, f"{note.context} {note.revision}"
         if key not in self.sure and forge.knows(await client.send(forge.statuses(project, note)), note):
@@ -91,10 +106,21 @@ class Speaker:
         self.sure.discard(key)
         for call in forge.status(project, note, before=self.bundle.before.get(note.revision)):
             await client.send(call)
+        if len(self.sure) > _SURE:
+            self.sure.clear()
         self.sure.add(key)
         return note
 
     async def _deployment(self, wanted: Deployment) -> Deployment:
+        """Told, likewise."""
+        try:
+            return await self._deployed(wanted)
+        except ForgeError as error:
+            if wanted.state is State.SUPERSEDED and error.status in _GONE:
+                return wanted
+            raise
+
+    async def _deployed(self, wanted: Deployment) -> Deployment:
         client = self.client
         forge, project = client.forge, client.project
         made = replace(wanted, id=wanted.id or await self._made(wanted))

@@ -203,13 +203,24 @@ async def test_what_may_have_been_done_is_not_repeated_blindly(client: Client, s
 
 
 @EVERY
-async def test_what_failed_does_not_take_back_what_was_told(client: Client, server: ForgeServer) -> None:
+async def test_what_is_refused_does_not_keep_the_rest_from_being_told(client: Client, server: ForgeServer) -> None:
     server.bad = lambda method, path: web.json_response({"message": "no"}, status=422) if OTHER in path else None
     told, error = await tell(
         client, note(State.SUCCESS, "1"), note(State.SUCCESS, "2", OTHER), note(State.SUCCESS, "3")
     )
-    assert [row.text for row in told.notes] == ["1"]
+    assert [row.text for row in told.notes] == ["1", "3"]
     assert "answers 422: no" in str(error)
+
+
+@EVERY
+async def test_a_commit_the_forge_has_no_more_is_let_go(client: Client, server: ForgeServer) -> None:
+    """It was overtaken, by force: there is nobody left to tell."""
+    server.bad = lambda method, path: web.json_response({"message": "gone"}, status=404) if OTHER in path else None
+    told, error = await tell(client, note(State.SUPERSEDED, "x", OTHER), note(State.SUCCESS, "y"))
+    assert (len(told.notes), error) == (2, None)
+    told, error = await tell(client, note(State.PENDING, "x", OTHER))
+    assert told.notes == ()
+    assert "answers 404: gone; the project is not there" in str(error)
 
 
 @pytest.mark.parametrize("provider", ["github"])

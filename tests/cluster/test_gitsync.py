@@ -41,6 +41,7 @@ def test_a_new_commit_is_applied_and_what_it_has_no_more_is_pruned(syncing: Sync
 
 
 def test_without_automation_a_person_applies(syncing: Synced) -> None:
+    """R40: and who that was stays in the history."""
     commit = syncing.bare.commit({"a.yaml": config("a")})
     syncing.create()
     syncing.until("it is compared", lambda: syncing.state() == ("OutOfSync", commit))

@@ -77,6 +77,8 @@ async def test_what_would_be_refused_is_not_deleted_for_it(bare: Bare, once: Onc
 
 
 async def test_some_kinds_are_never_made_anew(bare: Bare, once: Once, kubectl: Kubectl) -> None:
+    """R20."""
+
     def claim(size: str, mode: str) -> str:
         spec = {"accessModes": [mode], "resources": {"requests": {"storage": size}}}
         metadata = {"name": "data", "annotations": {ARGO: "Force=true,Replace=true"}}

@@ -1,4 +1,7 @@
-"""R11 on the real API server: a field that Git drops leaves objects that another tool had applied."""
+"""R11 on the real API server: a field that Git drops leaves objects that another tool had applied.
+
+R22: and with it the copy of the manifest that `kubectl apply` keeps in an annotation.
+"""
 
 from __future__ import annotations
 

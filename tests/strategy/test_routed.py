@@ -285,6 +285,15 @@ def test_dynamic_stable_scale_keeps_an_abandoned_canary_until_the_next_can_take_
     assert world.replicas == {"app:1": 8, "app:2": 0, "app:3": 2}
 
 
+def test_an_abandoned_canary_leaves_also_when_the_next_is_asked_to_be_small() -> None:
+    world = updated([{"setCanaryScale": {"replicas": 1}}, {"setWeight": 20}, {"pause": {}}], dynamicStableScale=True)
+    assert (weights(world)["canary"], world.replicas) == (20, {"app:1": 8, "app:2": 1})
+    world.image("app:3")
+    world.settle()
+    assert (world.selected("canary"), weights(world)["canary"]) == ("app:3", 20)
+    assert world.replicas == {"app:1": 8, "app:2": 0, "app:3": 1}
+
+
 def test_max_traffic_weight() -> None:
     world = updated([{"setWeight": 200}, {"pause": {}}], routing={"maxTrafficWeight": 1000})
     assert weights(world) == {"canary": 200, "stable": 800}

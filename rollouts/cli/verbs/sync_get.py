@@ -26,7 +26,7 @@ def run(
     if output not in (None, Format.wide):
         session.terminal.say(printed(found, form=output, kind=GIT_SYNC))
         return
-    session.terminal.show([*_head(found), *_notes(found), *_elsewhere(found), *_objects(found)])
+    session.terminal.show([*_head(found), *_notes(found), *elsewhere(found), *_objects(found)])
 
 
 def _head(sync: JSON) -> Iterator[Line]:
@@ -71,7 +71,7 @@ def _notes(sync: JSON) -> Iterator[Line]:
         yield _row("Rejected", Span(f"{what} by Rollout {row.get('rollout')}: {row.get('reason')}", BAD))
 
 
-def _elsewhere(sync: JSON) -> Iterator[Line]:
+def elsewhere(sync: JSON) -> Iterator[Line]:
     """What was done in the repository and at its forge, and what is to be merged there."""
     state = status(sync)
     revert, forge = state.get("revert") or {}, state.get("forge") or {}

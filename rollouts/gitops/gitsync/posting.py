@@ -28,8 +28,9 @@ from rollouts.gitops.claims import dig
 from rollouts.gitops.errors import ForgeUnavailableError, SyncError, redact
 from rollouts.gitops.forges.values import Told
 from rollouts.gitops.gitsync import reading, telling
+from rollouts.gitops.gitsync.deployments import Release
 from rollouts.gitops.gitsync.speaking import Speaker, client_of
-from rollouts.gitops.gitsync.telling import Bundle, Release
+from rollouts.gitops.gitsync.telling import Bundle
 from rollouts.gitops.gitsync.values import Finding, Task
 from rollouts.gitops.gitsync.words import words
 from rollouts.gitops.objects import JSON, Ref, ref_of

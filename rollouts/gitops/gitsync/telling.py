@@ -15,23 +15,14 @@ from typing import Any
 
 from rollouts.api.gitsync import GitSync
 from rollouts.gitops.forges.values import Deployment, Note, Proposal, State, Told, shortened
-from rollouts.gitops.gitsync import reading
-from rollouts.gitops.gitsync.words import Words
+from rollouts.gitops.gitsync import deployments, proposals, reading
+from rollouts.gitops.gitsync.deployments import LONGEST, Release
+from rollouts.gitops.gitsync.words import Words, repeats
 from rollouts.gitops.objects import JSON
 
 KEPT = 10
 """Commits and environments that are remembered; the oldest are forgotten first."""
-LONGEST = 255
 _FAILED = ("Failed", "Error")
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Release:
-    """A Rollout of the sync. `words` None: its controller has not seen its spec yet."""
-
-    name: str
-    digest: str
-    words: Words | None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -58,11 +49,11 @@ def due(sync: GitSync, status: JSON, releases: Iterable[Release]) -> Bundle:
     known, rows = _known(sync, status), list(releases)
     told = {row["revision"]: row for row in known.get("told") or ()}
     notes = [note for note in _notes(sync, status, told, rows) if _is_news(note, told, _updating(rows))]
-    deployments = tuple(_deployments(sync, status, known, rows)) if sync.spec.forge.deployments else ()
+    news = tuple(deployments.news(sync, status, known, rows)) if sync.spec.forge.deployments else ()
     return Bundle(
         notes=tuple(notes),
-        deployments=deployments,
-        proposals=tuple(_proposals(sync, status, known)),
+        deployments=news,
+        proposals=tuple(proposals.news(sync, status, known)),
         before={revision: State(row["state"]) for revision, row in told.items()},
         deployed={row["id"]: State(row["state"]) for row in known.get("deployments") or ()},
     )
@@ -84,7 +75,7 @@ def absorbed(sync: GitSync, status: JSON, told: Told) -> dict[str, Any] | None:
     places = {row["environment"]: dict(row) for row in before.get("deployments") or ()}
     for one in told.deployments:
         places.pop(one.environment, None)
-        places[one.environment] = _row(one)
+        places[one.environment] = deployments.row_of(one)
     opened = {row["branch"]: dict(row) for row in before.get("proposals") or ()}
     for request in told.proposals:
         opened.pop(request.branch, None)
@@ -97,17 +88,6 @@ def absorbed(sync: GitSync, status: JSON, told: Told) -> dict[str, Any] | None:
         "message": told.error,
     }
     return {key: value for key, value in state.items() if value} or None
-
-
-def _row(one: Deployment) -> dict[str, str]:
-    return {
-        "environment": one.environment,
-        "revision": one.revision,
-        "digest": one.digest,
-        "id": one.id,
-        "state": one.state.value,
-        "text": one.text,
-    }
 
 
 def context(sync: GitSync) -> str:
@@ -218,85 +198,6 @@ def _updating(releases: list[Release]) -> bool:
 
 def _is_news(note: Note, told: Mapping[str, JSON], updating: bool) -> bool:
     last: JSON = told.get(note.revision) or {}
-    if (last.get("state"), last.get("text")) == (note.state, note.text):
+    if last.get("state") == note.state and repeats(last["text"], note.text):
         return False
     return not (last.get("state") == State.SUCCESS and note.state is State.PENDING and not updating)
-
-
-def _deployments(sync: GitSync, status: JSON, known: JSON, releases: list[Release]) -> Iterator[Deployment]:
-    """What is new about each Rollout. Other pods are another deployment: the one before it ends."""
-    compared: JSON = status.get("sync") or {}
-    rows = {row["environment"]: row for row in known.get("deployments") or ()}
-    for release in releases:
-        row = rows.get(release.name)
-        if release.words is None or compared.get("status") != "Synced":
-            continue
-        same = row is not None and row["digest"] == release.digest
-        if row is not None and not same and row["state"] == State.PENDING:
-            yield _deployment(row, state=State.SUPERSEDED, text=f"superseded by {reading.short(compared['revision'])}")
-        fresh = {"environment": release.name, "revision": compared["revision"], "digest": release.digest, "id": ""}
-        wanted = _deployment(
-            row if same and row else fresh, state=release.words.state, text=shortened(release.words.text, LONGEST)
-        )
-        wanted = replace(wanted, ref=_branch(sync))
-        if not same or _deployment_is_news(row or {}, wanted, release.words):
-            yield wanted
-
-
-def _deployment(row: JSON, *, state: State, text: str) -> Deployment:
-    return Deployment(
-        environment=row["environment"],
-        revision=row["revision"],
-        digest=row["digest"],
-        id=row["id"],
-        state=state,
-        text=text,
-    )
-
-
-def _deployment_is_news(row: JSON, wanted: Deployment, said: Words) -> bool:
-    if (row["state"], row["text"]) == (wanted.state, wanted.text):
-        return False
-    return not (row["state"] == State.SUCCESS and wanted.state is State.PENDING and not said.updating)
-
-
-def _branch(sync: GitSync) -> str:
-    return (sync.spec.source.target_revision or "HEAD").removeprefix("refs/heads/")
-
-
-def _proposals(sync: GitSync, status: JSON, known: JSON) -> Iterator[Proposal]:
-    """Branches of ours that a person is to merge, where nobody was asked yet about their newest commit."""
-    asked = {(row["branch"], row["revision"]) for row in known.get("proposals") or ()}
-    for proposal in (_of_revert(sync, status), _of_images(sync, status)):
-        if proposal is not None and (proposal.branch, proposal.revision) not in asked:
-            yield proposal
-
-
-def _of_revert(sync: GitSync, status: JSON) -> Proposal | None:
-    """The branch that takes back what is held, as long as it is held."""
-    spec, state, hold = sync.spec.revert, status.get("revert") or {}, status.get("hold") or {}
-    if spec is None or not (spec.pull_request and spec.pull_request.enabled) or not state.get("commit"):
-        return None
-    if state["revision"] != hold.get("revision"):
-        return None
-    name = f"{sync.metadata.namespace}/{sync.metadata.name}"
-    text = f"GitSync {name} holds {state['revision']} back: {hold.get('reason')}.\n"
-    return _proposal(state, revision=state["commit"], title=f'Revert "{state.get("subject")}"', text=text)
-
-
-def _of_images(sync: GitSync, status: JSON) -> Proposal | None:
-    """The branch with the newest images."""
-    spec = sync.spec.image_update
-    state: JSON = (status.get("imageUpdate") or {}).get("lastCommit") or {}
-    if spec is None or not (spec.pull_request and spec.pull_request.enabled) or not state.get("base"):
-        return None
-    title = f"Update images of {sync.metadata.namespace}/{sync.metadata.name}"
-    text = "".join(f"- {change}\n" for change in state.get("changes") or ())
-    return _proposal(state, revision=state["revision"], title=title, text=text)
-
-
-def _proposal(state: JSON, *, revision: str, title: str, text: str) -> Proposal | None:
-    """None when the branch is the one that is followed: there is nothing to merge."""
-    if state["branch"] == state["base"]:
-        return None
-    return Proposal(revision=revision, branch=state["branch"], base=state["base"], title=title, text=text)

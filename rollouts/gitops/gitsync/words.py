@@ -24,6 +24,7 @@ from rollouts.strategy.steps import kind_of
 
 _BAD = ("Failed", "Error", "Inconclusive")
 _LONGEST_VALUE = 40
+_ABORTED = ": aborted"
 _SHOWN = 3
 
 
@@ -53,6 +54,17 @@ def words(rollout: JSON, runs: Iterable[JSON] = ()) -> Words | None:
     text = ", ".join(part for part in (*_place(rollout, updating), _waiting(rollout, metric)) if part)
     text = (text or "waits for its pods") + (_measured(rollout, known) if updating else "")
     return Words(state=State.PENDING, text=f"{name}: {text}", updating=updating)
+
+
+def repeats(before: str, text: str) -> bool:
+    """Whether a text says nothing new. Why a Rollout was aborted is told once: runs that are cleaned up later take the
+    value with them."""
+    return before == text or (before.partition(_ABORTED)[1] != "" and _until(before) == _until(text))
+
+
+def _until(text: str) -> str:
+    head, found, _ = text.partition(_ABORTED)
+    return head + found
 
 
 def _observed(rollout: JSON) -> bool:

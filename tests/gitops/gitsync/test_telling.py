@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -11,7 +12,8 @@ from rollouts.api import kinds
 from rollouts.api.parsing import parse
 from rollouts.gitops.forges.values import State, Told
 from rollouts.gitops.gitsync import telling
-from rollouts.gitops.gitsync.telling import Release, absorbed, due
+from rollouts.gitops.gitsync.deployments import Release
+from rollouts.gitops.gitsync.telling import absorbed, due
 from rollouts.gitops.gitsync.values import Facts
 from rollouts.gitops.gitsync.words import Words, words
 from tests.gitops.gitsync.world import A, B, C, after, at, condition, finding, settled, sync
@@ -150,7 +152,7 @@ class Story:
         now = {**status, "forge": self.state} if self.state else dict(status)
         bundle = due(self.sync, now, releases)
         self.deployments = bundle.deployments
-        made = tuple(telling.replace(row, id=row.id or f"{row.digest}!") for row in bundle.deployments)
+        made = tuple(replace(row, id=row.id or f"{row.digest}!") for row in bundle.deployments)
         self.state = absorbed(self.sync, now, Told(notes=bundle.notes, deployments=made))
         again = due(self.sync, {**now, "forge": self.state or {}}, releases)
         assert again.empty, "told twice"
@@ -188,6 +190,17 @@ def test_an_abort_is_told_and_stays_when_the_commit_before_comes_back() -> None:
     assert story.then(status_at(A, hold=hold, rejected=rejected), DONE) == [
         (A, "success", "applied, everything is healthy")
     ]
+
+
+def test_why_it_was_aborted_is_told_once() -> None:
+    """The run that knew the value is cleaned up later; only another attempt is news."""
+    story = Story(deployments=True)
+    story.then(status_at(A), release("web: aborted, rate failed: 0.42", State.FAILURE))
+    assert story.then(status_at(A), release("web: aborted: Rollout aborted update", State.FAILURE)) == []
+    assert story.deployments == ()
+    assert story.then(status_at(A), release("web: step 1/2"))
+    again = release("web: aborted, rate failed: 0.41", State.FAILURE)
+    assert story.then(status_at(A), again) == [(A, "failure", "web: aborted, rate failed: 0.41")]
 
 
 def test_an_abort_nobody_could_tell_in_time_is_told_later() -> None:

@@ -1,0 +1,31 @@
+"""`sync get`: what was done in the repository and at its forge."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from rollouts.cli.verbs.sync_get import elsewhere
+
+A, B = "a" * 40, "b" * 40
+DONE = {"revision": A, "commit": B, "branch": "main", "base": "main"}
+OPEN = [{"branch": "reverts/x", "revision": B, "url": "https://forge.example/1"}]
+
+
+@pytest.mark.parametrize(
+    ("status", "lines"),
+    [
+        ({}, []),
+        ({"revert": DONE}, ["Reverted:        aaaaaaaa by bbbbbbbb on main"]),
+        ({"revert": {"revision": A, "overtaken": True}}, []),
+        (
+            {"revert": {"revision": A, "message": "protected branch"}},
+            ["Not reverted:    aaaaaaaa: protected branch"],
+        ),
+        ({"forge": {"proposals": OPEN}}, ["To merge:        reverts/x  https://forge.example/1"]),
+        ({"forge": {"message": "git.example answers 401"}}, ["Forge:           git.example answers 401"]),
+    ],
+)
+def test_what_was_done_elsewhere(status: dict[str, Any], lines: list[str]) -> None:
+    assert ["".join(span.text for span in line) for line in elsewhere({"status": status})] == lines

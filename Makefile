@@ -49,6 +49,11 @@ figures: venv ## write the figures of docs/statistics.md anew (a quarter of an h
 performance-analysis: setup ## measure 2000 AnalysisRuns in one controller (docs/performance.md)
 	@exec .venv/bin/python -m tests.performance.measurements --runs 2000
 
+.PHONY: performance-gitops
+performance-gitops: setup ## measure 500 GitSyncs in one controller, then one of 5,000 objects (docs/performance.md)
+	@.venv/bin/python -m tests.performance.syncs --poll
+	@exec .venv/bin/python -m tests.performance.syncs --objects 5000
+
 .PHONY: catalog
 catalog: venv ## generate the ready-made analysis templates from their tables
 	@exec .venv/bin/python -m analysis.catalog.generate

@@ -12,6 +12,8 @@ from collections.abc import Callable, Iterable, Mapping
 from datetime import datetime
 from typing import Any, Protocol
 
+from prometheus_client.registry import Collector
+
 from rollouts.api.kinds import Kind
 from rollouts.engine.client import Api
 from rollouts.engine.store import Index, Key, Store
@@ -38,6 +40,9 @@ class Addition(Protocol):
 
     def concerned(self, kind: Kind, obj: JSON) -> Iterable[Key]:
         """Keys of this kind that an event on another object concerns."""
+
+    def collectors(self) -> Iterable[Collector]:
+        """What it has to tell Prometheus."""
 
     async def stop(self) -> None:
         """End what is under way."""

@@ -109,6 +109,7 @@ class App:
                 whole=tuple(self._whole()),
                 namespace=self.settings.namespace,
             )
+            self.metrics.include(addition.collectors())
         self.metrics.queues.update({kind.plural: loop.queue for kind, loop in self.loops.items()})
         self.primed = False
         self.working = False

@@ -6,7 +6,7 @@ What can be read off the store is read when scraped, so no series outlives its o
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from importlib import metadata
 from typing import Any, Final
 
@@ -64,6 +64,11 @@ class Metrics:
         ProcessCollector(registry=self.registry)
         self.registry.register(_FromStore(store))
         self.registry.register(_FromEngine(self.queues, requests, events))
+
+    def include(self, collectors: Iterable[Collector]) -> None:
+        """Tell of these, too."""
+        for collector in collectors:
+            self.registry.register(collector)
 
     def waited(self, kind: Kind) -> Callable[[float], None]:
         """To be called with the seconds a key was ready before a worker took it."""

@@ -48,6 +48,7 @@ class Outcome:
     uids: Mapping[Ref, str] = field(default_factory=dict)
     seen: Mapping[Ref, Mark] = field(default_factory=dict)
     """The objects applied, as the API server answered."""
+    healths: Mapping[Ref, health.Health | None] = field(default_factory=dict)
     stopped: str = ""
     """Why it was stopped between two stages, empty when it was not."""
     waiting: str = ""
@@ -90,6 +91,7 @@ class _Done:
     item: Examined
     uid: str = ""
     seen: Mark | None = None
+    state: health.Health | None = None
     error: str = ""
 
 
@@ -111,6 +113,7 @@ async def _stage(
         errors=so_far.errors + tuple(row.error for row in done if row.error),
         uids={**so_far.uids, **{row.item.manifest.ref: row.uid for row in done if row.uid}},
         seen={**so_far.seen, **{row.item.manifest.ref: row.seen for row in done if row.seen}},
+        healths={**so_far.healths, **{row.item.manifest.ref: row.state for row in done if row.seen}},
     )
 
 
@@ -131,7 +134,7 @@ async def _apply(cluster: Cluster, item: Examined, *, kind: Kind, reexamine: Ree
 
 async def _send(cluster: Cluster, item: Examined, *, kind: Kind, reexamine: Reexamine) -> _Done:
     def done(body: JSON) -> _Done:
-        return _Done(item=item, uid=str(body["metadata"]["uid"]), seen=mark(kind, body))
+        return _Done(item=item, uid=str(body["metadata"]["uid"]), seen=mark(kind, body), state=health.assess(body))
 
     try:
         return done(await _written(cluster, item, kind=kind))
@@ -140,7 +143,7 @@ async def _send(cluster: Cluster, item: Examined, *, kind: Kind, reexamine: Reex
             raise
     fresh = await reexamine(item)
     if fresh.action is Action.KEEP:
-        return _Done(item=item, uid=fresh.uid, seen=fresh.seen)
+        return _Done(item=item, uid=fresh.uid, seen=fresh.seen, state=fresh.health)
     return done(await _written(cluster, fresh, kind=kind))
 
 

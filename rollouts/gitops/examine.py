@@ -22,6 +22,7 @@ from rollouts.gitops.claims import Claims
 from rollouts.gitops.cluster import Cluster, in_parallel
 from rollouts.gitops.diff import differences, owned_fields
 from rollouts.gitops.errors import ClusterError, RefusedError, redact
+from rollouts.gitops.health import assess
 from rollouts.gitops.normalise import KindKey, key_of
 from rollouts.gitops.objectoptions import Chosen, Ssa
 from rollouts.gitops.objects import JSON, Manifest
@@ -116,7 +117,7 @@ async def _examine(cluster: Cluster, manifest: Manifest, question: Question) -> 
         return None if chosen.ssa is Ssa.IGNORE else await _created(cluster, kind, manifest, question)
     if _left_alone(chosen, live):
         uid = live["metadata"]["uid"]
-        return Examined(manifest=manifest, action=Action.KEEP, uid=uid, seen=mark(kind, live))
+        return Examined(manifest=manifest, action=Action.KEEP, uid=uid, seen=mark(kind, live), health=assess(live))
     _check_owner(manifest, live, question)
     try:
         return await _compared(cluster, kind, manifest, live, question, chosen)
@@ -168,6 +169,7 @@ async def _compared(
         guard=live["metadata"]["resourceVersion"] if steered else None,
         takeover=None if whole else taken,
         seen=mark(kind, live),
+        health=assess(live),
         before=None if same else live,
         after=None if same else result,
     )

@@ -57,6 +57,8 @@ class Tree:
     commit: str
     path: str
     files: Mapping[str, bytes]
+    alone: bool = False
+    """Whether nothing outside of the folder has a part in it: no links, no reaching around."""
 
 
 async def materialise(
@@ -72,12 +74,13 @@ async def materialise(
     chosen = limits or Limits()
     scope = "" if around else folder
     index = await _index(git, commit, scope, strict=folder)
+    alone = not (index.links or around)
     if index.links and links:
         index = await _followed(git, index if around else await _index(git, commit, "", strict=folder), folder, chosen)
     entries = check((entry for entry in index.files.values() if _within(entry.path, scope)), limits=chosen)
     if folder and not any(_within(entry.path, folder) for entry in entries):
         raise TreeError(f"commit {commit[:8]} has no folder {folder!r}: check --path, or whether it was moved")
-    return Tree(commit=commit, path=folder or ".", files=await _contents(git, entries))
+    return Tree(commit=commit, path=folder or ".", files=await _contents(git, entries), alone=alone)
 
 
 async def _index(git: Git, commit: str, scope: str, *, strict: str) -> Index:

@@ -10,6 +10,7 @@ perhaps with the rights of a ServiceAccount, `observer` looks at what Rollouts a
 
 from __future__ import annotations
 
+import time
 from collections.abc import Awaitable, Callable, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 
@@ -39,6 +40,9 @@ SCALERS: tuple[KindKey, ...] = (
     ("autoscaling/v2", "HorizontalPodAutoscaler"),
     ("keda.sh/v1alpha1", "ScaledObject"),
 )
+
+FRESH = 10.0
+"""Seconds for which what a comparison has seen of an object's health is not asked again."""
 
 Adjust = Callable[[JSON, JSON], JSON]
 """Wanted object, live object: the wanted one without what is to be left alone."""
@@ -90,6 +94,21 @@ class Comparison:
     hooks: tuple[Hook, ...] = ()
     images: tuple[str, ...] = ()
     verified: tuple[str, ...] = ()
+    folder: str = ""
+    at: float = field(default_factory=time.monotonic)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Files:
+    """What a commit has for a sync, checked and read. `folder`: the id of its folder, the same for two commits that
+    render the same; empty when something outside of the folder has a part in it.
+    """
+
+    commit: str
+    subject: str
+    tree: Tree
+    folder: str = ""
+    verified: tuple[str, ...] = ()
 
 
 class Pipeline:
@@ -118,15 +137,31 @@ class Pipeline:
         self.records = records
         self.terms = terms
 
+    async def _read(self, commit: str) -> Files:
+        """The commit's files, once its signature is verified. SyncError when any step could not complete."""
+        await self.repository.fetch(commit)
+        verified = await self._verified(commit)
+        subject = await self.repository.subject(commit)
+        tree = await read(self.repository.git, commit=commit, path=self.terms.path, options=self.terms.options)
+        folder = await self.repository.folder(commit, self.terms.path) if tree.alone else ""
+        return Files(commit=commit, subject=subject, tree=tree, folder=folder, verified=verified)
+
+    async def folder(self, commit: str) -> str:
+        """The id of the folder in the commit, once its signature is verified. SyncError as `read`."""
+        found = await self.repository.folder(commit, self.terms.path)
+        if not found:
+            await self.repository.fetch(commit)
+            found = await self.repository.folder(commit, self.terms.path)
+        await self._verified(commit)
+        return found
+
     async def compare(self, commit: str, *, confirmed: str = "") -> Comparison:
         """What applying the commit would do. SyncError when any step could not complete.
 
         `confirmed`: digest of a plan whose deletions a person has confirmed; it counts for exactly that plan.
         """
-        await self.repository.fetch(commit)
-        verified = await self._verified(commit)
-        subject = await self.repository.subject(commit)
-        tree = await read(self.repository.git, commit=commit, path=self.terms.path, options=self.terms.options)
+        files = await self._read(commit)
+        tree = files.tree
         self.cluster.forget_kinds()
         self.observer.forget_kinds()
         record = await self.records.load()
@@ -138,7 +173,7 @@ class Pipeline:
         decided = await self._plan(manifests, question, record, commit=commit, confirmed=confirmed)
         return Comparison(
             commit=commit,
-            subject=subject,
+            subject=files.subject,
             renderer=choose(tree, self.terms.options).label,
             plan=decided,
             digest=digest(decided, commit=commit),
@@ -146,7 +181,8 @@ class Pipeline:
             record=record,
             hooks=hooks,
             images=references.images(manifest.body for manifest in manifests),
-            verified=verified,
+            verified=files.verified,
+            folder=files.folder,
         )
 
     async def carry_out(
@@ -219,7 +255,7 @@ class Pipeline:
             errors=errors,
             step="apply" if errors else "",
             waiting=waiting,
-            parts=await self.healths(final),
+            parts=await self.healths(final, known=_known(found, outcome)),
             inventory=final,
             seen=outcome.seen,
         )
@@ -249,10 +285,15 @@ class Pipeline:
             return ""
         return f"{manifest.ref.label}: {state}"
 
-    async def healths(self, stored: Inventory) -> tuple[health.Part, ...]:
-        """The health of every object in the inventory that has one."""
-        parts = await in_parallel(stored.entries.values(), self._part)
-        return tuple(part for part in parts if part is not None)
+    async def healths(
+        self, stored: Inventory, *, known: Mapping[Ref, health.Health | None] | None = None
+    ) -> tuple[health.Part, ...]:
+        """The health of every object in the inventory that has one. What is `known` is not read again."""
+        states = known or {}
+        rest = [entry for ref, entry in stored.entries.items() if ref not in states]
+        parts = dict(zip((entry.ref for entry in rest), await in_parallel(rest, self._part), strict=True))
+        found = (_told(ref, states[ref]) if ref in states else parts[ref] for ref in stored.entries)
+        return tuple(part for part in found if part is not None)
 
     async def _verified(self, commit: str) -> tuple[str, ...]:
         terms = self.terms
@@ -413,6 +454,17 @@ def _guessed(manifest: Manifest) -> Kind:
     """A kind nobody knows yet. It is only used to tell its objects apart."""
     group, _, version = manifest.api_version.rpartition("/")
     return Kind(group=group, version=version, kind=str(manifest.body["kind"]), plural="")
+
+
+def _told(ref: Ref, state: health.Health | None) -> health.Part | None:
+    return None if state is None else health.Part(ref=ref, health=state)
+
+
+def _known(found: Comparison, outcome: Outcome) -> Mapping[Ref, health.Health | None]:
+    """How the objects were a moment ago; nothing, if the pass has taken its time since."""
+    if time.monotonic() - found.at > FRESH:
+        return {}
+    return {item.manifest.ref: item.health for item in found.plan.unchanged if item.seen} | dict(outcome.healths)
 
 
 def _with_uids(stored: Inventory, uids: Mapping[Ref, str]) -> Inventory:

@@ -23,6 +23,7 @@ from itertools import groupby
 
 from rollouts.gitops import hooks, marks, objectoptions, order
 from rollouts.gitops.former import Former, left_by
+from rollouts.gitops.health import Health
 from rollouts.gitops.inventory import Entry, Inventory
 from rollouts.gitops.objectoptions import Consent
 from rollouts.gitops.objects import JSON, Manifest, Ref
@@ -55,6 +56,8 @@ class Examined:
     """Fields of an earlier tool that become ours first."""
     seen: Mark | None = field(default=None, compare=False)
     """The live object that was looked at, None when there is none."""
+    health: Health | None = field(default=None, compare=False)
+    """How it was then, None when it has no health."""
     before: JSON | None = field(default=None, compare=False, repr=False)
     after: JSON | None = field(default=None, compare=False, repr=False)
     """The live object and what it would be, of an object that would change. Never printed unmasked."""

@@ -68,6 +68,7 @@ class StatusRecords:
         self._metadata = owner["metadata"]
         self._absorbed = absorbed
         self._parts: list[str] = []
+        self._stored = ""
 
     async def load(self) -> Record:
         """Read the GitSync afresh: the pass must not prune from an old list."""
@@ -78,6 +79,7 @@ class StatusRecords:
         stored = status.get("inventory") or {}
         rows = [_row(entry) for entry in stored.get("entries") or ()]
         self._parts = list(stored.get("configMaps") or ())
+        self._stored = str(stored.get("digest") or "")
         for name in self._parts:
             rows += inventory.rows_of(await self._ask(self._api.get(CONFIG_MAP, self._metadata["namespace"], name)))
         return Record(
@@ -87,9 +89,11 @@ class StatusRecords:
         )
 
     async def save(self, record: Record) -> None:
-        """Write the inventory; the rest of the status is the controller's to write."""
+        """Write the inventory, if it is another; the rest of the status is the controller's to write."""
         rows = inventory.rows(record.inventory)
         digest = inventory.digest_of(rows)
+        if digest == self._stored and record.inventory.trusted:
+            return
         split = [rows[at : at + PER_CONFIG_MAP] for at in range(0, len(rows), PER_CONFIG_MAP)]
         names: list[str] = []
         if len(rows) > IN_STATUS:
@@ -105,7 +109,7 @@ class StatusRecords:
         )
         self._absorbed(kinds.GIT_SYNC, answer)
         await self._forget(set(self._parts) - set(names))
-        self._parts = names
+        self._parts, self._stored = names, digest
 
     async def _forget(self, names: Iterable[str]) -> None:
         """Delete lists that nothing points to any more. What can't be deleted goes with its owner."""

@@ -11,22 +11,33 @@ import json
 from dataclasses import dataclass
 
 from rollouts.api.kinds import Kind
+from rollouts.gitops import marks
 from rollouts.gitops.claims import dig
 from rollouts.gitops.objects import JSON
+
+REPORTS = (
+    "deployment.kubernetes.io/revision",
+    "rollout.argoproj.io/revision",
+    "rollout.argoproj.io/workload-generation",
+)
+"""Annotations by which a controller reports, as others do in the status."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Mark:
-    """An object as it was. `version`: its resourceVersion as a number, 0 when it has none."""
+    """An object as it was. `version`: its resourceVersion as a number, 0 when it has none. `labelled`: with our label,
+    so that a watch shows it."""
 
     kind: Kind
     fingerprint: str
     version: int
+    labelled: bool = False
 
 
 def mark(kind: Kind, body: JSON) -> Mark:
     """The mark of a live object."""
-    return Mark(kind=kind, fingerprint=fingerprint(body), version=version(body))
+    labelled = marks.MANAGED in (dig(body, "metadata").get("labels") or {})
+    return Mark(kind=kind, fingerprint=fingerprint(body), version=version(body), labelled=labelled)
 
 
 def version(body: JSON) -> int:
@@ -44,5 +55,6 @@ def fingerprint(body: JSON) -> str:
     metadata = dig(body, "metadata")
     if not metadata.get("generation"):
         return f"{metadata.get('uid')} {metadata.get('resourceVersion')}"
-    parts = [metadata.get(key) for key in ("uid", "generation", "labels", "annotations", "deletionTimestamp")]
-    return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()
+    written = {key: text for key, text in (metadata.get("annotations") or {}).items() if key not in REPORTS}
+    parts = [metadata.get(key) for key in ("uid", "generation", "labels", "deletionTimestamp")]
+    return hashlib.sha256(json.dumps([*parts, written], sort_keys=True).encode()).hexdigest()

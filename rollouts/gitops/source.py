@@ -7,6 +7,7 @@ A commit that is there already is not fetched again, so an unchanged branch cost
 
 from __future__ import annotations
 
+import asyncio
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -16,6 +17,7 @@ from rollouts.gitops import semver
 from rollouts.gitops import url as urls
 from rollouts.gitops.errors import SourceError
 from rollouts.gitops.git import Access, Git
+from rollouts.gitops.materialise import checked_path
 
 _COMMIT = re.compile(r"[0-9a-f]{40}(?:[0-9a-f]{24})?")
 _REVISION = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_./@+-]*")
@@ -43,20 +45,24 @@ class Source:
 class Repository:
     """A bare object store for one source, in `directory` (created when missing).
 
+    `fetching`: held while the store is written to, by all who share it.
     `tag`: the tag that `resolve` found by the revision's name or range, empty when it was none.
     """
 
-    def __init__(self, *, source: Source, directory: Path, timeout: float = 60.0) -> None:
+    def __init__(
+        self, *, source: Source, directory: Path, timeout: float = 60.0, fetching: asyncio.Lock | None = None
+    ) -> None:
         self.url = urls.parse(source.url, allow_local=source.allow_local)
         self.revision = source.revision if semver.is_range(source.revision) else checked_revision(source.revision)
         self.tag = ""
+        self._fetching = fetching or asyncio.Lock()
         self.git = Git(store=directory, protocols=self.url.transport.value, access=source.access, timeout=timeout)
 
     async def resolve(self) -> str:
         """The commit id the revision means now. SourceError names the revision when the repository has none such."""
         if _COMMIT.fullmatch(self.revision):
             return self.revision
-        await self._prepare()
+        await self.prepare()
         exact = None if _RANGE_ONLY.search(self.revision) else await self._exact()
         self.tag, commit = exact or await self._greatest()
         return commit
@@ -84,6 +90,12 @@ class Repository:
 
     async def fetch(self, commit: str) -> None:
         """Have the commit with its files in the store. Nothing to do when it is there."""
+        if self._there and await self.has(commit):
+            return
+        async with self._fetching:
+            await self._fetch(commit)
+
+    async def _fetch(self, commit: str) -> None:
         await self._prepare()
         if await self.has(commit):
             return
@@ -96,10 +108,11 @@ class Repository:
 
     async def contains(self, newer: str, older: str) -> bool:
         """Whether `older` is an ancestor of `newer`, looking at most 50 commits back; False when nobody can tell."""
-        deepened = await self.git.succeeds(
-            "fetch", "-q", "--depth=50", "--no-tags", "--no-recurse-submodules", "--no-write-fetch-head",
-            "--no-auto-maintenance", "--refmap=", "--", self.url.text, f"+{newer}:refs/sync/{newer}",
-        )  # fmt: skip
+        async with self._fetching:
+            deepened = await self.git.succeeds(
+                "fetch", "-q", "--depth=50", "--no-tags", "--no-recurse-submodules", "--no-write-fetch-head",
+                "--no-auto-maintenance", "--refmap=", "--", self.url.text, f"+{newer}:refs/sync/{newer}",
+            )  # fmt: skip
         return deepened and await self.git.succeeds("merge-base", "--is-ancestor", older, newer)
 
     async def subject(self, commit: str) -> str:
@@ -107,9 +120,26 @@ class Repository:
         text = (await self.git.run("show", "-s", "--no-show-signature", "--format=%s", commit)).decode(errors="replace")
         return "".join(letter if letter.isprintable() else " " for letter in text.strip())[:72]
 
+    async def folder(self, commit: str, path: str) -> str:
+        """The id of a folder in a commit: the same id, the same files. Empty: no such folder, or not fetched."""
+        if not self._there:
+            return ""
+        try:
+            found = await self.git.run("rev-parse", "-q", "--verify", f"refs/sync/{commit}:{checked_path(path)}")
+        except SourceError:
+            return ""
+        return found.decode().strip()
+
     async def prepare(self) -> None:
         """Make the store if it is not there, for whoever asks the repository something else."""
-        await self._prepare()
+        if not self._there:
+            async with self._fetching:
+                await self._prepare()
+
+    @property
+    def _there(self) -> bool:
+        # the last thing git makes of a new store
+        return (self.git.store / "objects" / "info").exists()
 
     async def has(self, commit: str) -> bool:
         """Whether the store has the commit, whole. False when there is no store."""
@@ -120,7 +150,7 @@ class Repository:
 
     async def _prepare(self) -> None:
         store = self.git.store
-        if (store / "HEAD").exists():
+        if self._there:
             return
         store.mkdir(parents=True, exist_ok=True, mode=0o700)
         await self.git.run("init", "--bare", "-q", "--template=", ".")

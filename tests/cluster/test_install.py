@@ -48,9 +48,41 @@ def test_the_api_server_takes_it(kubectl: Kubectl, installed: Path) -> None:
 
 
 def test_its_probes_and_ports_are_the_commands_defaults() -> None:
-    (deployment,) = [document for document in manifests() if document["kind"] == "Deployment"]
-    (container,) = deployment["spec"]["template"]["spec"]["containers"]
-    assert {port["name"]: port["containerPort"] for port in container["ports"]} == {"healthz": 8080, "metrics": 8090}
+    assert ports() == {"healthz": 8080, "metrics": 8090, "webhooks": 9292}
+    assert "--webhook-port=9292" in container()["args"]
+
+
+def test_what_is_served_can_be_reached_and_nothing_else() -> None:
+    """§2.5 H: a NetworkPolicy is on by default, and leads to no port that is not meant."""
+    (policy,) = [document for document in manifests() if document["kind"] == "NetworkPolicy"]
+    (rule,) = policy["spec"]["ingress"]
+    assert {row["port"] for row in rule["ports"]} == set(ports())
+    labels = deployment()["spec"]["template"]["metadata"]["labels"]
+    assert policy["spec"]["podSelector"]["matchLabels"] == labels
+    services = [document for document in manifests() if document["kind"] == "Service"]
+    assert {port["targetPort"] for service in services for port in service["spec"]["ports"]} == {"metrics", "webhooks"}
+    assert all(service["spec"]["selector"] == labels for service in services)
+
+
+def test_watching_for_drift_gives_no_rights_over_secrets() -> None:
+    """§2.5 D: to watch is to be allowed to read, and metadata can't be asked for alone."""
+    (role,) = [document for document in manifests() if document["metadata"]["name"].endswith("-drift")][:1]
+    assert {verb for rule in role["rules"] for verb in rule["verbs"]} == {"list", "watch"}
+    assert "secrets" not in {resource for rule in role["rules"] for resource in rule["resources"]}
+
+
+def deployment() -> dict[str, Any]:
+    (found,) = [document for document in manifests() if document["kind"] == "Deployment"]
+    return found
+
+
+def container() -> dict[str, Any]:
+    (found,) = deployment()["spec"]["template"]["spec"]["containers"]
+    return dict(found)
+
+
+def ports() -> dict[str, int]:
+    return {port["name"]: port["containerPort"] for port in container()["ports"]}
 
 
 @pytest.fixture

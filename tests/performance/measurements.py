@@ -133,7 +133,7 @@ async def measured(
         address = stack.enter_context(answering())
         client = await stack.enter_async_context(session(kubeconfig))
         await client.post("/api/v1/namespaces", json={"metadata": {"name": NAMESPACE}})
-        process = stack.enter_context(_controller(command, kubeconfig, log))
+        process = stack.enter_context(controlled(command, kubeconfig, log))
 
         async def create(number: int) -> None:
             body = run(f"run-{number:05d}", address=address, interval=interval)
@@ -167,7 +167,7 @@ async def measured(
 
 
 @contextlib.contextmanager
-def _controller(command: list[str], kubeconfig: Path, log: Path) -> Iterator[subprocess.Popen[bytes]]:
+def controlled(command: list[str], kubeconfig: Path, log: Path) -> Iterator[subprocess.Popen[bytes]]:
     environment = {**os.environ, "KUBECONFIG": str(kubeconfig)}
     with (
         log.open("wb") as output,
@@ -198,7 +198,7 @@ def main() -> None:
         serve()
         return
     with contextlib.ExitStack() as stack:
-        kubeconfig = options.kubeconfig or _own_plane(stack)
+        kubeconfig = options.kubeconfig or own_plane(stack)
         rows = asyncio.run(
             measured(
                 kubeconfig, shlex.split(options.controller), count=options.runs, interval=options.interval,
@@ -210,7 +210,7 @@ def main() -> None:
         print(f"{name:{width}}  {value}")  # noqa: T201
 
 
-def _own_plane(stack: contextlib.ExitStack) -> Path:
+def own_plane(stack: contextlib.ExitStack) -> Path:
     from deploy.local.plane import Plane
     from deploy.local.tools import ensure_tool
     from tests.cluster.harness import Kubectl, install_crds

@@ -46,12 +46,14 @@ async def _compared(sync: dict[str, Any], revision: str, kubeconfig: str | None,
     from rollouts.engine.errors import ApiError
     from rollouts.gitops.errors import SyncError
     from rollouts.gitops.gitsync.desk import Means
+    from rollouts.gitops.gitsync.sharing import Sharing
     from rollouts.gitops.gitsync.work import preview
 
     with tempfile.TemporaryDirectory(prefix="rollouts-diff-") as folder:
         async with connect(kubeconfig=kubeconfig, context=context) as api:
             try:
-                return await preview(sync, Means(api=api, directory=Path(folder)), revision=revision)
+                means = Means(api=api, directory=Path(folder), sharing=Sharing(Path(folder)))
+                return await preview(sync, means, revision=revision)
             except (SyncError, ApiError) as error:
                 raise CliError(str(error)) from error
 

@@ -8,12 +8,14 @@ everything that is stored goes through one decision after the other.
 from __future__ import annotations
 
 import asyncio
+from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 
 import structlog
+from prometheus_client.registry import Collector
 
 from rollouts.api import kinds
 from rollouts.api.kinds import Kind
@@ -24,7 +26,9 @@ from rollouts.gitops.gitsync import reading, work
 from rollouts.gitops.gitsync.decide import Decision, decide
 from rollouts.gitops.gitsync.desk import Means, Surroundings
 from rollouts.gitops.gitsync.memory import Memory
+from rollouts.gitops.gitsync.metrics import FromSyncs, durations
 from rollouts.gitops.gitsync.posting import Teller
+from rollouts.gitops.gitsync.sharing import Question, Sharing
 from rollouts.gitops.gitsync.values import Facts, Finding, Mandate, Task
 from rollouts.gitops.gitsync.watching import Watches, told
 from rollouts.gitops.gitsync.watchlist import Watchlist, names_of
@@ -70,8 +74,11 @@ class GitSyncs:
         self._allow_local = allow_local
         self._memories: dict[str, Memory] = {}
         self._watchlist = Watchlist()
+        self._durations = durations()
+        self._webhooks: Counter[int] = Counter()
         self._insecure = frozenset(insecure_registries)
         self._gate = asyncio.Semaphore(passes)
+        self._awaited_gate = asyncio.Semaphore(passes)
         # a gate of its own: registries that don't answer must not keep anybody's commits waiting
         self._images_gate = asyncio.Semaphore(passes)
 
@@ -87,6 +94,7 @@ class GitSyncs:
         self._means = Means(
             api=api,
             directory=self._directory,
+            sharing=Sharing(self._directory),
             account=self._account,
             allow_local=self._allow_local,
             insecure=self._insecure,
@@ -133,6 +141,7 @@ class GitSyncs:
             find=lambda namespace, name: self._store.get(self.kind, Key(namespace, name)),
             secret=lambda namespace, name: self._means.api.get(kinds.SECRET, namespace, name),
             hint=self._hint,
+            answered=self._heard,
         )
 
     async def _hint(self, namespace: str, name: str) -> None:
@@ -146,6 +155,18 @@ class GitSyncs:
             return
         stamp = {reading.REQUESTED[0]: f"webhook {datetime.now(UTC).isoformat(timespec='milliseconds')}"}
         await self._means.api.patch(self.kind, namespace, name, {"metadata": {"annotations": stamp}})
+
+    def collectors(self) -> tuple[Collector, ...]:
+        """What Prometheus is told."""
+        told = FromSyncs(known=self._known, watched=self._watches.states, webhooks=lambda: list(self._webhooks.items()))
+        return told, self._durations
+
+    def _known(self) -> Iterator[tuple[JSON, Memory | None]]:
+        for obj in list(self._store.shelf(self.kind).objects.values()):
+            yield obj, self._memories.get(obj["metadata"]["uid"])
+
+    def _heard(self, code: int) -> None:
+        self._webhooks[code] += 1
 
     async def stop(self) -> None:
         """Cancel the passes; the record was stored before they wrote anything."""
@@ -180,6 +201,7 @@ class GitSyncs:
             blocked=memory.blocked,
             stirred=memory.stirred,
             restless=memory.restless,
+            moved=memory.moved,
             told=self._teller.told(obj),
         )
 
@@ -200,7 +222,7 @@ class GitSyncs:
 
     async def _run(self, obj: JSON, memory: Memory, mandate: Mandate) -> None:
         try:
-            async with self._images_gate if mandate.task is Task.IMAGES else self._gate:
+            async with self._gate_of(mandate):
                 current = self._store.get(self.kind, memory.key) or obj
                 finding = await work.run(current, mandate, self._means, self._around(memory))
         except asyncio.CancelledError:
@@ -213,7 +235,15 @@ class GitSyncs:
             finding = Finding(mandate=mandate, began=began, at=datetime.now(UTC), errors=(text,), step="sync")
         self._ended(memory, finding)
 
+    def _gate_of(self, mandate: Mandate) -> asyncio.Semaphore:
+        """Where a pass waits for its turn. What somebody waits for does not queue behind what is merely due."""
+        if mandate.task is Task.IMAGES:
+            return self._images_gate
+        awaited = mandate.explicit or mandate.stirred or (mandate.fresh and not mandate.thorough)
+        return self._awaited_gate if awaited else self._gate
+
     def _ended(self, memory: Memory, finding: Finding) -> None:
+        self._durations.labels(finding.mandate.task.value).observe((finding.at - finding.began).total_seconds())
         obj = self._store.get(self.kind, memory.key)
         if obj is not None:
             self._teller.found(memory.uid, finding)
@@ -242,6 +272,14 @@ class GitSyncs:
         if sync is not None:
             self._stirred(sync)
 
+    def _follows(self, memory: Memory, question: Question, moved: bool) -> None:
+        """A sync has asked its repository. When there is a new commit, those that ask the same are told (R3)."""
+        memory.follows = question
+        for other in self._memories.values() if moved else ():
+            if other is not memory and other.follows == question:
+                other.moved = True
+                self._wake(other.key)
+
     def _steady(self, ref: Ref, mark: Mark) -> bool:
         """Whether an object is known to be as it was."""
         kind = self._whole.get(names_of(mark.kind))
@@ -265,6 +303,7 @@ class GitSyncs:
             news=lambda: memory.hinted,
             calm=lambda: memory.calm,
             steady=self._steady,
+            follows=lambda question, moved: self._follows(memory, question, moved),
             absorbed=self._absorbed,
         )
 

@@ -24,6 +24,7 @@ def described(found: Comparison) -> dict[str, Any]:
     return {
         "digest": found.digest,
         "renderer": found.renderer,
+        "folder": found.folder,
         "images": found.images,
         "counts": counts,
         "protected": tuple(f"{row.ref.label}: {row.reason}" for row in decided.kept),

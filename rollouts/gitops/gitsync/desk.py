@@ -10,8 +10,8 @@ from __future__ import annotations
 import shutil
 import tempfile
 import time
-from collections.abc import AsyncIterator, Callable, Mapping
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping
+from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from pathlib import Path
@@ -28,6 +28,7 @@ from rollouts.gitops.git import Access
 from rollouts.gitops.gitsync import reading
 from rollouts.gitops.gitsync.access import access_of, decoded
 from rollouts.gitops.gitsync.glance import Steady
+from rollouts.gitops.gitsync.sharing import Answer, Question, Sharing
 from rollouts.gitops.gitsync.terms import account, terms
 from rollouts.gitops.gitsync.values import Finding
 from rollouts.gitops.objects import JSON
@@ -39,9 +40,8 @@ from rollouts.gitops.signatures import Keys
 from rollouts.gitops.source import Repository, Source
 from rollouts.gitops.verify import Mode, Verification
 
-MOST_ANSWERS = 10_000
 SHARED = 15.0
-"""Seconds for which an answer to what a branch means is good for other syncs of the same namespace and Secret."""
+"""Seconds for which an answer to what a branch means is good for other syncs of the same repository."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -50,7 +50,8 @@ class Surroundings:
 
     `current`: the GitSync now; None when it is gone. `blockers`: dependencies that are not ready. `heals`: how often
     in a row, and when last, drift was set back. `news`: a webhook says that there is something newer. `calm`: the last
-    pass, if it left everything as Git says; `steady`: whether an object is known to be as it was.
+    pass, if it left everything as Git says; `steady`: whether an object is known to be as it was. `follows` is told
+    what the sync has asked of its repository, and whether that has just been found to mean another commit.
     """
 
     current: Callable[[], JSON | None]
@@ -59,6 +60,7 @@ class Surroundings:
     news: Callable[[], bool]
     calm: Callable[[], Finding | None] = lambda: None
     steady: Steady = lambda ref, mark: False
+    follows: Callable[[Question, bool], None] = lambda question, moved: None
     absorbed: Callable[[Kind, JSON], object]
 
 
@@ -68,12 +70,12 @@ class Means:
 
     api: Api
     directory: Path
+    sharing: Sharing
     account: str = ""
     allow_local: bool = False
     insecure: frozenset[str] = frozenset()
     renderer: Renderer = field(default_factory=Renderer)
     ran: Ran = field(default_factory=dict)
-    answers: dict[tuple[str, ...], tuple[float, str, str]] = field(default_factory=dict)
 
 
 class Desk:
@@ -84,6 +86,7 @@ class Desk:
         self.mandate = base.mandate
         self.status = reading.status_of(obj)
         self.began = time.monotonic()
+        self.door = ""
 
     @property
     def name(self) -> str:
@@ -134,34 +137,44 @@ class Desk:
                 allow_local=self.means.allow_local,
                 access=access,
             ),
-            directory=self.means.directory / str(self.obj["metadata"]["uid"]),
+            directory=self.means.directory / f"store-{self.door or self.obj['metadata']['uid']}",
+            fetching=self.means.sharing.lock(self.door) if self.door else None,
         )
 
     async def resolved(self, repository: Repository) -> str:
         """The commit the revision means now. Syncs of one repository that poll together share an answer (R3)."""
-        reference = self.sync.spec.source.secret_ref
-        key = (repository.url.text, self.revision, str(self.obj["metadata"]["namespace"]), str(reference))
-        known = self.means.answers.get(key)
         interval = reading.seconds(self.sync.spec.interval, reading.INTERVAL)
         good_for = interval if self.mandate.stirred else min(SHARED, interval / 2)
-        if known and not (self.mandate.fresh or self.mandate.explicit) and self.began - known[0] < good_for:
-            repository.tag = known[2]
-            return known[1]
-        commit = await repository.resolve()
-        if len(self.means.answers) > MOST_ANSWERS:
-            self.means.answers.clear()
-        self.means.answers[key] = (time.monotonic(), commit, repository.tag)
-        return commit
+        asked = self.mandate.fresh or self.mandate.explicit
+        question = Question(self.door, self.revision)
+
+        async def ask() -> Answer:
+            at = time.monotonic()
+            commit = await repository.resolve()
+            self.means.sharing.trim(self.door)
+            return Answer(at, commit, repository.tag)
+
+        newer_than = self.began if asked else time.monotonic() - good_for
+        found, moved = await self.means.sharing.answer(question, newer_than=newer_than, ask=ask)
+        repository.tag = found.tag
+        self.around.follows(question, moved)
+        return found.commit
 
     @asynccontextmanager
     async def opened(self) -> AsyncIterator[Access]:
-        """The access its Secret gives, as files that are removed afterwards."""
+        """The access its Secret gives, as files that are removed afterwards; and the store it opens."""
         reference = self.sync.spec.source.secret_ref
         address = url.parse(self.sync.spec.source.repo_url, allow_local=self.means.allow_local)
-        if reference is None:
+        secret = None if reference is None else await self._raw_secret(reference.name, "spec.source.secretRef")
+        self.door = self.means.sharing.door(address.text, decoded(secret) if secret else {})
+        with self.means.sharing.store(self.door), self._access(secret, address) as access:
+            yield access
+
+    @contextmanager
+    def _access(self, secret: JSON | None, address: url.RepositoryURL) -> Iterator[Access]:
+        if secret is None:
             yield Access()
             return
-        secret = await self._raw_secret(reference.name, "spec.source.secretRef")
         folder = Path(tempfile.mkdtemp(prefix="access-", dir=self.means.directory))
         try:
             yield access_of(secret, folder=folder, https=address.transport is url.Transport.HTTPS)

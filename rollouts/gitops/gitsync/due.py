@@ -3,6 +3,7 @@
 a command was taken up             at once, and again after a restart: passes may be repeated
 never looked in this process       at once
 a webhook, a request, a new spec   at once
+another sync saw a new commit      at once
 a dependency became ready          at once
 an object is not what it was       a second later; again and again: after pauses that double, up to `interval`
 a failed attempt, a self-heal      after its pause
@@ -40,7 +41,10 @@ def next_pass(obj: JSON, sync: GitSync, facts: Facts, now: datetime) -> tuple[Ma
         return None, None
     freed = facts.blocked and not facts.blockers
     if facts.looked_at is None or facts.hinted or freed or _asked(obj, status):
-        return Mandate(attempt=_attempt(sync, state, now), fresh=True), None
+        thorough = not facts.hinted or _asked(obj, status)
+        return Mandate(attempt=_attempt(sync, state, now), fresh=True, thorough=thorough), None
+    if facts.moved:
+        return Mandate(attempt=_attempt(sync, state, now)), None
     moments = {
         Task.SYNC: _poll(sync, facts),
         Task.LOOK: _look(status, facts),

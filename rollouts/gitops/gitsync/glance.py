@@ -46,7 +46,7 @@ def may_glance(calm: Finding, mandate: Mandate, *, resolved: str, commit: str, i
     """Whether a glance can do, after a pass that left everything as Git says. Whoever asks wants more than that."""
     same = (calm.resolved, calm.commit, calm.inputs, calm.mandate.generation)
     wanted = (resolved, commit, inputs, mandate.generation)
-    asked = mandate.explicit or mandate.fresh or mandate.stirred
+    asked = mandate.explicit or mandate.thorough or mandate.stirred
     return not asked and same == wanted and now - (calm.calm or calm.at) < FULL_EVERY
 
 

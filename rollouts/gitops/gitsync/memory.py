@@ -7,12 +7,14 @@ from __future__ import annotations
 
 import asyncio
 import random
+from collections import Counter
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Final
 
 from rollouts.engine.store import Key
 from rollouts.gitops.gitsync import contest
+from rollouts.gitops.gitsync.sharing import Question
 from rollouts.gitops.gitsync.values import Finding, Mandate, Task
 from rollouts.gitops.objects import JSON
 
@@ -20,9 +22,15 @@ REST: Final = timedelta(minutes=5)
 """After so long without a changed object the next one is looked at quickly again."""
 
 
+OUTCOMES: Final = ("unchanged", "applied", "waiting", "failed")
+
+
 @dataclass(slots=True)
 class Memory:
-    """What is known of one GitSync. `stirred`: since when one of its objects is known to have changed."""
+    """What is known of one GitSync. `stirred`: since when one of its objects is known to have changed.
+
+    `follows`: what it asks of its repository; `moved`: another sync that asks the same has been told of a new commit.
+    """
 
     uid: str
     key: Key
@@ -34,6 +42,8 @@ class Memory:
     images_at: datetime | None = None
     reverted_at: datetime | None = None
     hinted: bool = False
+    moved: bool = False
+    follows: Question | None = None
     stagger: float = 0.0
     heals: int = 0
     healed_at: datetime | None = None
@@ -45,10 +55,14 @@ class Memory:
     stirred: datetime | None = None
     stirred_before: datetime | None = None
     restless: int = 0
+    passes: Counter[str] = field(default_factory=Counter)
+    healed: int = 0
+    succeeded_at: datetime | None = None
 
     def begins(self, mandate: Mandate, *, now: datetime) -> None:
         """A pass begins."""
         self.mandate, self.hinted = mandate, False
+        self.moved = self.moved and mandate.task is not Task.SYNC
         if mandate.stirred:
             rested = self.stirred_before is None or now - self.stirred_before > REST
             self.restless = 1 if rested else self.restless + 1
@@ -69,8 +83,16 @@ class Memory:
             self.compared_at = finding.at
             self.calm = finding if finding.calm and not (finding.failed or finding.waiting) else None
             self.again, self.blocked = finding.again, finding.blocked
+            self._count(finding)
         self.stagger = random.random()  # noqa: S311
         self._note_heals(finding, contested)
+
+    def _count(self, finding: Finding) -> None:
+        """For Prometheus."""
+        self.passes[outcome_of(finding)] += 1
+        self.healed += 0 if finding.failed else len({heal.ref for heal in finding.heals})
+        if not finding.failed:
+            self.succeeded_at = finding.at
 
     def _note_heals(self, finding: Finding, contested: tuple[JSON, ...]) -> None:
         """R6: the count starts over after a quiet while; R7: the same field again and again is contested."""
@@ -81,3 +103,12 @@ class Memory:
             return
         self.heals, self.healed_at = self.heals + 1, finding.at
         self.contested = contest.contested(self.seen, finding.heals, at=finding.at, known=contested)
+
+
+def outcome_of(finding: Finding) -> str:
+    """One of `OUTCOMES`."""
+    if finding.failed:
+        return "failed"
+    if finding.waiting:
+        return "waiting"
+    return "applied" if finding.changed else "unchanged"

@@ -34,7 +34,8 @@ class Mandate:
     """What one pass is to do. `explicit`: a person asked for it, so policies about what happens by itself don't count.
 
     `operation`: the command it comes from, as the API has it. `attempt`: from 0.
-    `fresh`: somebody says there is something new; `stirred`: an object is not what it was.
+    `fresh`: the repository may have something new; `stirred`: an object is not what it was; `thorough`: all is to be
+    compared, whatever is known.
     `generation`, `requested`: spec and request by annotation that the pass answers.
     """
 
@@ -47,6 +48,7 @@ class Mandate:
     requested: str = ""
     fresh: bool = False
     stirred: bool = False
+    thorough: bool = False
 
     @property
     def sync(self) -> JSON:
@@ -90,6 +92,7 @@ class Finding:
     reason to wait may be over; `blocked`: when dependencies are ready. `image_update`: what is remembered of a look at
     images, `pushed`: that look made a commit. `seen`: the objects Git has, as they are now, as far as they were
     compared or applied; `calm`: when a comparison found, or made, all of them as Git says; None when something is left.
+    `folder`: the id of the folder that was rendered; empty when more than the folder had a part in it.
     """
 
     mandate: Mandate
@@ -120,6 +123,7 @@ class Finding:
     blocked: bool = False
     seen: Mapping[Ref, Mark] = field(default_factory=dict)
     calm: datetime | None = None
+    folder: str = ""
     image_update: Mapping[str, Any] | None = None
     pushed: bool = False
     revert: Mapping[str, Any] | None = None
@@ -144,8 +148,9 @@ class Facts:
     between 0 and 1, so that syncs don't poll together. `rollouts`: live Rollouts this sync has applied. `blockers`:
     what it depends on and is not ready, in words; `blocked`: the last pass stopped for such. `again`: as the last pass
     said. `account`: the controller's default ServiceAccount. `stirred`: since when it is known that an object is not
-    what it was; `restless`: how many passes in a row began for that reason. `told`: what the forge was told since.
-    `reverted_at`: when this process last tried to take a commit back.
+    what it was; `restless`: how many passes in a row began for that reason. `moved`: another sync of the repository has
+    seen a new commit. `told`: what the forge was told since. `reverted_at`: when this process last tried to take a
+    commit back.
     """
 
     running: Mandate | None = None
@@ -163,5 +168,6 @@ class Facts:
     blocked: bool = False
     stirred: datetime | None = None
     restless: int = 0
+    moved: bool = False
     told: Told | None = None
     reverted_at: datetime | None = None

@@ -16,7 +16,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import Callable, Container
+from collections.abc import Callable, Container, Iterator
 from typing import Any, Final
 
 import structlog
@@ -69,6 +69,11 @@ class Watches:
     def live(self, kind: Kind) -> bool:
         """Whether a watch of the kind is up, so that what it has not told has not happened."""
         return names_of(kind) in self._live
+
+    def states(self) -> Iterator[tuple[str, str, bool]]:
+        """Group and kind of each kind that is to be watched, and whether its watch is up."""
+        for names in sorted(self._tasks):
+            yield *names, names in self._live
 
     def adjust(self) -> None:
         """Begin and end watches, so that they are of the kinds there are marks of."""

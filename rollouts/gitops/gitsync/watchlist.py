@@ -69,7 +69,8 @@ class Watchlist:
             for ref, mark in self._latest.items()
             if names_of(mark.kind) == names_of(kind) and mark.fingerprint != GONE
         ]
-        marked = [ref for marks in self._marks.values() for ref, mark in marks.items() if _is(mark, kind)]
+        every = ((ref, mark) for marks in self._marks.values() for ref, mark in marks.items())
+        marked = [ref for ref, mark in every if mark.labelled and _is(mark, kind)]
         absent = {ref for ref in (*there, *marked) if ref not in listed and namespace in (None, ref.namespace)}
         gone = Mark(kind=kind, fingerprint=GONE, version=version)
         return frozenset(sync for ref in absent if (sync := self.observe(ref, gone)) is not None)

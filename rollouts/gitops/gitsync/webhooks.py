@@ -105,11 +105,13 @@ def concerns(named: frozenset[str], revision: str) -> bool:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Door:
-    """What the server needs. `find`: the GitSync; `secret`: the token of a Secret; `hint`: look soon."""
+    """What the server needs. `find`: the GitSync; `secret`: the token of a Secret; `hint`: look soon;
+    `answered`: told the HTTP status of each answer."""
 
     find: Callable[[str, str], JSON | None]
     secret: Callable[[str, str], Awaitable[JSON]]
     hint: Callable[[str, str], Awaitable[None]]
+    answered: Callable[[int], None] = lambda code: None
 
 
 class Webhooks:
@@ -122,6 +124,12 @@ class Webhooks:
         self._allowance, self._at = PER_SECOND, clock()
 
     async def answer(self, request: web.Request) -> web.Response:
+        """Answer, and have it counted."""
+        response = await self._answer(request)
+        self._door.answered(response.status)
+        return response
+
+    async def _answer(self, request: web.Request) -> web.Response:
         """202: heard. 200: heard before, or not about this revision. 404 for whoever proves nothing."""
         if not self._allowed():
             return web.Response(status=429, headers={"Retry-After": "1"})

@@ -6,12 +6,10 @@ A row of `_TASKS` for each thing a pass may be for. Each gets a `Desk` and retur
 from __future__ import annotations
 
 import asyncio
-import shutil
 import time
 from collections.abc import Awaitable, Callable, Iterator, Mapping
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
-from pathlib import Path
 from typing import Any
 
 from rollouts.api import kinds
@@ -32,8 +30,8 @@ from rollouts.gitops.gitsync.verdict import Case, verdict
 from rollouts.gitops.inventory import Inventory
 from rollouts.gitops.objectoptions import Consent
 from rollouts.gitops.objects import JSON
-from rollouts.gitops.passes import Comparison
-from rollouts.gitops.plan import Leftover, Policy, SyncPlan, plan
+from rollouts.gitops.passes import Comparison, Pipeline
+from rollouts.gitops.plan import Leftover, Policy, SyncPlan, digest, plan
 from rollouts.gitops.report import Report
 from rollouts.gitops.source import Repository
 from rollouts.gitops.verify import ANY_TAG, Verification
@@ -42,8 +40,6 @@ AGAIN = timedelta(seconds=10)
 """A pass that stopped to wait is followed by another one."""
 APPROVED = ("gitops.rollouts.dev/deletion-approved", "argocd.argoproj.io/deletion-approved")
 """Annotations of the GitSync by which a person approves deleting what asks for that."""
-STORES_KEPT = 20
-"""After so many commits the object store of a sync is made anew: old commits are never needed again."""
 
 
 async def run(obj: JSON, mandate: Mandate, means: Means, around: Surroundings) -> Finding:
@@ -98,15 +94,13 @@ async def _resolved(this: Desk, repository: Repository) -> str:
     """What the revision means now. A rollback needs no answer, if the store still has its commit: then what it rejects
     is what is held already, or was applied last."""
     try:
-        found = await this.resolved(repository)
+        return await this.resolved(repository)
     except SourceError:
         wanted = this.mandate.sync.get("historyID")
         if wanted is None or not await repository.has(_from_history(this.status, int(wanted))):
             raise
         rejected = this.status.get("hold") or reading.last_applied(this.status)
         return str(rejected["revision"])
-    _trim(repository.git.store)
-    return found
 
 
 async def _glance(this: Desk, repository: Repository, resolved: str, commit: str) -> Finding | None:
@@ -117,6 +111,19 @@ async def _glance(this: Desk, repository: Repository, resolved: str, commit: str
     ):
         return None
     return await glance(this.pipeline(repository).cluster, calm, base, this.around.steady)
+
+
+async def _same_folder(this: Desk, pipeline: Pipeline, commit: str, resolved: str) -> Finding | None:
+    """What the last comparison found, if the new commit changes other folders only; None when it has to be compared."""
+    calm, base = this.around.calm(), this.base
+    if calm is None or not calm.folder or commit != resolved:
+        return None
+    moved = replace(calm, commit=commit, resolved=resolved, digest=digest(SyncPlan(), commit=commit))
+    if not may_glance(moved, this.mandate, resolved=resolved, commit=commit, inputs=base.inputs, now=base.began):
+        return None
+    if await pipeline.folder(commit) != calm.folder:
+        return None
+    return await glance(pipeline.cluster, moved, base, this.around.steady)
 
 
 async def preview(obj: JSON, means: Means, *, revision: str = "") -> Comparison:
@@ -173,6 +180,8 @@ async def _at(
     pipeline = this.pipeline(repository, verification)
     if commit != resolved:
         pipeline.terms = replace(pipeline.terms, tag=ANY_TAG)
+    if (glanced := await _same_folder(this, pipeline, commit, resolved)) is not None:
+        return glanced
     found = await pipeline.compare(commit, confirmed=str(this.mandate.sync.get("confirmPlan") or ""))
     rewind = await _rewinds(this, repository, commit) if not found.plan.empty else False
     case = _case(this, commit, rewind=rewind)
@@ -360,10 +369,3 @@ _TASKS: dict[Task, Callable[[Desk], Awaitable[Finding]]] = {
     Task.REVERT: _revert,
     Task.TEARDOWN: _teardown,
 }
-
-
-def _trim(store: Path) -> None:
-    """Make the store anew when it has seen many commits."""
-    refs = store / "refs" / "sync"
-    if refs.exists() and sum(1 for _ in refs.iterdir()) > STORES_KEPT:
-        shutil.rmtree(store, ignore_errors=True)

@@ -32,6 +32,7 @@ def changed(body: dict[str, Any], **metadata: Any) -> dict[str, Any]:
         (LIVE, changed(LIVE, annotations={"c": "x"}), False),
         (LIVE, changed(LIVE, uid="v"), False),
         (LIVE, changed(LIVE, deletionTimestamp="now"), False),
+        (LIVE, changed(LIVE, annotations={"c": "d", "deployment.kubernetes.io/revision": "2"}), True),
         (PLAIN, changed(PLAIN, resourceVersion="8"), False),
         (PLAIN, PLAIN, True),
     ],
@@ -49,7 +50,8 @@ MANDATE = Mandate(generation=1)
     [
         (MANDATE, {}, True),
         (replace(MANDATE, explicit=True), {}, False),
-        (replace(MANDATE, fresh=True), {}, False),
+        (replace(MANDATE, thorough=True), {}, False),
+        (replace(MANDATE, fresh=True), {}, True),
         (replace(MANDATE, stirred=True), {}, False),
         (replace(MANDATE, generation=2), {}, False),
         (MANDATE, {"commit": B}, False),

@@ -23,9 +23,12 @@ pytestmark = pytest.mark.looptime(start=0, end=36_000)
 A = Ref(group="apps", kind="Deployment", namespace="team", name="a")
 
 
+LABELS = {"gitops.rollouts.dev/managed": "true"}
+
+
 def partial(version: int = 7, *, generation: int = 1, name: str = "a") -> dict[str, Any]:
     """An object as such a watch gives it: without saying what it is."""
-    metadata = {"name": name, "namespace": "team", "uid": "u", "generation": generation}
+    metadata = {"name": name, "namespace": "team", "uid": "u", "generation": generation, "labels": LABELS}
     return {"kind": "PartialObjectMetadata", "metadata": {**metadata, "resourceVersion": str(version)}}
 
 

@@ -17,7 +17,8 @@ B = Ref(group="apps", kind="Deployment", namespace="team", name="b")
 
 
 def live(version: int = 7, *, generation: int = 1, uid: str = "u") -> dict[str, Any]:
-    return {"metadata": {"uid": uid, "generation": generation, "resourceVersion": str(version)}}
+    labels = {"gitops.rollouts.dev/managed": "true"}
+    return {"metadata": {"uid": uid, "generation": generation, "resourceVersion": str(version), "labels": labels}}
 
 
 def at(version: int = 7, *, generation: int = 1, uid: str = "u") -> Mark:
@@ -82,6 +83,12 @@ def test_a_list_tells_what_is_missing() -> None:
     assert listed.missing(kinds.DEPLOYMENT, frozenset({A, B}), version=21, namespace=None) == frozenset()
     assert not listed.steady(B, at(7))
     assert listed.steady(A, at(7))
+
+
+def test_an_object_without_our_label_is_not_missed() -> None:
+    """One that is left alone, as Git asks: the watch does not see it, and that means nothing."""
+    bare = Mark(kind=kinds.DEPLOYMENT, fingerprint="f", version=7)
+    assert noted(a=bare).missing(kinds.DEPLOYMENT, frozenset(), version=20, namespace=None) == frozenset()
 
 
 @pytest.mark.parametrize(

@@ -21,7 +21,8 @@ import logging
 from collections.abc import Awaitable, Callable, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
-from functools import partial
+from functools import lru_cache, partial
+from typing import TypeGuard
 
 from analysis.assess import METRIC_TERMINATED, Measured, Task, assess, record, result_of
 from analysis.compare.measuring import compare
@@ -168,8 +169,18 @@ async def _measured(job: _Job) -> Measured:
 async def _collected(job: _Job, metric: Metric, provider: Provider) -> None:
     """Clear away what old measurements left. What can't be cleared now is tried again at the next measurement."""
     begun = job.task.measurement is None
-    if begun and job.context.number > job.keep and isinstance(provider, Collecting):
+    if begun and job.context.number > job.keep and _collects(provider):
         await _cleared(metric, partial(provider.collect, metric, keep=job.keep, context=job.context))
+
+
+def _collects(provider: Provider) -> TypeGuard[Collecting]:
+    return _is_subclass(type(provider), Collecting)
+
+
+@lru_cache(maxsize=64)
+def _is_subclass(kind: type, protocol: type) -> bool:
+    """A look at a protocol's methods takes longer than most of what is done for a measurement: it is taken once."""
+    return issubclass(kind, protocol)
 
 
 async def sweep(spec: RunSpec, *, providers: Mapping[str, Provider], run: Context) -> None:

@@ -124,7 +124,7 @@ def read_time(value: Any) -> datetime:
 
 def write_time(value: datetime) -> str:
     """The inverse of `read_time`, in whole seconds as Kubernetes writes them."""
-    return value.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+    return value.astimezone(UTC).isoformat(timespec="seconds")[: -len("+00:00")] + "Z"  # strftime takes twice as long
 
 
 def _int_or_string(value: Any) -> int | str:

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from datetime import UTC, datetime
 
+from analysis.spec.base import write_time
+
 
 def text(moment: datetime) -> str:
     """`2026-01-02T03:04:05Z`: how the API server keeps a time."""
-    return moment.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+    return write_time(moment)
 
 
 def moment(value: object) -> datetime | None:

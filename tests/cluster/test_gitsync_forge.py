@@ -227,6 +227,32 @@ def test_a_revert_may_wait_for_a_person_to_merge(
     assert syncing.values() == {"a": "1"}
 
 
+def test_what_a_person_rolled_back_is_taken_back_as_soon_as_the_server_lets_us(
+    syncing: Synced, forge: ForgeServer, telling: Callable[..., None]
+) -> None:
+    """A server that takes no pushes: said by a condition, the hold stays, and the next pass looks again."""
+    subprocess.run(["git", "config", "http.receivepack", "false"], cwd=syncing.bare.path, check=True)
+    first = syncing.bare.commit({"a.yaml": config("a", "1")})
+    telling(revert={"git": AUTHOR, "reasons": ["Rollback"]})
+    until_told(syncing, forge, first, ("success", WELL))
+    second = syncing.bare.commit({"a.yaml": config("a", "2")})
+    syncing.ask("1")
+    syncing.until_synced(second)
+    syncing.sync(historyID=1)
+    said = syncing.until("it is said", lambda: syncing.condition("Reverted"))
+    assert (said["status"], said["reason"]) == ("False", "RevertFailed")
+    until_told(syncing, forge, second, ("failure", "rolled back by ann"))
+    assert syncing.status["hold"]["revision"] == second
+    assert syncing.values() == {"a": "1"}
+    writable(syncing)
+    syncing.ask("2")
+    commit = syncing.until("it is taken back", lambda: (syncing.status.get("revert") or {}).get("commit"))
+    syncing.until_synced(commit)
+    syncing.until("the hold has ended", lambda: "hold" not in syncing.status)
+    assert syncing.values() == {"a": "1"}
+    until_told(syncing, forge, commit, ("success", WELL))
+
+
 def push(host: str, *tags: str) -> str:
     async def run() -> str:
         async with aiohttp.ClientSession() as session:

@@ -9,7 +9,7 @@ an object is not what it was       a second later; again and again: after pauses
 a failed attempt, a self-heal      after its pause
 something is on its way            every 15 s, only to look
 newer images                       every `imageUpdate.interval`
-a commit to be taken back          at once, and every `interval` until that is done
+a commit to be taken back          at once, and after each comparison until that is done
 else                               every `interval`, plus up to half of it
 """
 

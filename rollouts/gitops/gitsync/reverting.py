@@ -1,8 +1,8 @@
 """Whether a held commit is to be taken back in Git, and how that is remembered (R31). Pure but for `look`.
 
 `status.revert` names the last rejected commit that was dealt with: `commit` and `branch` of the revert, or `message`,
-why there is none (yet). A commit is dealt with once. What could not be done is tried again at the next interval, for
-as long as the commit is held.
+why there is none (yet). A commit is dealt with once. What could not be done is tried again after each look at the
+repository, for as long as the commit is held.
 """
 
 from __future__ import annotations
@@ -65,6 +65,9 @@ def due(sync: GitSync, status: JSON, facts: Facts) -> datetime | None:
     """When the next attempt is due; None: never."""
     if wanted(sync, status) is None:
         return None
+    compared = facts.compared_at
+    if compared is not None and facts.reverted_at is not None and compared > facts.reverted_at:
+        return compared  # the repository was looked at since
     if facts.reverted_at is None or (status.get("revert") or {}).get("revision") != status["hold"]["revision"]:
         return facts.looked_at or datetime.min
     return facts.reverted_at + timedelta(seconds=reading.seconds(sync.spec.interval, reading.INTERVAL))

@@ -75,9 +75,11 @@ def test_it_is_due_at_once_and_then_each_interval_until_it_is_done() -> None:
     assert decision.start is None
     assert condition(obj, "Reverted") == ("False", "RevertFailed")
     assert condition(obj, "Ready") == ("True", "Synced")
-    later = replace(FACTS, looked_at=at(126), compared_at=at(126), reverted_at=at(7))
-    assert decide(obj, later, at(126)).start is None
-    retried = decide(obj, later, at(127.5)).start
+    looked = replace(FACTS, looked_at=at(60), compared_at=at(5), reverted_at=at(7))
+    start = decide(obj, looked, at(61)).start
+    assert start is None
+    later = replace(FACTS, looked_at=at(90), compared_at=at(90), reverted_at=at(7))
+    retried = decide(obj, later, at(90)).start
     assert retried is not None
     assert retried.task is Task.REVERT
     done = {"revision": B, "commit": C, "branch": "main", "base": "main", "subject": "s"}

@@ -17,7 +17,7 @@ from rollouts.api.kinds import Kind
 from rollouts.engine.errors import ApiError, ConflictError
 from rollouts.gitops import health
 from rollouts.gitops.cluster import Cluster, in_parallel
-from rollouts.gitops.errors import ClusterError, SyncError, redact
+from rollouts.gitops.errors import ClusterError, RefusedError, SyncError, redact
 from rollouts.gitops.examine import refusal
 from rollouts.gitops.normalise import KindKey, key_of
 from rollouts.gitops.objects import JSON, Manifest, Ref
@@ -26,6 +26,7 @@ from rollouts.gitops.seen import Mark, mark
 
 _ESTABLISHED = 30.0
 _GONE = 60.0
+_SETTLED = 10.0
 _BRING = frozenset({"CustomResourceDefinition", "Namespace"})
 
 Reexamine = Callable[[Examined], Awaitable[Examined]]
@@ -122,6 +123,10 @@ async def _apply(cluster: Cluster, item: Examined, *, kind: Kind, reexamine: Ree
     try:
         if item.action is Action.AWAIT:
             kind = await _served(cluster, kind, manifest)
+        if item.action is Action.AWAIT and item.uid:
+            item = await _examined_again(item, reexamine)
+        if item.action is Action.KEEP:
+            return _Done(item=item, uid=item.uid, seen=item.seen)
         done = await _send(cluster, item, kind=kind, reexamine=reexamine)
         if kind.kind in _BRING:
             await _usable(cluster, kind, manifest.ref)
@@ -162,11 +167,22 @@ async def _written(cluster: Cluster, item: Examined, *, kind: Kind) -> JSON:
     return await cluster.apply(kind, item.manifest, guard=guard)
 
 
-def _patiently(seconds: float) -> tenacity.AsyncRetrying:
+async def _examined_again(item: Examined, reexamine: Reexamine) -> Examined:
+    """An object that its kind refused before the kind's definition changed: what is steered in it is sent as it is.
+
+    The server takes a moment to go by a new definition.
+    """
+    async for attempt in _patiently(_SETTLED, RefusedError):
+        with attempt:
+            return await reexamine(item)
+    raise AssertionError("tenacity either returns or raises")
+
+
+def _patiently(seconds: float, error: type[SyncError] = ClusterError) -> tenacity.AsyncRetrying:
     return tenacity.AsyncRetrying(
         stop=tenacity.stop_after_delay(seconds),
         wait=tenacity.wait_exponential(multiplier=0.05, max=1),
-        retry=tenacity.retry_if_exception_type(ClusterError),
+        retry=tenacity.retry_if_exception_type(error),
         reraise=True,
     )
 

@@ -198,10 +198,20 @@ async def _anew(
             f"{refusal}; give it another name, or let it be deleted and made anew: {marks.SYNC_OPTIONS}: Force=true"
         )
     uid, name = str(live["metadata"]["uid"]), manifest.ref.name
-    made = await _dry_run(cluster, kind, manifest.with_metadata(name=f"{name[:40]}-{uid[:8]}"))
+    made = await _tried(cluster, kind, manifest.with_metadata(name=f"{name[:40]}-{uid[:8]}"))
     after = {**made, "metadata": {**made["metadata"], "name": name}}
     fields = tuple(differences(live, after))
     return Examined(manifest=manifest, action=Action.RECREATE, fields=fields, uid=uid, before=live, after=after)
+
+
+async def _tried(cluster: Cluster, kind: Kind, manifest: Manifest) -> JSON:
+    """A port that only the object itself holds is free once that is gone."""
+    try:
+        return await _dry_run(cluster, kind, manifest)
+    except _RefusalError as refusal:
+        if "already allocated" not in str(refusal):
+            raise
+        return manifest.body
 
 
 def _check_owner(manifest: Manifest, live: JSON, question: Question) -> None:

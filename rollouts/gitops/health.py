@@ -12,8 +12,9 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 
+from rollouts.gitops import marks
 from rollouts.gitops.claims import dig
-from rollouts.gitops.objects import JSON, Ref, ref_of
+from rollouts.gitops.objects import JSON, Ref, annotation, ref_of
 from rollouts.gitops.seen import version
 
 
@@ -57,12 +58,19 @@ class Part:
 
 
 def part_of(ref: Ref, body: JSON) -> Part | None:
-    """The health of a live object, with its version; None for a kind that has none."""
-    state = assess(body)
+    """The health of a live object, with its version; None for a kind that has none, and where it does not count."""
+    state = counted(body)
     return None if state is None else Part(ref=ref, health=state, version=version(body))
 
 
 HEALTHY = Health(status=Status.HEALTHY)
+IGNORED = (f"{marks.PREFIX}ignore-healthcheck", "argocd.argoproj.io/ignore-healthcheck")
+"""Annotations of objects whose health says nothing about their sync: no wave waits for them."""
+
+
+def counted(body: JSON) -> Health | None:
+    """The health of a live object as far as it counts for its sync: None also when it says that it doesn't."""
+    return None if any(annotation(body, key) == "true" for key in IGNORED) else assess(body)
 
 
 def assess(body: JSON) -> Health | None:

@@ -277,7 +277,7 @@ class Pipeline:
         key = key_of(manifest)
         kind = (await self.cluster.kinds([key])).get(key) or question.kinds[key]
         live = await self.cluster.live(kind, manifest.ref)
-        state = health.Health(status=health.Status.MISSING) if live is None else health.assess(live)
+        state = health.Health(status=health.Status.MISSING) if live is None else health.counted(live)
         going = (health.Status.SUSPENDED, health.Status.PROGRESSING)
         if state is None or state.status is health.Status.HEALTHY:
             return ""

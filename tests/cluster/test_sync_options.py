@@ -217,6 +217,28 @@ async def test_a_kind_and_its_object_in_one_commit(bare: Bare, once: Once, kubec
     assert not (await once()).changed
 
 
+async def test_what_is_steered_stays_so_while_its_kind_changes(
+    bare: Bare, once: Once, kubectl: Kubectl, group: str
+) -> None:
+    """R8, R10: the old definition refuses the object; it is examined again once the new one is there."""
+    narrow, wide = (json.dumps(definition(group, fields=fields)) for fields in (("replicas",), ("replicas", "colour")))
+    bare.commit({"crd.json": narrow, "w.json": widget(group, replicas=1)})
+    assert (await once()).errors == ()
+    target = {"apiVersion": f"{group}/v1", "kind": "Widget", "name": "w"}
+    kubectl.apply(
+        {
+            "apiVersion": "autoscaling/v2",
+            "kind": "HorizontalPodAutoscaler",
+            "metadata": {"name": "w"},
+            "spec": {"scaleTargetRef": target, "minReplicas": 1, "maxReplicas": 9},
+        }
+    )
+    kubectl("patch", f"widgets.{group}", "w", "--type=merge", "-p", '{"spec": {"replicas": 7}}')
+    bare.commit({"crd.json": wide, "w.json": widget(group, replicas=1, colour=2)})
+    assert (await once()).errors == ()
+    assert kubectl.json("get", f"widgets.{group}", "w")["spec"] == {"replicas": 7, "colour": 2}
+
+
 @pytest.mark.parametrize("annotations", [None, {ARGO: "SkipDryRunOnMissingResource=true"}], ids=["group", "option"])
 async def test_a_kind_that_comes_from_elsewhere(
     annotations: dict[str, str] | None,

@@ -197,7 +197,7 @@ def _heard(facts: Facts) -> dict[str, Any]:
 def _with_rollouts(after: dict[str, Any], facts: Facts) -> dict[str, Any]:
     """Rollouts tell at once how they are; for the rest, what the last pass saw counts."""
     rows = after.get("resources") or ()
-    fresh = {ref_of(body): health.assess(body) for body in facts.rollouts}
+    fresh = {ref_of(body): health.counted(body) for body in facts.rollouts}
     if not rows or not fresh:
         return after
     updated = [_refreshed(row, fresh) for row in rows]

@@ -126,5 +126,5 @@ def stands_still(at: Situation, course: Course) -> bool:
 
 
 def frozen(at: Situation, course: Course) -> bool:
-    """All pods are held where they are, and N itself has not changed."""
-    return stands_still(at, course) and not at.rescaled
+    """All pods are held where they are, N itself has not changed, and the stable ones are not gone altogether."""
+    return stands_still(at, course) and not at.rescaled and not at.alone

@@ -52,9 +52,10 @@ def counts(pods: Pods) -> dict[str, Any]:
 
 def selector(decision: Decision) -> str:
     """What a HorizontalPodAutoscaler counts: of a blue/green Rollout only the pods that serve users."""
-    active = _active(decision)
-    text = selector_text(decision.wants.selector)
-    return f"{text},{keys.POD_HASH}={active.hash}" if active else text
+    text, wanted = selector_text(decision.wants.selector), decision.wants.blue_green
+    active = _selects(decision, wanted.active_service) if wanted else ""
+    known = {decision.revisions.hash, *(rs.hash for rs in decision.revisions.all)}
+    return f"{text},{keys.POD_HASH}={active}" if active in known else text
 
 
 def canary(decision: Decision) -> dict[str, Any]:

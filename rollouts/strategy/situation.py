@@ -44,6 +44,16 @@ class Situation:
         return not self.first and self.recorded.stable_hash == self.revisions.hash
 
     @property
+    def alone(self) -> bool:
+        """The stable ReplicaSet was deleted: the new one is all there is, whatever is thought of it."""
+        return not self.first and self.revisions.stable is None
+
+    @property
+    def least(self) -> int:
+        """Pods a new ReplicaSet is made with while somebody holds the Rollout: all, when it is the stable one again."""
+        return self.wants.limits.replicas if self.promoted else 0
+
+    @property
     def begins(self) -> bool:
         """An attempt begins now: no run and no Experiment made before counts."""
         return self.first or self.intent.reset or self.intent.retry

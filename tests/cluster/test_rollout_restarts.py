@@ -15,61 +15,14 @@ import pytest
 
 from rollouts.api import kinds
 from tests.cluster.controllers import OwnController
-from tests.cluster.space import JSON, Space, rollout, service
+from tests.cluster.sorts import LABEL, SORTS, Sort
+from tests.cluster.space import JSON, Space
 from tests.cluster.test_rollout_story import timeless, told_status
 from tests.strategy.router import ROUTER
 
-LABEL = "argo-rollouts.argoproj.io/controller-instance-id"
 STALE = "rollouts.dev/stale-pod-metadata"
-STEPS = [{"setWeight": 50}, {"pause": {"duration": 1}}, {"setWeight": 100}]
 IN_PARALLEL = 6
 MOST_WRITES = 60
-
-
-def canary(name: str) -> tuple[JSON, ...]:
-    """By pods alone."""
-    return (rollout(name, steps=STEPS, replicas=2, labels={LABEL: name}),)
-
-
-def behind_a_router(name: str) -> tuple[JSON, ...]:
-    """With Services, a router, and pods that stay for a second."""
-    strategy = {
-        "canaryService": f"{name}-canary",
-        "stableService": f"{name}-stable",
-        "scaleDownDelaySeconds": 1,
-        "trafficRouting": {"plugins": {"test/router": {"configMap": name}}},
-        "canaryMetadata": {"labels": {"role": "canary"}},
-        "stableMetadata": {"labels": {"role": "stable"}},
-    }
-    made = rollout(name, steps=STEPS, replicas=2, labels={LABEL: name})
-    made["spec"]["strategy"]["canary"] = {"steps": STEPS, **strategy}
-    routes = {"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": name}}
-    return (service(f"{name}-canary", name), service(f"{name}-stable", name), routes, made)
-
-
-def blue_green(name: str) -> tuple[JSON, ...]:
-    """With a small preview, a pause, and pods that stay for a second."""
-    strategy = {
-        "activeService": f"{name}-active",
-        "previewService": f"{name}-preview",
-        "previewReplicaCount": 1,
-        "autoPromotionSeconds": 1,
-        "scaleDownDelaySeconds": 1,
-    }
-    made = rollout(name, replicas=2, labels={LABEL: name})
-    made["spec"]["strategy"] = {"blueGreen": strategy}
-    return (service(f"{name}-active", name), service(f"{name}-preview", name), made)
-
-
-def with_an_experiment(name: str) -> tuple[JSON, ...]:
-    """With an `experiment` step, whose ReplicaSet has a label of its own."""
-    labels = {"app": "tried"}
-    tried = {"name": "a", "specRef": "canary", "metadata": {"labels": labels}, "selector": {"matchLabels": labels}}
-    step = {"experiment": {"duration": "1s", "scaleDownDelaySeconds": 0, "templates": [tried]}}
-    return (rollout(name, steps=[step, *STEPS], replicas=2, labels={LABEL: name}),)
-
-
-Sort = Callable[[str], tuple[JSON, ...]]
 
 
 class Victim:
@@ -157,9 +110,7 @@ def _without(value: Any, words: tuple[str, ...]) -> Any:
 
 
 @pytest.mark.timeout(300)  # a dozen controllers, one after the other
-@pytest.mark.parametrize(
-    "sort", [canary, with_an_experiment, behind_a_router, blue_green], ids=lambda sort: sort.__name__
-)
+@pytest.mark.parametrize("sort", SORTS, ids=lambda sort: sort.__name__)
 def test_it_ends_in_the_same_place_whenever_the_controller_dies(
     space: Space, own_controller: Callable[..., OwnController], sort: Sort
 ) -> None:

@@ -58,6 +58,7 @@ class Storm(RuleBasedStateMachine):
 
     def start(self, world: World) -> None:
         self.world = world
+        self.lost: set[str] = set()
         self.world.settle()
 
     @property
@@ -116,6 +117,7 @@ class Storm(RuleBasedStateMachine):
     def pods_come(self, available: int) -> None:
         self.world.pods(available=available)
 
+    @precondition(lambda self: self.world.sets)
     @rule(data=st.data())
     def pods_fail(self, data: st.DataObject) -> None:
         name = data.draw(st.sampled_from(sorted(self.world.sets)))
@@ -123,6 +125,12 @@ class Storm(RuleBasedStateMachine):
         lost = min(status.get("availableReplicas", 0), data.draw(st.integers(1, 3)))
         status["availableReplicas"] = status["readyReplicas"] = status.get("availableReplicas", 0) - lost
         self.world.touch(self.world.sets[name])
+
+    @precondition(lambda self: self.world.sets)
+    @rule(data=st.data())
+    def a_replica_set_is_deleted(self, data: st.DataObject) -> None:
+        rs = self.world.sets.pop(data.draw(st.sampled_from(sorted(self.world.sets))))
+        self.lost.add(rs["metadata"]["labels"][POD_HASH])
 
     @rule(data=st.data(), phase=st.sampled_from(RUN_PHASES))
     def an_analysis_ends(self, data: st.DataObject, phase: str) -> None:
@@ -178,7 +186,7 @@ class Storm(RuleBasedStateMachine):
     def one_stable_and_a_phase(self) -> None:
         status = self.world.status
         assert status["phase"] in {"Healthy", "Degraded", "Progressing", "Paused"}
-        assert self.of(status["stableRS"]) is not None
+        assert status["stableRS"] in self.lost or self.of(status["stableRS"]) is not None
 
     def teardown(self) -> None:
         """Left alone, with its analyses answered, it comes to rest and says why."""

@@ -404,3 +404,36 @@ def test_a_failed_analysis_takes_traffic_away_while_a_person_holds_it(phase: str
     world.finish(next(iter(world.runs)), phase)
     world.settle()
     assert (world.status["phase"], weights(world)["canary"], world.status["abort"]) == ("Degraded", 0, True)
+
+
+@pytest.mark.parametrize("aborted", [False, True])
+def test_when_the_stable_replica_set_was_deleted_the_new_version_answers_for_both(aborted: bool) -> None:
+    """Nobody else could. Traffic for pods that are not there would fail until the last step."""
+    world = updated()
+    if aborted:
+        world.command(abort=True)
+        world.settle()
+    world.lose("app:1")
+    world.settle()
+    assert world.replicas == {"app:2": 10}
+    assert (world.selected("stable"), world.selected("canary")) == ("app:2", "app:2")
+    if aborted:
+        world.command(abort=None)
+        world.settle()
+    resume(world)
+    assert weights(world) == {"canary": 60, "stable": 40}
+    resume(world)
+    assert (world.status["phase"], weights(world)) == ("Healthy", {"canary": 0, "stable": 100})
+
+
+@pytest.mark.parametrize("verify", [False, True])
+def test_an_update_without_pods_has_no_traffic_to_wait_for(verify: bool) -> None:
+    world = routed([{"setWeight": 20}, {"setWeight": 60}], verify=verify)
+    world.edit(replicas=0)
+    world.image("app:2")
+    world.settle()
+    assert (world.status["phase"], world.replicas["app:2"]) == ("Healthy", 0)
+    assert world.status["stableRS"] == world.status["currentPodHash"]
+    world.edit(replicas=3)
+    world.settle()
+    assert (world.replicas, weights(world)) == ({"app:1": 0, "app:2": 3}, {"canary": 0, "stable": 100})

@@ -261,6 +261,11 @@ class World:
         digest = self.services[service]["spec"]["selector"].get(POD_HASH, "")
         return next((image(rs) for rs in self.sets.values() if rs["metadata"]["labels"][POD_HASH] == digest), digest)
 
+    def lose(self, of: str) -> None:
+        """Somebody deletes the ReplicaSet with this image."""
+        (name,) = (name for name, rs in self.sets.items() if image(rs) == of)
+        del self.sets[name]
+
     @property
     def replicas(self) -> dict[str, int]:
         """spec.replicas by image."""

@@ -44,7 +44,7 @@ def target(at: Situation, course: Course, *, aborted: bool, promote: bool) -> Ta
 def _switches(at: Situation, wanted: BlueGreen, course: Course, *, aborted: bool, held: bool) -> Iterator[Switch]:
     there, idle = at.snapshot.services, at.wants.limits.replicas == 0
     yield from services.released(there, at.wants.name, (wanted.active_service, wanted.preview_service))
-    if held and not aborted:
+    if held and not aborted and not at.alone:
         yield from _kept_apart(at, wanted)
         return
     yield from services.at_once(there, wanted.preview_service, at.revisions.hash)
@@ -63,7 +63,7 @@ def _active(at: Situation, wanted: BlueGreen, course: Course, *, aborted: bool) 
     new, stable = at.revisions.new, at.revisions.distinct_stable
     now = at.labelled(services.selected(at.snapshot.services, wanted.active_service))
     serving = now is not None and now.available > 0
-    if not aborted and (course.cutover or stable is None):
+    if at.alone or (not aborted and (course.cutover or stable is None)):
         return new if in_full(at, new) or not serving else None
     if aborted or now is None or not serving:
         return stable
@@ -80,7 +80,7 @@ def _stays(
     new, stable = at.revisions.new, at.revisions.distinct_stable
     if held:
         standing = {rs.name: Stay(replicas=rs.replicas, deadline=rs.deadline) for rs in at.revisions.all}
-        return {"": Stay(replicas=0), **standing}
+        return {"": Stay(replicas=at.least), **standing}
     found = {new.name if new else "": _new(at, wanted, course, active, aborted=aborted, promote=promote)}
     if stable is not None and not promote:
         found[stable.name] = Stay(replicas=at.wants.limits.replicas)
@@ -90,6 +90,8 @@ def _stays(
 
 def _new(at: Situation, wanted: BlueGreen, course: Course, active: str, *, aborted: bool, promote: bool) -> Stay:
     replicas, new = at.wants.limits.replicas, at.revisions.new
+    if at.alone:
+        return Stay(replicas=replicas)
     if aborted and new is not None:
         return delays.after_abort(new, wanted.delays, begins=active != new.hash, now=at.now)
     if aborted:

@@ -25,7 +25,7 @@ def course(at: Situation) -> Course:
     if not at.underway or at.fast:
         return found
     found = measure.heed_background(found, at)
-    if found.hold is None and found.abort is None and at.wants.routed and not _all_traffic(at):
+    if found.hold is None and found.abort is None and _splits(at) and not _all_traffic(at):
         hold = Hold(kind="Traffic", reason="waiting until all traffic goes to the new version")
         return Course(index=found.index, completed=found.completed, hold=hold)
     return found
@@ -48,14 +48,16 @@ def _position(at: Situation, index: int) -> Position:
 
 
 def _obstacle(at: Situation, weight: int) -> str | None:
-    return traffic_.obstacle(at, roles(at, promote=False), weight=weight) if at.wants.routed else None
+    return traffic_.obstacle(at, roles(at, promote=False), weight=weight) if _splits(at) else None
+
+
+def _splits(at: Situation) -> bool:
+    """There is traffic to wait for: without pods nobody could serve any."""
+    return at.wants.routed is not None and at.wants.limits.replicas > 0
 
 
 def _all_traffic(at: Situation) -> bool:
-    """Whether the new version serves everybody; with no pods wanted there is nobody to serve."""
     told = at.recorded.weights
-    if not at.wants.limits.replicas:
-        return True
     full = at.wants.routed.full if at.wants.routed else FULL
     return told is not None and told.hash == at.revisions.hash and told.canary == full and told.verified is not False
 

@@ -33,10 +33,10 @@ def pong_is_stable(at: Situation, *, promote: bool) -> bool:
 
 
 def roles(at: Situation, *, promote: bool) -> Roles:
-    """Who is who after this decision."""
+    """Who is who after this decision. When the stable ReplicaSet is gone, the new one answers for both."""
     revisions = at.revisions
     canary_service, stable_service = service_names(at, promote=promote)
-    settled = promote or at.promoted or at.first
+    settled = promote or at.promoted or at.first or at.alone
     return Roles(
         canary=revisions.new,
         canary_hash=revisions.hash,

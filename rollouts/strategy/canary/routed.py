@@ -30,7 +30,7 @@ def stays(
     new, stable = at.revisions.new, at.revisions.distinct_stable
     if frozen(at, course):
         standing = {rs.name: Stay(replicas=rs.replicas, deadline=rs.deadline) for rs in at.revisions.all}
-        return {"": Stay(replicas=0), **standing}
+        return {"": Stay(replicas=at.least), **standing}
     found = {new.name if new else "": _new(at, canary, course, aborted=aborted, promote=promote)}
     weight = 0 if aborted else weight_at(at.wants.steps, course.index, full=canary.full)
     if stable is not None and not promote:

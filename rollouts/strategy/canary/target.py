@@ -50,7 +50,7 @@ def _paced(
     """Pods for now, and those of new and stable wanted in the end."""
     new, stable, others = at.revisions.new, at.revisions.distinct_stable, at.revisions.others
     if frozen(at, course):
-        standing = (new.replicas if new else 0, stable.replicas if stable else 0)
+        standing = (new.replicas if new else at.least, stable.replicas if stable else 0)
         return Counts(new=standing[0], stable=standing[1], others=tuple(rs.replicas for rs in others)), standing
     steps, limits = at.wants.steps, at.wants.limits
     weight = FULL if at.first or at.promoted else 0 if aborted else weight_at(steps, course.index)

@@ -11,6 +11,7 @@ nothing to write: whatever the first one missed would show.
 
 from __future__ import annotations
 
+import json
 import os
 import random
 import time
@@ -164,14 +165,16 @@ def _at_rest(player: Player) -> bool:
     status = rollout["status"]
     assert status["observedGeneration"] == str(rollout["metadata"]["generation"]), (player.name, status)
     assert status["phase"] in {"Healthy", "Paused", "Degraded"}, (player.name, status)
+    if status["phase"] == "Healthy":  # the condition comes when the pods left behind are gone
+        assert player.space.condition("Healthy", player.name)["status"] == "True", (player.name, status)
     return True
 
 
 def _whole(player: Player) -> None:
     """Pods as many as promised, all of them of versions the status names; Services on one of those; a message."""
     space, name = player.space, player.name
-    story = (name, player.done)
     rollout = space.rollout(name)
+    story = _story(player, rollout)
     status, wanted = rollout["status"], rollout["spec"].get("replicas", 1)
     sizes = {_hash(rs): rs["spec"]["replicas"] for rs in space.list(kinds.REPLICA_SET, f"app={name}")}
     sides = {status["stableRS"], status["currentPodHash"]}
@@ -192,6 +195,20 @@ def _whole(player: Player) -> None:
     for service in space.list(kinds.SERVICE):
         if service["metadata"]["name"].startswith(f"{name}-"):
             assert sizes.get(service["spec"]["selector"].get(POD_HASH), 0) or not wanted, (service, story)
+
+
+def _story(player: Player, rollout: JSON) -> str:
+    """All one needs to understand what went wrong."""
+    sets = [
+        (rs["metadata"]["name"], rs["spec"]["replicas"], rs["metadata"]["annotations"])
+        for rs in player.space.list(kinds.REPLICA_SET, f"app={player.name}")
+    ]
+    services = [
+        (service["metadata"]["name"], service["spec"]["selector"])
+        for service in player.space.list(kinds.SERVICE)
+        if service["metadata"]["name"].startswith(f"{player.name}-")
+    ]
+    return json.dumps({"commands": player.done, "sets": sets, "services": services, "status": rollout["status"]})
 
 
 def _available(rollout: JSON, sizes: dict[str, int]) -> int:

@@ -80,8 +80,10 @@ def stable_pods(at: Situation, canary: Canary, *, weight: int) -> int:
 
 
 def enough(at: Situation, new: ReplicaSet) -> bool:
-    """Whether the new ReplicaSet could carry everything."""
+    """Whether the new ReplicaSet could carry everything. One without pods has at least been seen by its controller."""
     wanted = at.wants.limits.replicas
+    if not wanted:
+        return new.settled
     threshold = at.wants.canary.threshold if at.wants.canary else None
     return new.available >= wanted or (new.replicas == wanted and reached(threshold, wanted=wanted, new=new))
 

@@ -12,7 +12,7 @@ from rollouts.strategy.steps.base import Hold, Position, Step, Verdict
 def progress(at: Position) -> Verdict:
     """Ask for an Experiment, wait for it, or act on its result."""
     if at.trial is None:
-        return Verdict(measure=True, hold=Hold(kind="Experiment", reason="experiment is being started", patient=True))
+        return Verdict(measure=True, hold=Hold(kind="Experiment", reason="experiment is being started"))
     return _RESULTS.get(at.trial.phase, _running)(at, at.trial)
 
 

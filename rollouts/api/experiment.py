@@ -81,7 +81,7 @@ class ExperimentSpec(Model):
     def effective_scale_down_delay_seconds(self) -> int:
         """Seconds the pods stay after the end."""
         delay = self.scale_down_delay_seconds
-        return defaults.SCALE_DOWN_DELAY_SECONDS if delay is None else delay
+        return defaults.EXPERIMENT_SCALE_DOWN_DELAY_SECONDS if delay is None else delay
 
 
 class ExperimentTemplateStatus(StatusModel):

@@ -108,7 +108,7 @@ def _named(word: str) -> Any:
     return lambda value: f"{word}: {(value or {}).get('name', '')}"
 
 
-_STEPS: dict[str, Any] = {
+STEPS: dict[str, Any] = {
     "setWeight": _weight,
     "pause": _pause,
     "setCanaryScale": _scale,
@@ -122,7 +122,7 @@ _STEPS: dict[str, Any] = {
 
 def step_text(step: Mapping[str, Any]) -> str:
     """A canary step in the words of the peer's events: `setWeight: 20`, `pause: 10s`, `analysis`."""
-    for key, teller in _STEPS.items():
+    for key, teller in STEPS.items():
         if key in step:
             return str(teller(step[key]))
     return next(iter(step), "?")

@@ -41,7 +41,7 @@ from rollouts.engine.measuring import Measuring
 from rollouts.engine.metrics import Metrics
 from rollouts.engine.queue import Priority
 from rollouts.engine.reconcile import Controller, Loop
-from rollouts.engine.snapshots import Rollouts, followers_of, indexes, managers, users_of
+from rollouts.engine.snapshots import INDEXES, Rollouts, followers_of, indexes, managers, users_of
 from rollouts.engine.store import Key, Store, key_of
 from rollouts.engine.weights import weight_of
 from rollouts.engine.workloads import PROJECTIONS, Workloads, users_of_workload
@@ -141,12 +141,13 @@ class App:
         return Loop(controller=row, store=self.store, writer=self.writer, recorder=self.recorder, metrics=self.metrics)
 
     async def prime(self) -> None:
-        """List every kind once, so that the first decision already sees everything."""
+        """List every kind once, so that the first decision already sees everything. A cluster needs no kinds of
+        routers and additions it does not use."""
         for kind in self.kinds:
             try:
                 await self._list(kind)
             except (NotFoundError, ForbiddenError) as error:
-                if kind in self.additions:
+                if kind in self.additions or kind not in INDEXES:
                     log.warning("left out until a restart", kind=kind.kind, because=str(error))
                     self.absent.add(kind)
                     continue

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import inspect
+import re
 from datetime import UTC, datetime, timedelta, timezone
 from typing import Any
 
@@ -11,8 +13,14 @@ from hypothesis import strategies as st
 from pydantic import ValidationError
 
 from analysis.spec import Metric, RunSpec, RunStatus
-from analysis.spec.base import read_time, write_time
-from rollouts.api import parse
+from analysis.spec.base import Model, read_time, write_time
+from rollouts.api import defaults, parse
+from rollouts.api.bluegreen import BlueGreenStrategy
+from rollouts.api.canary import CanaryStrategy
+from rollouts.api.experiment import ExperimentSpec
+from rollouts.api.rollout import AnalysisHistory, RolloutSpec
+from rollouts.api.steps import RolloutExperimentStep
+from rollouts.api.traffic import TrafficRouting
 from tests.api.samples import METRIC, rollout, with_spec
 
 NOON = datetime(2026, 1, 2, 12, tzinfo=UTC)
@@ -111,3 +119,29 @@ def test_defaults_of_a_rollout(given_spec: dict[str, Any], name: str, expected: 
 )
 def test_defaults_of_a_canary(canary: dict[str, Any], name: str, expected: Any) -> None:
     assert getattr(parse("Rollout", rollout(canary=canary)).model.spec.canary, name) == expected
+
+
+@pytest.mark.parametrize(
+    ("model", "field", "value"),
+    [
+        (RolloutSpec, "replicas", defaults.REPLICAS),
+        (RolloutSpec, "revision_history_limit", defaults.REVISION_HISTORY_LIMIT),
+        (RolloutSpec, "progress_deadline_seconds", defaults.PROGRESS_DEADLINE_SECONDS),
+        (AnalysisHistory, "successful_run_history_limit", defaults.RUN_HISTORY_LIMIT),
+        (AnalysisHistory, "unsuccessful_run_history_limit", defaults.RUN_HISTORY_LIMIT),
+        (CanaryStrategy, "max_surge", defaults.MAX_SURGE),
+        (CanaryStrategy, "max_unavailable", defaults.MAX_UNAVAILABLE),
+        (CanaryStrategy, "scale_down_delay_seconds", defaults.SCALE_DOWN_DELAY_SECONDS),
+        (CanaryStrategy, "abort_scale_down_delay_seconds", defaults.ABORT_SCALE_DOWN_DELAY_SECONDS),
+        (TrafficRouting, "max_traffic_weight", defaults.MAX_TRAFFIC_WEIGHT),
+        (BlueGreenStrategy, "scale_down_delay_seconds", defaults.SCALE_DOWN_DELAY_SECONDS),
+        (BlueGreenStrategy, "abort_scale_down_delay_seconds", defaults.ABORT_SCALE_DOWN_DELAY_SECONDS),
+        (ExperimentSpec, "progress_deadline_seconds", defaults.PROGRESS_DEADLINE_SECONDS),
+        (ExperimentSpec, "scale_down_delay_seconds", defaults.EXPERIMENT_SCALE_DOWN_DELAY_SECONDS),
+        (RolloutExperimentStep, "scale_down_delay_seconds", defaults.EXPERIMENT_SCALE_DOWN_DELAY_SECONDS),
+    ],
+)
+def test_what_users_are_told_is_the_default(model: type[Model], field: str, value: Any) -> None:
+    told = re.search(rf'\n    {field}: [^"]*"""(.*?)"""', inspect.getsource(model), re.DOTALL)
+    assert told is not None
+    assert told[1].endswith(f"Default {value}.")

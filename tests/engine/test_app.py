@@ -18,6 +18,7 @@ from rollouts.engine.queue import Priority
 from rollouts.engine.store import Key
 from tests.engine.memory import MemoryApi, refusal
 from tests.engine.objects import replica_set, rollout, template
+from tests.strategy.router import ConfigMapRouter
 
 pytestmark = pytest.mark.looptime(start=0, end=36_000)
 INSTANCE = "argo-rollouts.argoproj.io/controller-instance-id"
@@ -174,6 +175,22 @@ async def test_missing_crds_are_said_so() -> None:
     with pytest.raises(NotFoundError, match="install the CRDs"):
         await app.prime()
     assert app.not_ready()
+
+
+async def test_a_router_whose_kind_is_not_installed_keeps_nobody_from_starting() -> None:
+    class Mesh(ConfigMapRouter):
+        kinds = (Kind(group="mesh.example", version="v1", kind="Route", plural="routes"),)
+
+    api = MemoryApi()
+
+    def before(request: Request) -> None:
+        if request.path.endswith("/routes"):
+            raise refusal(404, request)
+
+    api.before = before
+    app = App(api=api, providers={}, settings=Settings(namespace="ns"), routers={"mesh": Mesh()})
+    await app.prime()
+    assert (app.primed, [kind.kind for kind in app.absent]) == (True, ["Route"])
 
 
 async def test_it_becomes_ready_when_the_store_is_full() -> None:

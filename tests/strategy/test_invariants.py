@@ -365,6 +365,7 @@ class BlueGreen(Storm):
             assert selects == self.world.status["stableRS"] or (selects is None and self.n == 0)
 
 
+@pytest.mark.timeout(300)  # hundreds of storms, on a machine that may have other work
 @pytest.mark.parametrize("storm", [Canary, Routed, BlueGreen], ids=lambda storm: storm.__name__)
 def test_storm(storm: type[Storm]) -> None:
     run_state_machine_as_test(

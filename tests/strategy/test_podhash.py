@@ -13,6 +13,9 @@ import yaml
 from hypothesis import given
 from hypothesis import strategies as st
 
+from rollouts.api.steps import CanaryStep
+from rollouts.api.validation import steps as rules
+from rollouts.cli import text
 from rollouts.strategy import podhash
 from rollouts.strategy.podtemplate import quantity
 from rollouts.strategy.podtemplate.gojson import EncodingError
@@ -111,6 +114,12 @@ def test_a_change_of_any_kind_of_step_changes_the_hash(key: str) -> None:
     """A kind missing in `podtemplate/steps.json` would be edited without anybody noticing."""
     fields = json.loads((Path(podhash.__file__).parent / "podtemplate" / "steps.json").read_text())
     assert key in [name for name, _, _ in fields["steps.CanaryStep"]]
+
+
+@pytest.mark.parametrize("key", STEPS)
+def test_every_kind_of_step_has_rules_and_words(key: str) -> None:
+    assert key in text.STEPS
+    assert key in [CanaryStep.model_fields[name].alias for name in rules.KINDS]
 
 
 def test_steps_missing_and_empty_are_told_apart() -> None:

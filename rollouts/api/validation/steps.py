@@ -32,7 +32,7 @@ def errors(step: CanaryStep, strategy: CanaryStrategy, path: Path) -> Iterator[F
     for name, field in CanaryStep.model_fields.items():
         value = getattr(step, name)
         if value is not None:
-            yield from _KINDS[name](value, strategy, path / str(field.alias))
+            yield from KINDS[name](value, strategy, path / str(field.alias))
 
 
 def _weight(value: int, strategy: CanaryStrategy, path: Path) -> Iterator[FieldError]:
@@ -138,7 +138,7 @@ def _plugin(value: PluginStep, strategy: CanaryStrategy, path: Path) -> Iterator
         yield (path / "name").error("is required")
 
 
-_KINDS: dict[str, Callable[[Any, CanaryStrategy, Path], Iterator[FieldError]]] = {
+KINDS: dict[str, Callable[[Any, CanaryStrategy, Path], Iterator[FieldError]]] = {
     "set_weight": _weight,
     "pause": _pause,
     "analysis": _analysis,

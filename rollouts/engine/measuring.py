@@ -105,7 +105,7 @@ def _expiry(obj: JSON, run: AnalysisRun, status: RunStatus, now: datetime) -> Pl
     ttl = run.spec.ttl_strategy
     if ttl is None or status.completed_at is None:
         return Plan()
-    special = ttl.seconds_after_success if status.phase == SUCCESSFUL else ttl.seconds_after_failure
+    special = {SUCCESSFUL: ttl.seconds_after_success, FAILED: ttl.seconds_after_failure}.get(status.phase or "")
     seconds = special if special is not None else ttl.seconds_after_completion
     if seconds is None:
         return Plan()

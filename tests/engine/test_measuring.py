@@ -221,13 +221,16 @@ async def test_a_run_being_deleted_is_left_alone() -> None:
         (1, {"secondsAfterCompletion": 30}, 30),
         (9, {"secondsAfterCompletion": 30, "secondsAfterFailure": 90}, 90),
         (1, {"secondsAfterFailure": 90}, None),
+        # an Error is no failure: only what counts for every end counts for it
+        ("text", {"secondsAfterFailure": 60, "secondsAfterCompletion": 90}, 90),
+        ("text", {"secondsAfterFailure": 60, "secondsAfterSuccess": 60}, None),
         (1, None, None),
     ],
 )
 async def test_a_finished_run_is_deleted_when_its_time_is_over(
-    answer: int, ttl: dict[str, int] | None, seconds: int | None
+    answer: Any, ttl: dict[str, int] | None, seconds: int | None
 ) -> None:
-    bench = Bench(Told(answer), metric(), **({"ttlStrategy": ttl} if ttl else {}))
+    bench = Bench(Told(answer), metric(consecutiveErrorLimit=0), **({"ttlStrategy": ttl} if ttl else {}))
     status = await bench.through()
     ended = datetime.fromisoformat(status["completedAt"])
     early = await bench.step(ended + timedelta(seconds=10))

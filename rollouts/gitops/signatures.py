@@ -10,22 +10,17 @@ Anything unusual is a failure: two signatures, an unknown armour, a word nobody 
 
 from __future__ import annotations
 
-import asyncio
 import base64
 import binascii
 import contextlib
-import os
 import re
-import shutil
 import tempfile
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+from rollouts.gitops import processes
 from rollouts.gitops.errors import VerificationError
-from rollouts.gitops.processes import end
-
-TIMEOUT = 20.0
 
 _PGP, _SSH = b"-----BEGIN PGP SIGNATURE-----", b"-----BEGIN SSH SIGNATURE-----"
 _HEADERS = (b"gpgsig ", b"gpgsig-sha256 ")
@@ -193,24 +188,8 @@ def _folder() -> Iterator[Path]:
 
 
 async def _run(program: str, *arguments: str, folder: Path, stdin: bytes = b"") -> tuple[int, str]:
-    found = shutil.which(program)
-    if found is None:
-        raise VerificationError(f"can't be verified: {program} was not found on PATH")
-    process = await asyncio.create_subprocess_exec(
-        found,
-        *arguments,
-        cwd=folder,
-        env={"PATH": os.defpath, "HOME": str(folder), "LC_ALL": "C"},
-        stdin=asyncio.subprocess.PIPE,
-        stdout=asyncio.subprocess.PIPE,
-        stderr=asyncio.subprocess.DEVNULL,
-        start_new_session=True,
-    )
     try:
-        async with asyncio.timeout(TIMEOUT):
-            output, _ = await process.communicate(stdin)
-    except TimeoutError:
-        raise VerificationError(f"can't be verified: {program} did not finish within {TIMEOUT:g} s") from None
-    finally:
-        await end(process)
-    return process.returncode or 0, output.decode("utf-8", errors="replace")
+        code, output = await processes.ask(program, *arguments, folder=folder, stdin=stdin)
+    except (LookupError, TimeoutError) as error:
+        raise VerificationError(f"can't be verified: {error}") from None
+    return code, output.decode("utf-8", errors="replace")

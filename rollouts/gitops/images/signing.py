@@ -6,18 +6,13 @@ of mode 0600 for as long as signing takes, and never on a command line.
 
 from __future__ import annotations
 
-import asyncio
-import os
-import shutil
 import tempfile
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from rollouts.gitops import processes
 from rollouts.gitops.errors import ImageError
-from rollouts.gitops.processes import end
-
-TIMEOUT = 20.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -65,26 +60,10 @@ async def _gpg(payload: bytes, key: SigningKey, folder: Path) -> bytes:
 
 
 async def _run(program: str, *arguments: str, folder: Path, stdin: bytes = b"") -> bytes:
-    found = shutil.which(program)
-    if found is None:
-        raise ImageError(f"the commit can't be signed: {program} was not found on PATH")
-    process = await asyncio.create_subprocess_exec(
-        found,
-        *arguments,
-        cwd=folder,
-        env={"PATH": os.defpath, "HOME": str(folder), "GNUPGHOME": str(folder), "LC_ALL": "C"},
-        stdin=asyncio.subprocess.PIPE,
-        stdout=asyncio.subprocess.PIPE,
-        stderr=asyncio.subprocess.DEVNULL,
-        start_new_session=True,
-    )
     try:
-        async with asyncio.timeout(TIMEOUT):
-            output, _ = await process.communicate(stdin)
-    except TimeoutError:
-        raise ImageError(f"the commit can't be signed: {program} did not finish") from None
-    finally:
-        await end(process)
-    if process.returncode:
+        code, output = await processes.ask(program, *arguments, folder=folder, stdin=stdin)
+    except (LookupError, TimeoutError) as error:
+        raise ImageError(f"the commit can't be signed: {error}") from None
+    if code:
         raise ImageError(f"the commit can't be signed: {program} refuses the key or its passphrase")
     return output

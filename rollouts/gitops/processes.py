@@ -1,8 +1,8 @@
 """Small programs that are asked something in an empty folder, and ending a process for good, whatever it was doing.
 
 To end it, its whole group is killed. Then what is left in its pipes is read and thrown away: asyncio counts a process
-as ended only when its pipes are closed, and it stops reading a pipe whose reader has had enough, so without this the wait
-for a process that printed too much would never end.
+as ended only when its pipes are closed, and it stops reading a pipe whose reader has had enough, so without this the
+wait for a process that printed too much would never end.
 """
 
 from __future__ import annotations

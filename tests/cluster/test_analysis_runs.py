@@ -137,3 +137,25 @@ def test_a_comparison(space: Space, prometheus: Prometheus, errors: int, phase: 
     (result,) = status["metricResults"]
     assert (status["phase"], result["measurements"][-1]["metadata"]["verdict"]) == (phase, verdict)
     assert f'"looks":{result["count"]}' in result["metadata"]["compare"]
+
+
+@pytest.mark.parametrize(
+    ("critical", "phase", "message"),
+    [
+        (False, "Inconclusive", "score 60 (pass 90, marginal 50): latency is Failed"),
+        (True, "Failed", 'Metric "latency" assessed Failed due to failed (1) > failureLimit (0)'),
+    ],
+)
+def test_a_score(space: Space, prometheus: Prometheus, critical: bool, phase: str, message: str) -> None:
+    """A comparison and a condition in two groups; the one that fails decides alone only if it is critical."""
+    compared = comparison(prometheus, 10, name="scored")
+    (errors,) = compared["spec"]["metrics"]
+    (latency,) = run(prometheus, "vector(0)")["spec"]["metrics"]
+    compared["spec"]["metrics"] = [
+        {**errors, "groups": ["errors"], "compare": {**errors["compare"], "weight": "Current"}},
+        {**latency, "name": "latency", "groups": ["latency"], "critical": critical},
+    ]
+    compared["spec"]["score"] = {"passScore": 90, "marginalScore": 50, "groupWeights": {"errors": 60, "latency": 40}}
+    space.create(compared)
+    status = ended(space, "scored", seconds=60.0)
+    assert (status["phase"], status["message"]) == (phase, message)

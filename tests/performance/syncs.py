@@ -215,6 +215,15 @@ class Around:
                 found[key] = found.get(key, 0) + float(line.rsplit(" ", 1)[1])
         return found
 
+    async def up(self) -> None:
+        """Wait until the controller answers."""
+        async with asyncio.timeout(self.limit):
+            while True:
+                with contextlib.suppress(aiohttp.ClientError):
+                    await self.requests()
+                    return
+                await asyncio.sleep(0.2)
+
     def cpu(self) -> tuple[float, float]:
         """CPU seconds of the controller, and of the programs it has run."""
         stat = Path(f"/proc/{self.pid}/stat").read_text().rsplit(")", 1)[1].split()
@@ -241,6 +250,7 @@ async def around(kubeconfig: Path, command: list[str], *, limit: float, log: Pat
         task = asyncio.create_task(watch(client, SYNCS, made.heed))
         task.add_done_callback(made.seen.ended)
         stack.callback(task.cancel)
+        await made.up()
         yield made
 
 
@@ -279,6 +289,7 @@ async def many(
         await here.hook(namespace_of(names.index(name)), name)
         await here.until_all(commit, [name])
         late.append(here.at[name][1] - before)
+        await here.until_all(commit, names)
     say("one push, one webhook → that sync, p50 / most", f"{percentile(late, 0.5):.1f} / {max(late):.1f} s")
     if poll:
         before = time.monotonic()

@@ -277,7 +277,7 @@ class GitSyncs:
         memory.follows = question
         for other in self._memories.values() if moved else ():
             if other is not memory and other.follows == question:
-                other.moved = True
+                other.moved = datetime.now(UTC)
                 self._wake(other.key)
 
     def _steady(self, ref: Ref, mark: Mark) -> bool:

@@ -3,7 +3,7 @@
 a command was taken up             at once, and again after a restart: passes may be repeated
 never looked in this process       at once
 a webhook, a request, a new spec   at once
-another sync saw a new commit      at once
+another sync saw a new commit      2 s later
 a dependency became ready          at once
 an object is not what it was       a second later; again and again: after pauses that double, up to `interval`
 a failed attempt, a self-heal      after its pause
@@ -25,6 +25,8 @@ from rollouts.gitops.objects import JSON
 LOOK_AGAIN = 15.0
 SETTLE = 1.0
 """What is changed together is looked at together."""
+FOLLOW = 2.0
+"""The sync that was told of a commit goes first: it is likely to be the one that has something to do."""
 RESTLESS = 2.0
 """The first pause when objects keep changing."""
 
@@ -43,15 +45,14 @@ def next_pass(obj: JSON, sync: GitSync, facts: Facts, now: datetime) -> tuple[Ma
     if facts.looked_at is None or facts.hinted or freed or _asked(obj, status):
         thorough = not facts.hinted or _asked(obj, status)
         return Mandate(attempt=_attempt(sync, state, now), fresh=True, thorough=thorough), None
-    if facts.moved:
-        return Mandate(attempt=_attempt(sync, state, now)), None
     moments = {
         Task.SYNC: _poll(sync, facts),
         Task.LOOK: _look(status, facts),
         Task.IMAGES: _images(sync, status, facts),
         **({} if (moment := reverting.due(sync, status, facts)) is None else {Task.REVERT: moment}),
     }
-    also = (_retry(sync, state), facts.again, _stirred(sync, facts))
+    moved = facts.moved and facts.moved + timedelta(seconds=FOLLOW)
+    also = (_retry(sync, state), facts.again, _stirred(sync, facts), moved)
     moments[Task.SYNC] = min(moment for moment in (moments[Task.SYNC], *also) if moment is not None)
     task, moment = min(moments.items(), key=lambda item: item[1])
     if moment > now:

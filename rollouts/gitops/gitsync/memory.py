@@ -29,7 +29,7 @@ OUTCOMES: Final = ("unchanged", "applied", "waiting", "failed")
 class Memory:
     """What is known of one GitSync. `stirred`: since when one of its objects is known to have changed.
 
-    `follows`: what it asks of its repository; `moved`: another sync that asks the same has been told of a new commit.
+    `follows`: what it asks of its repository; `moved`: when another sync that asks the same has seen a new commit.
     """
 
     uid: str
@@ -42,7 +42,7 @@ class Memory:
     images_at: datetime | None = None
     reverted_at: datetime | None = None
     hinted: bool = False
-    moved: bool = False
+    moved: datetime | None = None
     follows: Question | None = None
     stagger: float = 0.0
     heals: int = 0
@@ -62,7 +62,7 @@ class Memory:
     def begins(self, mandate: Mandate, *, now: datetime) -> None:
         """A pass begins."""
         self.mandate, self.hinted = mandate, False
-        self.moved = self.moved and mandate.task is not Task.SYNC
+        self.moved = None if mandate.task is Task.SYNC else self.moved
         if mandate.stirred:
             rested = self.stirred_before is None or now - self.stirred_before > REST
             self.restless = 1 if rested else self.restless + 1

@@ -148,9 +148,9 @@ class Facts:
     between 0 and 1, so that syncs don't poll together. `rollouts`: live Rollouts this sync has applied. `blockers`:
     what it depends on and is not ready, in words; `blocked`: the last pass stopped for such. `again`: as the last pass
     said. `account`: the controller's default ServiceAccount. `stirred`: since when it is known that an object is not
-    what it was; `restless`: how many passes in a row began for that reason. `moved`: another sync of the repository has
-    seen a new commit. `told`: what the forge was told since. `reverted_at`: when this process last tried to take a
-    commit back.
+    what it was; `restless`: how many passes in a row began for that reason. `moved`: when another sync of its
+    repository has seen a new commit. `told`: what the forge was told since. `reverted_at`: when this process last tried
+    to take a commit back.
     """
 
     running: Mandate | None = None
@@ -168,6 +168,6 @@ class Facts:
     blocked: bool = False
     stirred: datetime | None = None
     restless: int = 0
-    moved: bool = False
+    moved: datetime | None = None
     told: Told | None = None
     reverted_at: datetime | None = None

@@ -100,6 +100,8 @@ STATUS = {"observedGeneration": 1}
         (STATUS, Facts(looked_at=NOW, again=at(5)), 6, Task.SYNC),
         (STATUS, Facts(looked_at=NOW, blocked=True, blockers=("x",)), 6, None),
         (STATUS, Facts(looked_at=NOW, blocked=True), 6, Task.SYNC),
+        (STATUS, Facts(looked_at=NOW, moved=at(30)), 31.9, None),
+        (STATUS, Facts(looked_at=NOW, moved=at(30)), 32, Task.SYNC),
         (STATUS, Facts(looked_at=NOW, stirred=at(30)), 30.9, None),
         (STATUS, Facts(looked_at=NOW, stirred=at(30)), 31, Task.SYNC),
         (STATUS, Facts(looked_at=NOW, stirred=at(0.5), restless=1), 1.9, None),

@@ -257,9 +257,9 @@ class App:
         found = await self.api.list(kind, namespace, selector=SELECTORS.get(kind, ""))
         listed_at = int(found["metadata"].get("resourceVersion") or 0)
         items = [item for item in found["items"] if self._ours(kind, item)]
-        ghosts = self.store.replace(kind, items, listed_at=listed_at)
-        for ghost in ghosts if self.primed else ():
-            self.wake(kind, ghost, Priority.LATER)
+        news = self.store.replace(kind, items, listed_at=listed_at)
+        for obj in news if self.primed else ():
+            self.wake(kind, obj, Priority.LATER)
 
     async def _prune(self) -> None:
         """Deletions missed by a watch are only found by listing again."""

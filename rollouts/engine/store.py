@@ -151,17 +151,19 @@ class Store:
             self._shelves[kind].remove(known)
 
     def replace(self, kind: Kind, items: Iterable[JSON], *, listed_at: int) -> tuple[JSON, ...]:
-        """Take in a whole list; what is not in it and not newer than it is gone. Returns what was removed."""
+        """Take in a whole list; what is not in it and not newer than it is gone. Returns all that is news: what was
+        removed, and what was not known yet in this version (its event will be ignored as old)."""
         shelf = self._shelves[kind]
-        seen = set()
+        seen, news = set(), []
         for item in items:
             seen.add(key_of(item))
-            shelf.put(item)
+            if shelf.put(item):
+                news.append(item)
         ghosts = [obj for key, obj in shelf.objects.items() if key not in seen and _version(obj) <= listed_at]
         for ghost in ghosts:
             shelf.remove(ghost)
         shelf.forget_deletions()
-        return tuple(ghosts)
+        return (*ghosts, *news)
 
 
 def _version(obj: JSON) -> int:

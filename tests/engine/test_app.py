@@ -203,6 +203,20 @@ async def test_it_becomes_ready_when_the_store_is_full() -> None:
     assert app.store.get(kinds.ROLLOUT, Key("ns", "web")) is not None
 
 
+async def test_what_a_list_brings_before_its_event_wakes_whom_it_concerns() -> None:
+    """The event is old when it comes at last: with thousands of runs a list may be half a minute ahead of the watch."""
+    app, api = Woken(settings=Settings(namespace="ns")), MemoryApi((kinds.ROLLOUT, rollout()))
+    app.api = api
+    await app.prime()
+    await app.work()
+    app.keys["rollouts"].clear()
+    new = api.put(kinds.ROLLOUT, rollout("other"))
+    await asyncio.sleep(app_module.PRUNE_FIRST + 1)
+    app.observe(kinds.ROLLOUT, "ADDED", new)
+    assert app.keys["rollouts"] == {"other": Priority.LATER}
+    await app.drain()
+
+
 async def test_deletions_nobody_told_us_of_are_found_by_listing_again() -> None:
     api = MemoryApi((kinds.ROLLOUT, rollout()), (kinds.REPLICA_SET, replica_set("web-1", owner="web")))
     app = Woken(settings=Settings(namespace="ns"))

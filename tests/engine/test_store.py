@@ -79,8 +79,8 @@ def test_a_list_takes_out_what_it_lacks_but_not_what_is_newer_than_it(store: Sto
     shelf.put(rollout("ghost", version=3))
     shelf.put(rollout("fresh", version=30))
     shelf.put(rollout("kept", version=4))
-    ghosts = store.replace(kinds.ROLLOUT, [rollout("kept", version=4), rollout("found", version=6)], listed_at=20)
-    assert [ghost["metadata"]["name"] for ghost in ghosts] == ["ghost"]
+    news = store.replace(kinds.ROLLOUT, [rollout("kept", version=4), rollout("found", version=6)], listed_at=20)
+    assert [obj["metadata"]["name"] for obj in news] == ["ghost", "found"]
     assert {key.name for key in shelf.objects} == {"fresh", "kept", "found"}
 
 

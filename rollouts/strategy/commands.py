@@ -33,6 +33,11 @@ class Intent:
         """A pause the controller made was ended by somebody clearing its conditions."""
         return self.controller_pause and not self.pauses
 
+    @property
+    def resumed_meanwhile(self) -> bool:
+        """That happened while `spec.paused` holds the Rollout: remembered until that is over."""
+        return self.paused and self.resumed
+
 
 def heed(*, recorded: Recorded, revisions: Revisions, paused: bool, steps: int) -> Intent:
     """Read the intents. An abort not yet stamped, or a full promotion asked for while nothing was under way, belongs

@@ -112,13 +112,8 @@ def _commands(decision: Decision) -> dict[str, Any]:
         "abortedAt": stamped if abort else None,
         "promoteFull": True if decision.intent.promote_full and decision.in_progress else None,
         "pauseConditions": waiting or None,
-        "controllerPause": True if course.controller_pause and (waiting or _promoted_meanwhile(decision)) else None,
+        "controllerPause": True if course.controller_pause and (waiting or decision.intent.resumed_meanwhile) else None,
     }
-
-
-def _promoted_meanwhile(decision: Decision) -> bool:
-    """Somebody ended the controller's pause while `spec.paused` holds the Rollout: remembered until that is over."""
-    return decision.intent.paused and decision.intent.resumed
 
 
 def _conditions(

@@ -77,7 +77,7 @@ def canary(decision: Decision) -> dict[str, Any]:
 
 def _paused_step(decision: Decision) -> int | None:
     """The step a pause belongs to, remembered from its begin on (ours, the peer has no such field)."""
-    kept = decision.intent.paused and decision.intent.resumed
+    kept = decision.intent.resumed_meanwhile
     if decision.wants.canary is None or not decision.course.controller_pause or not (decision.course.pauses or kept):
         return None
     if kept or (decision.recorded.pauses and not decision.course.completed):

@@ -1,8 +1,8 @@
-"""The stream of a watch that we begin and end ourselves, for kinds that are only sometimes of interest.
+"""Listing and watching that we begin and end ourselves, for kinds that are only sometimes of interest.
 
 kopf watches what is watched for as long as the process lives. What begins and ends with the objects of others (a
-workload somebody refers to, a kind somebody syncs) is followed by this generator. It gives what the server says, line
-by line, for some minutes; to list first, to go on where it ended and to wait after an error is up to its user.
+workload somebody refers to, a kind somebody syncs) is listed by `pages` and followed by `changes`, which gives what the
+server says, line by line, for some minutes; to go on where it ended and to wait after an error is up to its user.
 """
 
 from __future__ import annotations
@@ -14,12 +14,26 @@ import aiohttp
 import orjson
 
 from rollouts.api.kinds import Kind
-from rollouts.engine.client import Api
+from rollouts.engine.client import Api, Request
 from rollouts.engine.errors import UnavailableError, from_response
 
 JSON = Mapping[str, Any]
+PAGE: Final = 500
 WATCH_SECONDS: Final = 300
 _TIMEOUT: Final = aiohttp.ClientTimeout(total=WATCH_SECONDS + 30, connect=10)
+
+
+async def pages(api: Api, kind: Kind, namespace: str | None, *, selector: str = "") -> AsyncGenerator[JSON, None]:
+    """All there is, list after list of at most 500. The last one's resourceVersion is what a watch goes on from."""
+    params = {"limit": str(PAGE), **({"labelSelector": selector} if selector else {})}
+    more = ""
+    while True:
+        following = {**params, "continue": more} if more else params
+        page = await api.send(Request(method="GET", path=kind.path(namespace), params=following))
+        yield page
+        more = page["metadata"].get("continue") or ""
+        if not more:
+            return
 
 
 async def changes(

@@ -22,17 +22,16 @@ import structlog
 
 from rollouts.api import kinds
 from rollouts.api.kinds import Kind
-from rollouts.engine.client import Api, Request
+from rollouts.engine.client import Api
 from rollouts.engine.errors import ApiError, GoneError, NotFoundError
 from rollouts.engine.store import Key, Store, key_of
-from rollouts.engine.streams import changes
+from rollouts.engine.streams import changes, pages
 from rollouts.strategy.workload import KINDS, Reference, projected, reference
 
 JSON = Mapping[str, Any]
 Changed = Callable[[Kind, JSON], None]
 log = structlog.get_logger(__name__)
 
-PAGE: Final = 500
 RETRY_FIRST: Final = 1.0
 RETRY_MOST: Final = 30.0
 PROJECTIONS: Final = dict.fromkeys(KINDS.values(), projected)
@@ -142,15 +141,10 @@ class Workloads:
     async def _list(self, kind: Kind) -> str:
         """Take in what there is, page by page; the version it stands for."""
         kept: list[JSON] = []
-        params = {"limit": str(PAGE)}
-        while True:
-            page = await self._api.send(Request(method="GET", path=kind.path(self._namespace), params=params))
+        version = ""
+        async for page in pages(self._api, kind, self._namespace):
             kept += [{"kind": kind.kind, **item} for item in page.get("items") or () if self._referred(kind, item)]
-            more = page["metadata"].get("continue")
-            if not more:
-                break
-            params = {"limit": str(PAGE), "continue": more}
-        version = str(page["metadata"].get("resourceVersion") or "")
+            version = str(page["metadata"].get("resourceVersion") or "")
         for item in kept:
             self._take(kind, item)
         for ghost in self._store.replace(kind, kept, listed_at=int(version or 0)):

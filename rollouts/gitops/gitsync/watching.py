@@ -22,9 +22,9 @@ from typing import Any, Final
 import structlog
 
 from rollouts.api.kinds import Kind
-from rollouts.engine.client import Api, Request
+from rollouts.engine.client import Api
 from rollouts.engine.errors import ApiError, ForbiddenError, GoneError, NotFoundError
-from rollouts.engine.streams import changes
+from rollouts.engine.streams import changes, pages
 from rollouts.gitops import marks
 from rollouts.gitops.gitsync.watchlist import GONE, Names, Watchlist, names_of
 from rollouts.gitops.objects import JSON, Ref
@@ -33,7 +33,6 @@ from rollouts.gitops.seen import Mark, mark, version
 log = structlog.get_logger(__name__)
 
 SELECTOR: Final = f"{marks.MANAGED}=true"
-PAGE: Final = 500
 RETRY_FIRST: Final = 1.0
 RETRY_MOST: Final = 30.0
 REFUSED: Final = 600.0
@@ -120,17 +119,12 @@ class Watches:
     async def _list(self, kind: Kind) -> str:
         """Take in what there is, page by page; the version it stands for."""
         listed: set[Ref] = set()
-        params = {"limit": str(PAGE), "labelSelector": SELECTOR}
-        while True:
-            page = await self._lists.send(Request(method="GET", path=kind.path(self._namespace), params=params))
+        at = ""
+        async for page in pages(self._lists, kind, self._namespace, selector=SELECTOR):
             for item in page.get("items") or ():
                 listed.add(_ref(kind, item))
                 self._observe(kind, item)
-            more = page["metadata"].get("continue")
-            if not more:
-                break
-            params = {**params, "continue": more}
-        at = str(page["metadata"].get("resourceVersion") or "")
+            at = str(page["metadata"].get("resourceVersion") or "")
         missing = self._watchlist.missing(kind, frozenset(listed), version=int(at or 0), namespace=self._namespace)
         for sync in missing:
             self._woken(sync)

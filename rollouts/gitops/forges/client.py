@@ -23,6 +23,7 @@ import aiohttp
 import tenacity
 
 from analysis.providers.retries import retry_after
+from rollouts.gitops import bodies
 from rollouts.gitops.errors import ForgeError, ForgeUnavailableError, redact
 from rollouts.gitops.forges.values import Call, Forge, Project, shortened
 
@@ -94,7 +95,9 @@ class Client:
             ):
                 if call.may_be_absent and response.status == 404:
                     return None
-                return self._read(response.status, response.headers, await _body(response))
+                return self._read(
+                    response.status, response.headers, await bodies.read(response, most=LARGEST, error=ForgeError)
+                )
         except TimeoutError:
             raise ForgeUnavailableError(f"{self.host} did not answer within {self.seconds:g} s") from None
         except aiohttp.ClientConnectorCertificateError:
@@ -150,12 +153,3 @@ def _json(body: bytes) -> Any:
     with contextlib.suppress(ValueError, RecursionError):
         return json.loads(body)
     return None
-
-
-async def _body(response: aiohttp.ClientResponse) -> bytes:
-    chunks = bytearray()
-    async for chunk in response.content.iter_chunked(65536):
-        chunks += chunk
-        if len(chunks) > LARGEST:
-            raise ForgeError(f"{response.host} answers with more than {LARGEST} bytes")
-    return bytes(chunks)

@@ -22,6 +22,7 @@ from typing import Any
 
 import aiohttp
 
+from rollouts.gitops import bodies
 from rollouts.gitops import url as urls
 from rollouts.gitops.errors import ImageError, RegistryError, SourceError
 from rollouts.gitops.images.credentials import Login
@@ -172,21 +173,12 @@ class Registry:
                 asyncio.timeout(self.limits.seconds),
                 self.session.request(method, address, headers=headers, allow_redirects=False) as response,
             ):
-                body = await _body(response, self.limits.body_bytes)
+                body = await bodies.read(response, most=self.limits.body_bytes, error=RegistryError)
                 return Answer(status=response.status, headers=response.headers.copy(), body=body)
         except TimeoutError:
             raise RegistryError(f"{_host(address)} did not answer within {self.limits.seconds:g} s") from None
         except aiohttp.ClientError as error:
             raise RegistryError(f"{_host(address)} can't be reached: {type(error).__name__}") from None
-
-
-async def _body(response: aiohttp.ClientResponse, limit: int) -> bytes:
-    chunks = bytearray()
-    async for chunk in response.content.iter_chunked(65536):
-        chunks += chunk
-        if len(chunks) > limit:
-            raise RegistryError(f"{response.host} answers with more than {limit} bytes")
-    return bytes(chunks)
 
 
 def _good(answer: Answer, repository: Repository, what: str) -> Answer:

@@ -167,21 +167,22 @@ def git_server(tmp_path: Path) -> Iterator[GitServer]:
 
 
 @pytest.fixture
-def syncing(
-    git_server: GitServer,
-    tmp_path: Path,
-    space: Space,
-    kubectl: Kubectl,
-    own_controller: Callable[..., OwnController],
-    eventually: Callable[..., Any],
-    request: pytest.FixtureRequest,
+def opened(
+    git_server: GitServer, tmp_path: Path, space: Space, kubectl: Kubectl, eventually: Callable[..., Any]
 ) -> Synced:
-    """A namespace, a repository, an account, and a controller that looks after GitSyncs. A test that has a registry
-    `host` has it trusted."""
+    """A namespace, a repository and an account; no controller yet."""
     made = Synced(bare=Bare(tmp_path), server=git_server, space=space, kubectl=kubectl, eventually=eventually)
     made.open()
+    return made
+
+
+@pytest.fixture
+def syncing(
+    opened: Synced, tmp_path: Path, own_controller: Callable[..., OwnController], request: pytest.FixtureRequest
+) -> Synced:
+    """The same, and a controller that looks after GitSyncs. A test that has a registry `host` has it trusted."""
     stores = tmp_path / "stores"
     stores.mkdir()
     insecure = [str(request.getfixturevalue("host"))] if "host" in request.fixturenames else []
     own_controller(additions=(GitSyncs(directory=stores, insecure_registries=insecure),))
-    return made
+    return opened

@@ -10,7 +10,6 @@ from __future__ import annotations
 import random
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 import pytest
 
@@ -18,9 +17,6 @@ from rollouts.gitops.gitsync.controller import GitSyncs
 from tests.cluster.controllers import OwnController
 from tests.cluster.gitsyncs import Synced, config
 from tests.cluster.harness import Kubectl
-from tests.cluster.space import Space
-from tests.gitops.bare import Bare
-from tests.gitops.server import GitServer
 
 NAMES = "abcdef"
 STEPS = 12
@@ -105,16 +101,9 @@ class History:
 @pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")  # pipes of what was killed
 @pytest.mark.parametrize("seed", [1, 2])
 def test_the_cluster_ends_as_the_last_good_commit_says(
-    seed: int,
-    git_server: GitServer,
-    tmp_path: Path,
-    space: Space,
-    kubectl: Kubectl,
-    own_controller: Callable[..., OwnController],
-    eventually: Callable[..., Any],
+    seed: int, opened: Synced, tmp_path: Path, kubectl: Kubectl, own_controller: Callable[..., OwnController]
 ) -> None:
-    syncing = Synced(bare=Bare(tmp_path), server=git_server, space=space, kubectl=kubectl, eventually=eventually)
-    syncing.open()
+    syncing = opened
     kubectl("create", "configmap", "theirs", "--from-literal=value=theirs")
     stores = (tmp_path / f"stores-{number}" for number in range(100))
 

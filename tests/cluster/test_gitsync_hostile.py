@@ -15,9 +15,6 @@ from rollouts.gitops.gitsync.controller import GitSyncs
 from tests.cluster.controllers import OwnController
 from tests.cluster.gitsyncs import AUTOMATED, Synced, config
 from tests.cluster.harness import Kubectl
-from tests.cluster.space import Space
-from tests.gitops.bare import Bare
-from tests.gitops.server import GitServer
 
 
 def tampered(syncing: Synced, change: Callable[[dict[str, Any]], None]) -> None:
@@ -129,16 +126,14 @@ def test_an_address_that_runs_a_program_is_refused(syncing: Synced, tmp_path: Pa
 
 @pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")  # pipes of what was killed
 def test_a_controller_that_is_killed_again_and_again_ends_in_the_same_place(
-    git_server: GitServer,
+    opened: Synced,
     tmp_path: Path,
-    space: Space,
     kubectl: Kubectl,
     own_controller: Callable[..., OwnController],
     eventually: Callable[..., Any],
 ) -> None:
     """Level-triggered: whatever write was its last, the next one finishes the work; nothing else is touched."""
-    syncing = Synced(bare=Bare(tmp_path), server=git_server, space=space, kubectl=kubectl, eventually=eventually)
-    syncing.open()
+    syncing = opened
     kubectl("create", "configmap", "theirs", "--from-literal=value=theirs")
     syncing.bare.commit({"a.yaml": config("a"), "b.yaml": config("b")})
     syncing.create(automated=AUTOMATED)

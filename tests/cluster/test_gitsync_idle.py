@@ -11,24 +11,14 @@ import pytest
 from rollouts.gitops.gitsync.controller import GitSyncs
 from tests.cluster.controllers import OwnController
 from tests.cluster.gitsyncs import AUTOMATED, Synced, config
-from tests.cluster.harness import Kubectl
-from tests.cluster.space import Space
-from tests.gitops.bare import Bare
-from tests.gitops.server import GitServer
 
 
 @pytest.mark.timeout(150)
 def test_a_sync_at_rest_tries_reads_and_writes_nothing_and_still_sees_what_changes(
-    git_server: GitServer,
-    tmp_path: Path,
-    space: Space,
-    kubectl: Kubectl,
-    own_controller: Callable[..., OwnController],
-    eventually: Callable[..., Any],
+    opened: Synced, tmp_path: Path, own_controller: Callable[..., OwnController], eventually: Callable[..., Any]
 ) -> None:
     """R25: no dry runs, no status writes, no reads of what is watched; drift and new commits are seen."""
-    syncing = Synced(bare=Bare(tmp_path), server=git_server, space=space, kubectl=kubectl, eventually=eventually)
-    syncing.open()
+    syncing = opened
     stores = tmp_path / "stores"
     stores.mkdir()
     controller = own_controller(additions=(GitSyncs(directory=stores),))
@@ -53,7 +43,7 @@ def test_a_sync_at_rest_tries_reads_and_writes_nothing_and_still_sees_what_chang
         return counts() == before
 
     eventually("it rests", rested, seconds=50)
-    kubectl("patch", "configmap", "a", "--type=merge", "-p", '{"data": {"value": "theirs"}}')
+    syncing.kubectl("patch", "configmap", "a", "--type=merge", "-p", '{"data": {"value": "theirs"}}')
     syncing.until("it is set back", lambda: syncing.values() == {"a": "1", "b": "1"})
     second = syncing.bare.commit({"a.yaml": config("a", "2")})
     syncing.until_synced(second)

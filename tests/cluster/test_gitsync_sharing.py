@@ -12,29 +12,16 @@ import pytest
 from rollouts.gitops.gitsync.controller import GitSyncs
 from tests.cluster.controllers import OwnController
 from tests.cluster.gitsyncs import AUTOMATED, Synced, config
-from tests.cluster.harness import Kubectl
-from tests.cluster.space import Space
-from tests.gitops.bare import Bare
-from tests.gitops.server import GitServer
 
 NEVER = "20h"
 
 
 @pytest.mark.timeout(120)
 def test_one_hint_is_enough_for_all_syncs_of_a_repository(
-    git_server: GitServer,
-    tmp_path: Path,
-    space: Space,
-    kubectl: Kubectl,
-    own_controller: Callable[..., OwnController],
-    eventually: Callable[..., Any],
+    opened: Synced, tmp_path: Path, own_controller: Callable[..., OwnController]
 ) -> None:
     """R3, R25: the commit is asked for and fetched once; a folder that is as it was is not compared."""
-    web = Synced(
-        bare=Bare(tmp_path), server=git_server, space=space, kubectl=kubectl, eventually=eventually, name="web"
-    )
-    db = replace(web, name="db")
-    web.open()
+    web, db = replace(opened, name="web"), replace(opened, name="db")
     stores = tmp_path / "stores"
     stores.mkdir()
     controller = own_controller(additions=(GitSyncs(directory=stores),))

@@ -15,9 +15,7 @@ from typing import Any
 
 from tests.cluster.controllers import Process
 from tests.cluster.gitsyncs import AUTOMATED, Synced, config
-from tests.cluster.harness import Kubectl
 from tests.cluster.space import Space
-from tests.gitops.bare import Bare
 from tests.gitops.keys import SshKey
 from tests.gitops.server import GitServer
 from tests.gitops.ssh import in_background
@@ -61,16 +59,10 @@ def test_a_repository_behind_ssh(syncing: Synced, tmp_path: Path) -> None:
 
 
 def test_a_signed_push_is_heard_of_at_once(
-    git_server: GitServer,
-    tmp_path: Path,
-    space: Space,
-    kubectl: Kubectl,
-    process: Callable[..., Process],
-    eventually: Callable[..., Any],
+    opened: Synced, git_server: GitServer, space: Space, process: Callable[..., Process]
 ) -> None:
     """R38, R39: with polls an hour apart only the signed hint brings the commit."""
-    syncing = Synced(bare=Bare(tmp_path), server=git_server, space=space, kubectl=kubectl, eventually=eventually)
-    syncing.open()
+    syncing = opened
     space.create(secret("hook", token=TOKEN))
     first = syncing.bare.commit({"a.yaml": config("a")})
     controller = process("--namespaced", "--namespace", space.namespace, "--webhook-port", "0", "--no-leader-elect")

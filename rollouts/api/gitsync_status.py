@@ -250,6 +250,8 @@ class GitSyncStatus(StatusModel):
     """What Rollouts gave up, 20 at most."""
     contested: list[Contested] | None = None
     """Fields that somebody else keeps changing back."""
+    remarks: list[str] | None = None
+    """What should be changed in Git, although it was applied, 20 at most."""
     image_update: Annotated[dict[str, Any], Opaque()] | None = None
     """State of the image updates."""
     revert: Annotated[dict[str, Any], Opaque()] | None = None

@@ -36,6 +36,8 @@ class Claims:
     """Fields that are steered: replica counts, Service selectors, DestinationRule subsets, routes."""
 
     replicas: frozenset[Ref] = frozenset()
+    scalers: Mapping[Ref, str] = field(default_factory=dict)
+    """For those of `replicas` that an autoscaler sets: which one, for people."""
     services: frozenset[Ref] = frozenset()
     subsets: frozenset[Ref] = frozenset()
     routes: Mapping[tuple[str, str, str], Route] = field(default_factory=dict)
@@ -55,10 +57,10 @@ def claims(neighbours: Iterable[JSON]) -> Claims:
     for rollout in rollouts:
         for key, route in _routes(rollout):
             routes[key] = routes.get(key, Route()) | route
+    scaled = {ref: ref_of(body).label for body in scalers for ref in _scaled(body)}
     return Claims(
-        replicas=frozenset(
-            [ref for body in scalers for ref in _scaled(body)] + [r for b in rollouts for r in _sized(b)]
-        ),
+        replicas=frozenset([*scaled, *(ref for body in rollouts for ref in _sized(body))]),
+        scalers=scaled,
         services=frozenset(ref for body in rollouts for ref in _services(body)),
         subsets=frozenset(ref for body in rollouts for ref in _subsets(body)),
         routes=routes,

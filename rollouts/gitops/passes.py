@@ -28,6 +28,7 @@ from rollouts.gitops.normalise import KindKey, declared_kinds, is_crd, key_of, n
 from rollouts.gitops.objects import JSON, Manifest, Ref, group_of
 from rollouts.gitops.plan import Action, Examined, Leftover, Policy, SyncPlan, digest, leftover_entries, plan
 from rollouts.gitops.records import Records
+from rollouts.gitops.remarks import remarks
 from rollouts.gitops.render.options import Options, Target
 from rollouts.gitops.render.renderer import Renderer, Row, choose, read
 from rollouts.gitops.report import Report, Result
@@ -95,6 +96,7 @@ class Comparison:
     images: tuple[str, ...] = ()
     verified: tuple[str, ...] = ()
     folder: str = ""
+    remarks: tuple[str, ...] = ()
     at: float = field(default_factory=time.monotonic)
 
 
@@ -183,6 +185,7 @@ class Pipeline:
             images=references.images(manifest.body for manifest in manifests),
             verified=files.verified,
             folder=files.folder,
+            remarks=remarks(wanted, question.claims),
         )
 
     async def carry_out(
@@ -255,6 +258,7 @@ class Pipeline:
             errors=errors,
             step="apply" if errors else "",
             waiting=waiting,
+            remarks=found.remarks,
             parts=await self.healths(final, known=_known(found, outcome)),
             inventory=final,
             seen=outcome.seen,

@@ -47,6 +47,7 @@ class Report:
     errors: tuple[str, ...] = ()
     step: str = ""
     waiting: str = ""
+    remarks: tuple[str, ...] = ()
     parts: tuple[Part, ...] | None = None
     inventory: Inventory = field(default_factory=Inventory)
     seen: Mapping[Ref, Mark] = field(default_factory=dict)
@@ -70,6 +71,7 @@ class Report:
         yield from (f"  pruned   {ref.label}" for ref in self.pruned)
         yield from (f"  kept     {row.ref.label}  {row.reason}" for row in self.kept)
         yield from (f"  error    {line}" for error in self.errors for line in error.splitlines())
+        yield from (f"  remark   {text}" for text in self.remarks)
         if self.health is not None:
             yield f"  health   {self.health}"
 

@@ -1,4 +1,4 @@
-"""`sync get`: what was done in the repository and at its forge."""
+"""`sync get`: what a person may have to do; what was done in the repository and at its forge."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from rollouts.cli.verbs.sync_get import elsewhere
+from rollouts.cli.verbs.sync_get import elsewhere, notes
 
 A, B = "a" * 40, "b" * 40
 DONE = {"revision": A, "commit": B, "branch": "main", "base": "main"}
@@ -29,3 +29,9 @@ OPEN = [{"branch": "reverts/x", "revision": B, "url": "https://forge.example/1"}
 )
 def test_what_was_done_elsewhere(status: dict[str, Any], lines: list[str]) -> None:
     assert ["".join(span.text for span in line) for line in elsewhere({"status": status})] == lines
+
+
+def test_what_should_be_changed_in_git() -> None:
+    """R8."""
+    found = notes({"metadata": {"name": "shop"}, "status": {"remarks": ["a.yaml: remove it"]}})
+    assert ["".join(span.text for span in line) for line in found] == ["Remark:          a.yaml: remove it"]

@@ -24,7 +24,7 @@ from deploy.local.plane import Plane
 from deploy.local.prometheus import Prometheus
 from deploy.local.tools import ensure_tool
 from tests.cluster.controllers import client, controller, own_controller, process, space  # noqa: F401  # fixtures
-from tests.cluster.gitsyncs import git_server, opened, syncing  # noqa: F401  # fixtures
+from tests.cluster.gitsyncs import git_server, opened, syncer, syncing  # noqa: F401  # fixtures
 from tests.cluster.harness import Cluster, Kubectl, cluster_under_test, install_crds, watched
 from tests.cluster.onepass import bare, once  # noqa: F401  # fixtures
 

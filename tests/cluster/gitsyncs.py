@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import tempfile
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -177,12 +178,22 @@ def opened(
 
 
 @pytest.fixture
-def syncing(
-    opened: Synced, tmp_path: Path, own_controller: Callable[..., OwnController], request: pytest.FixtureRequest
-) -> Synced:
-    """The same, and a controller that looks after GitSyncs. A test that has a registry `host` has it trusted."""
-    stores = tmp_path / "stores"
-    stores.mkdir()
+def syncer(
+    tmp_path: Path, own_controller: Callable[..., OwnController], request: pytest.FixtureRequest
+) -> Callable[[], OwnController]:
+    """Starts a controller that looks after GitSyncs, with empty stores and no memory: the first one, and what follows
+    a restart. A test that has a registry `host` has it trusted."""
     insecure = [str(request.getfixturevalue("host"))] if "host" in request.fixturenames else []
-    own_controller(additions=(GitSyncs(directory=stores, insecure_registries=insecure),))
+
+    def start() -> OwnController:
+        stores = Path(tempfile.mkdtemp(prefix="stores-", dir=tmp_path))
+        return own_controller(additions=(GitSyncs(directory=stores, insecure_registries=insecure),))
+
+    return start
+
+
+@pytest.fixture
+def syncing(opened: Synced, syncer: Callable[[], OwnController]) -> Synced:
+    """A namespace, a repository and an account, and a controller that looks after GitSyncs."""
+    syncer()
     return opened

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from typing import Any
 
+from tests.cluster.controllers import OwnController
 from tests.cluster.gitsyncs import AUTOMATED, Synced
 from tests.cluster.space import rollout
 
@@ -49,13 +51,37 @@ def test_what_the_server_writes_differently_is_no_drift(syncing: Synced) -> None
         assert not any("kopf" in key or "last-applied" in key for key in written)
 
 
-def test_replicas_under_an_autoscaler_are_not_set_back(syncing: Synced) -> None:
-    """R8: without any configuration, and although Git names a number."""
-    commit = syncing.bare.commit({"other.json": json.dumps(deployment())})
-    syncing.kubectl.apply(scaler())
-    syncing.create(automated=AUTOMATED)
-    syncing.until_synced(commit)
-    syncing.kubectl("scale", "deployment", "other", "--replicas=3")
-    syncing.ask("1")
-    assert syncing.state() == ("Synced", commit)
-    assert syncing.kubectl.json("get", "deployment", "other")["spec"]["replicas"] == 3
+def remarked(syncing: Synced) -> list[tuple[str, int]]:
+    """What was remarked, and how often."""
+    found = syncing.kubectl.json("get", "events", "--field-selector", "reason=Remark")["items"]
+    return [(row["message"], row.get("count") or 1) for row in found]
+
+
+def test_replicas_under_an_autoscaler_are_not_set_back(opened: Synced, syncer: Callable[[], OwnController]) -> None:
+    """R8: without any configuration, and although Git names a number. It is told once, not by the next passes and not
+    by the next process, that the number should go; and told no more when it has gone."""
+    commit = opened.bare.commit({"other.json": json.dumps(deployment())})
+    opened.kubectl.apply(scaler())
+    opened.create(automated=AUTOMATED)
+    first = syncer()
+    opened.until_synced(commit)
+    where = f"Deployment {opened.space.namespace}/other"
+    scaled = f"HorizontalPodAutoscaler {opened.space.namespace}/other"
+    remark = f"other.json: {where}: {scaled} decides on spec.replicas, so the number in Git is not used: remove it"
+    assert opened.status["remarks"] == [remark]
+    opened.until("it was told", lambda: remarked(opened) == [(remark, 1)])
+    opened.kubectl("scale", "deployment", "other", "--replicas=3")
+    opened.ask("1")
+    assert opened.state() == ("Synced", commit)
+    first.stop()
+    syncer()
+    opened.ask("2")
+    assert opened.kubectl.json("get", "deployment", "other")["spec"]["replicas"] == 3
+    assert remarked(opened) == [(remark, 1)]
+    silent = deployment()
+    del silent["spec"]["replicas"]
+    second = opened.bare.commit({"other.json": json.dumps(silent)})
+    opened.ask("3")
+    opened.until_synced(second)
+    assert "remarks" not in opened.status
+    assert opened.kubectl.json("get", "deployment", "other")["spec"]["replicas"] == 3

@@ -26,7 +26,7 @@ def run(
     if output not in (None, Format.wide):
         session.terminal.say(printed(found, form=output, kind=GIT_SYNC))
         return
-    session.terminal.show([*_head(found), *_notes(found), *elsewhere(found), *_objects(found)])
+    session.terminal.show([*_head(found), *notes(found), *elsewhere(found), *_objects(found)])
 
 
 def _head(sync: JSON) -> Iterator[Line]:
@@ -51,7 +51,7 @@ def _row(title: str, *spans: Span) -> Line:
     return (Span(f"{title + ':':<16} ", BOLD), *spans)
 
 
-def _notes(sync: JSON) -> Iterator[Line]:
+def notes(sync: JSON) -> Iterator[Line]:
     """What a person may have to do something about."""
     state = status(sync)
     plan, hold = state.get("plan") or {}, state.get("hold") or {}
@@ -66,6 +66,8 @@ def _notes(sync: JSON) -> Iterator[Line]:
         yield _row("", Span(f"delete them with: sync confirm {sync['metadata']['name']}", FAINT))
     for row in state.get("contested") or ():
         yield _row("Contested", Span(f"{row['resource']} {row['path']}, also written by {row.get('manager')}", WARN))
+    for text in state.get("remarks") or ():
+        yield _row("Remark", Span(str(text), WARN))
     for row in state.get("rejected") or ():
         what = row.get("image") or str(row.get("revision"))[:8]
         yield _row("Rejected", Span(f"{what} by Rollout {row.get('rollout')}: {row.get('reason')}", BAD))

@@ -26,6 +26,7 @@ def described(found: Comparison) -> dict[str, Any]:
         "renderer": found.renderer,
         "folder": found.folder,
         "images": found.images,
+        "remarks": found.remarks,
         "counts": counts,
         "protected": tuple(f"{row.ref.label}: {row.reason}" for row in decided.kept),
         "objects": len(found.record.inventory.entries),

@@ -31,6 +31,8 @@ def _told(before: JSON, after: JSON) -> Iterator[Event]:
     for name in ("Reverted", "ForgeReady"):
         if _condition(after, name).get("status") == "False":
             yield from _arisen(name, before, after)
+    for text in sorted(set(after.get("remarks") or ()) - set(before.get("remarks") or ())):
+        yield Event(type="Warning", reason="Remark", message=text)
     yield from _in_git(before, after)
 
 

@@ -73,6 +73,7 @@ def _compared(sync: GitSync, before: JSON, finding: Finding) -> dict[str, Any]:
         "sourceType": finding.renderer,
         "plan": _plan(finding),
         "summary": _summary(sync, before, finding),
+        "remarks": list(finding.remarks) or None,
     }
     return {**known, **_healths(before, finding)}
 

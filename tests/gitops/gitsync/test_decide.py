@@ -38,6 +38,20 @@ def test_a_pass_that_found_nothing_new_writes_nothing() -> None:
     assert (decision.plan.status, decision.plan.writes, decision.settled) == ({}, (), True)
 
 
+def test_a_remark_is_told_when_it_arises_and_not_again() -> None:
+    """R8: whatever process looks. It goes when it is true no more."""
+    facts = Facts(finding=finding(remarks=("x: remove it",)), looked_at=at(1))
+    first = decide(sync(), facts, at(1))
+    assert [(row.reason, row.message) for row in first.plan.events if row.reason == "Remark"] == [
+        ("Remark", "x: remove it")
+    ]
+    obj = stored(sync(), first)
+    more = decide(obj, replace(facts, finding=finding(B, remarks=("x: remove it", "y: that too"))), at(9))
+    assert [row.message for row in more.plan.events if row.reason == "Remark"] == ["y: that too"]
+    gone = stored(obj, decide(stored(obj, more), replace(facts, finding=finding(C)), at(10)))
+    assert "remarks" not in gone["status"]
+
+
 def test_planning_again_on_the_stored_status_gives_nothing_more() -> None:
     obj = stored(sync(), decide(sync(), Facts(finding=finding(), looked_at=at(1)), at(1)))
     again = decide(obj, Facts(finding=finding(), looked_at=at(1)), at(9))

@@ -1,0 +1,35 @@
+"""What people should know about files that were applied all the same. Pure; one row of `_REMARKS` for each sort.
+
+A remark is no error: the sync has done the sensible thing by itself. It is told **once**: it stands in the status as
+long as it is true, and only one that was not there before becomes an event, so that neither the next pass nor a
+restart tells it again. For the same reason it names object and file, but no line and no value, which move.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator
+
+from rollouts.gitops.claims import Claims, dig
+from rollouts.gitops.objects import Manifest
+
+MOST = 20
+LENGTH = 300
+
+
+def remarks(manifests: Iterable[Manifest], claims: Claims) -> tuple[str, ...]:
+    """The remarks on the objects of a commit, in order of the files; of many, the first and how many more."""
+    found = [text for manifest in manifests for about in _REMARKS for text in about(manifest, claims)]
+    texts = sorted({text[:LENGTH] for text in found})
+    rest = len(texts) - MOST
+    return (*texts[:MOST], f"and {rest} more remarks like these") if rest > 0 else tuple(texts)
+
+
+def _replicas(manifest: Manifest, claims: Claims) -> Iterator[str]:
+    """R8: a number in Git that an autoscaler overrides says what is not so."""
+    scaler = claims.scalers.get(manifest.ref)
+    if scaler is not None and "replicas" in dig(manifest.body, "spec"):
+        why = f"{scaler} decides on spec.replicas, so the number in Git is not used: remove it"
+        yield f"{manifest.file}: {manifest.ref.label}: {why}"
+
+
+_REMARKS: tuple[Callable[[Manifest, Claims], Iterator[str]], ...] = (_replicas,)

@@ -1,0 +1,62 @@
+"""What people are told about files that were applied all the same: object and file, in few words, not too many."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from rollouts.gitops.claims import claims
+from rollouts.gitops.objects import Manifest
+from rollouts.gitops.remarks import LENGTH, MOST, remarks
+
+APPS = "apps/v1"
+
+
+def obj(kind: str, name: str, spec: dict[str, Any], api_version: str = APPS) -> dict[str, Any]:
+    return {"apiVersion": api_version, "kind": kind, "metadata": {"name": name, "namespace": "shop"}, "spec": spec}
+
+
+def scaler(kind: str, target: dict[str, str], api_version: str = "autoscaling/v2") -> dict[str, Any]:
+    return obj(kind, "s", {"scaleTargetRef": target}, api_version)
+
+
+HPA = scaler("HorizontalPodAutoscaler", {"apiVersion": APPS, "kind": "Deployment", "name": "web"})
+KEDA = scaler("ScaledObject", {"name": "web"}, "keda.sh/v1alpha1")
+TAKEN = {"workloadRef": {"apiVersion": APPS, "kind": "Deployment", "name": "web", "scaleDown": "onsuccess"}}
+ENDING = "decides on spec.replicas, so the number in Git is not used: remove it"
+
+
+def said(body: dict[str, Any], *steering: dict[str, Any]) -> tuple[str, ...]:
+    return remarks([Manifest(body=body, file="web.yaml", line=7)], claims(steering))
+
+
+@pytest.mark.parametrize(
+    ("spec", "steering", "expected"),
+    [
+        ({"replicas": 2}, HPA, (f"web.yaml: Deployment shop/web: HorizontalPodAutoscaler shop/s {ENDING}",)),
+        ({"replicas": 2}, KEDA, (f"web.yaml: Deployment shop/web: ScaledObject shop/s {ENDING}",)),
+        ({}, HPA, ()),
+        ({"replicas": 2}, obj("Rollout", "web", TAKEN, "argoproj.io/v1alpha1"), ()),
+    ],
+)
+def test_a_number_that_an_autoscaler_overrides(
+    spec: dict[str, Any], steering: dict[str, Any], expected: tuple[str, ...]
+) -> None:
+    """R8; but the number of a Deployment that a Rollout has taken over is what it would go back to."""
+    assert said(obj("Deployment", "web", spec), steering) == expected
+
+
+def test_there_are_never_too_many() -> None:
+    """R23."""
+    names = [f"{'x' * LENGTH}-{number}" for number in range(MOST + 5)]
+    steering = [
+        scaler("HorizontalPodAutoscaler", {"apiVersion": APPS, "kind": "Deployment", "name": name}) for name in names
+    ]
+    files = [
+        Manifest(body=obj("Deployment", name, {"replicas": 1}), file=f"{number}.yaml", line=1)
+        for number, name in enumerate(names)
+    ]
+    found = remarks(files, claims(steering))
+    assert (len(found), found[-1]) == (MOST + 1, "and 5 more remarks like these")
+    assert max(map(len, found)) == LENGTH

@@ -89,6 +89,32 @@ def test_abort_and_retry(space: Space) -> None:
     assert space.sizes() == {"1": 2, "2": 2}
 
 
+def test_how_many_revisions_stay_and_a_preview_that_stays_for_ever(space: Space) -> None:
+    paused(space, {"scaleDownDelayRevisionLimit": 1, "scaleDownDelaySeconds": 600, "abortScaleDownDelaySeconds": 0})
+    space.promote()
+    space.until_phase("Healthy")
+    assert space.sizes() == {"1": 2, "2": 2}
+    space.set_image("example/app:3")
+    space.until_phase("Paused", message="BlueGreenPause")
+    space.promote()
+    space.until_phase("Healthy")
+    space.until("one revision waits", lambda: space.sizes() == {"1": 0, "2": 2, "3": 2})
+    assert deadline(space, "2")
+    space.set_image("example/app:4")
+    space.until_phase("Paused", message="BlueGreenPause")
+    space.abort()
+    status = space.until_phase("Degraded")
+    assert space.sizes() == {"1": 0, "2": 2, "3": 2, "4": 2}
+    assert (space.selected("active"), space.selected("preview")) == ("3", "4")
+    assert (status["abort"], deadline(space, "4")) == (True, None)
+
+
+def deadline(space: Space, revision: str) -> str | None:
+    """Until when a ReplicaSet stays."""
+    found: str | None = space.sets()[revision]["metadata"]["annotations"].get("scale-down-deadline")
+    return found
+
+
 def test_auto_promotion_after_a_while(space: Space) -> None:
     deployed(space, strategy={"autoPromotionSeconds": 2})
     space.set_image("example/app:2")

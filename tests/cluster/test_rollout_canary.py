@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import Any
 
 import pytest
 
@@ -207,6 +208,19 @@ def test_the_progress_deadline(space: Space, aborts: bool, reason: str, sizes: J
     space.until_phase("Healthy")
 
 
+@pytest.mark.parametrize(
+    ("surge", "unavailable", "sizes"),
+    [("50", 0, {"1": 4, "2": 2}), (0, "50%", {"1": 2, "2": 2}), (None, None, {"1": 3, "2": 2})],
+)
+def test_max_surge_and_max_unavailable_pace_an_update(space: Space, surge: Any, unavailable: Any, sizes: JSON) -> None:
+    """Pods that never come show how far it goes without them. Text without % is a percentage; 25 % each by default."""
+    deployed(space, replicas=4, canary={"maxSurge": surge, "maxUnavailable": unavailable})
+    space.set_image("example/app:does-not-exist")
+    space.until("as far as it may", lambda: space.sizes() == sizes)
+    space.set_image("example/app:3")
+    space.until_status(phase="Healthy", availableReplicas=4)
+
+
 def test_missing_replicas_are_written(space: Space) -> None:
     space.create(rollout(replicas=None))
     space.until_phase("Healthy")
@@ -217,10 +231,13 @@ def test_a_change_of_nothing_but_pods_labels_is_a_revision_and_of_replicas_is_no
     deployed(space)
     space.edit(replicas=3)
     space.until_status(phase="Healthy", availableReplicas=3)
+    space.edit(minReadySeconds=1)
+    space.until("its ReplicaSet is kept in step", lambda: space.sets()["1"]["spec"].get("minReadySeconds") == 1)
     assert space.sizes() == {"1": 3}
     space.edit(template={"metadata": {"labels": {"colour": "green"}}})
     space.until_status(phase="Healthy", availableReplicas=3, updatedReplicas=3)
     assert space.sizes() == {"1": 0, "2": 3}
+    assert space.sets()["2"]["spec"]["minReadySeconds"] == 1
 
 
 def test_what_kubectl_shows_and_waits_for(space: Space, kubectl: Kubectl) -> None:

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from tests.cluster.space import JSON, Space, rollout, service
+from tests.cluster.space import JSON, Space, blue_green, rollout, service
 
 STEPS = [{"setWeight": 50}, {"pause": {}}]
 ROLES = {
@@ -52,6 +52,28 @@ def test_anti_affinity_keeps_new_pods_away_from_the_stable_ones(space: Space) ->
     space.promote()
     space.until_phase("Healthy")
     assert len(space.sets()) == 2
+
+
+def test_previews_and_active_pods_have_roles_too(space: Space) -> None:
+    strategy = {
+        "autoPromotionEnabled": False,
+        "previewMetadata": {"labels": {"role": "preview"}},
+        "activeMetadata": {"labels": {"role": "active"}},
+        "antiAffinity": {"preferredDuringSchedulingIgnoredDuringExecution": {"weight": 1}},
+    }
+    space.create(service("active"), service("preview"), blue_green(replicas=2, strategy=strategy))
+    space.until_phase("Healthy")
+    space.set_image("example/app:2")
+    space.until_phase("Paused", message="BlueGreenPause")
+    assert roles(space) == {"example/app:1": {"active"}, "example/app:2": {"preview"}}
+    stable = space.status()["stableRS"]
+    assert sum(stable in str(pod["spec"].get("affinity")) for pod in space.pods()) == 2
+    carried = space.sets()["2"]["metadata"]["annotations"]["rollout.argoproj.io/ephemeral-metadata"]
+    assert carried == '{"labels":{"role":"preview"}}'
+    space.promote()
+    space.until_phase("Healthy")
+    # What is left behind serves nobody, and says so.
+    space.until("roles", lambda: roles(space) == {"example/app:1": {""}, "example/app:2": {"active"}})
 
 
 def test_services_without_a_router(space: Space) -> None:

@@ -10,6 +10,7 @@ import pytest
 from rollouts.api import kinds
 from rollouts.strategy.keys import POD_HASH
 from tests.cluster.controllers import OwnController
+from tests.cluster.harness import Kubectl
 from tests.cluster.space import JSON, Space, rollout, service
 from tests.strategy.router import ROUTER
 
@@ -106,6 +107,65 @@ def test_set_canary_scale_and_min_pods(space: Space) -> None:
     space.promote()
     space.until_paused(at=4)
     assert space.sizes() == {"1": 4, "2": 2}
+
+
+def told_routes(space: Space) -> list[str]:
+    """Header and mirror routes in force."""
+    found: list[str] = json.loads(space.get(kinds.CONFIG_MAP, "routes")["data"]["split"])["routes"]
+    return found
+
+
+def test_header_and_mirror_routes_and_a_finer_weight(space: Space) -> None:
+    beta = {"name": "beta", "match": [{"headerName": "x", "headerValue": {"exact": "y"}}]}
+    copy = {"name": "copy", "match": [{"path": {"prefix": "/"}}], "percentage": 50}
+    steps = [{"setHeaderRoute": beta}, {"setWeight": 250}, {"pause": {}}]
+    steps += [{"setMirrorRoute": copy}, {"setHeaderRoute": {"name": "beta"}}, {"pause": {}}]
+    made = routed(steps)
+    made["spec"]["strategy"]["canary"]["trafficRouting"] |= {
+        "managedRoutes": [{"name": "beta"}, {"name": "copy"}],
+        "maxTrafficWeight": 1000,
+    }
+    updated(space, made, at=2)
+    assert (space.sizes(), weights(space)) == ({"1": 4, "2": 1}, {"canary": 250, "stable": 750})
+    assert told_routes(space) == ["beta"]
+    space.promote()
+    space.until_paused(at=5)
+    assert (told_routes(space), weights(space)) == (["copy"], {"canary": 250, "stable": 750})
+    done = ("RolloutStepCompleted", "Rollout step 1/6 completed (setHeaderRoute: beta)")
+    space.until("said so", lambda: done in space.events.of())
+    space.promote()
+    space.until_phase("Healthy")
+    assert (told_routes(space), weights(space)) == ([], {"canary": 0, "stable": 1000})
+
+
+def test_a_step_may_go_on_with_a_part_of_its_pods(space: Space, kubectl: Kubectl) -> None:
+    """A quota has room for half of the canary."""
+    hard = {"spec": {"hard": {"pods": "5"}}}
+    kubectl.apply({"apiVersion": "v1", "kind": "ResourceQuota", "metadata": {"name": "few"}, **hard})
+    deployed(space, routed([{"setWeight": 50}, {"pause": {}}]))
+    space.set_image("example/app:2")
+    space.until("one of two is there", lambda: space.status().get("availableReplicas") == 5)
+    assert (space.sizes(), space.status()["currentStepIndex"]) == ({"1": 4, "2": 2}, 0)
+    space.edit(strategy={"canary": {"replicaProgressThreshold": {"type": "Percent", "value": 50}}})
+    space.until_paused(at=1)
+    assert weights(space) == {"canary": 50, "stable": 50}
+
+
+def test_how_many_revisions_stay_and_a_canary_that_stays_for_ever(space: Space) -> None:
+    delays = {"scaleDownDelayRevisionLimit": 1, "scaleDownDelaySeconds": 600, "abortScaleDownDelaySeconds": 0}
+    deployed(space, routed([{"setWeight": 50}], **delays))
+    for number in (2, 3):
+        space.set_image(f"example/app:{number}")
+        space.until_phase("Healthy")
+    space.until("one revision waits", lambda: space.sizes() == {"1": 0, "2": 4, "3": 4})
+    space.set_steps(STEPS)
+    space.set_image("example/app:4")
+    space.until_paused(at=1)
+    space.abort()
+    space.until_phase("Degraded")
+    space.until("no traffic", lambda: weights(space) == {"canary": 0, "stable": 100})
+    assert space.sizes() == {"1": 0, "2": 4, "3": 4, "4": 1}
+    assert "scale-down-deadline" not in space.sets()["4"]["metadata"]["annotations"]
 
 
 def test_a_router_that_verifies(space: Space) -> None:

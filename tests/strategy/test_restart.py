@@ -6,8 +6,8 @@ from rollouts.strategy.times import text
 from tests.strategy.world import World, rollout
 
 
-def deployed(replicas: int = 3) -> World:
-    world = World(rollout(replicas=replicas))
+def deployed(replicas: int = 3, *, made: dict[str, Any] | None = None, **options: Any) -> World:
+    world = World(made or rollout(replicas=replicas), **options)
     world.settle()
     (rs,) = world.sets.values()
     for number in range(replicas):
@@ -65,3 +65,11 @@ def test_a_new_template_settles_a_restart() -> None:
     world.reconcile()
     assert world.status["restartedAt"] == world.rollout["spec"]["restartAt"]
     assert "EVICT" not in world.log
+
+
+def test_blue_green_restarts_as_many_at_once_as_may_be_missing() -> None:
+    strategy = {"blueGreen": {"activeService": "active", "maxUnavailable": "50%"}}
+    world = deployed(4, made=rollout(replicas=4, strategy=strategy), services=["active"])
+    world.edit(restartAt=text(world.now))
+    world.reconcile()
+    assert world.log.count("EVICT") == 2

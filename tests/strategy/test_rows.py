@@ -1,0 +1,54 @@
+"""The table of what a Rollout promises (docs/architecture/rollout-rows.md) says what is true of tests and API."""
+
+from __future__ import annotations
+
+import re
+from collections import defaultdict
+
+import pytest
+
+from rollouts.api.bluegreen import BlueGreenStrategy
+from rollouts.api.canary import CanaryStrategy
+from rollouts.api.rollout import RolloutSpec
+from rollouts.api.steps import CanaryStep
+from tests.tables import Row, docstrings, rows, source
+
+ROWS = tuple(rows("rollout-rows.md"))
+EXCUSE = re.compile(r"in memory: |half: |waits for the (routers|dashboard|notifications)")
+FIELDS = {
+    "§1.1": RolloutSpec,
+    "§1.2": BlueGreenStrategy,
+    "§1.3": CanaryStrategy,
+    "§1.4": CanaryStep,
+}
+
+
+def named(row: Row) -> str:
+    return f"{row.section} {row.key}"
+
+
+@pytest.mark.parametrize("row", ROWS, ids=named)
+def test_the_tests_of_a_row_exist(row: Row) -> None:
+    missing = [f"tests/{file} has no {name}" for file, name in row.tests if name not in docstrings(file)]
+    assert not missing
+    assert row.tests or row.proof.startswith("waits for")
+
+
+@pytest.mark.parametrize("row", ROWS, ids=named)
+def test_a_row_without_the_real_api_server_says_so(row: Row) -> None:
+    """The first test is one of tests/cluster, or the row begins with the reason why there is none."""
+    real = [file.startswith("cluster/") for file, _ in row.tests]
+    assert EXCUSE.match(row.proof) or real[:1] == [True]
+    assert real == sorted(real, reverse=True), "tests on the real API server come first"
+    assert not (row.proof.startswith("in memory") and any(real)), "there is such a test: the row says too little"
+
+
+@pytest.mark.parametrize(("section", "model"), FIELDS.items(), ids=FIELDS)
+def test_every_field_has_a_row_and_a_test_that_speaks_of_it(section: str, model: type) -> None:
+    aliases = {str(field.alias) for field in model.model_fields.values()}  # type: ignore[attr-defined]
+    found = defaultdict(str)
+    for row in ROWS:
+        if row.section == section:
+            found[row.names[0].partition(".")[0]] += "".join(source(file) for file, _ in row.tests)
+    assert set(found) == aliases
+    assert [alias for alias in aliases if alias not in found[alias]] == []

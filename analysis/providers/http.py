@@ -70,6 +70,13 @@ def settle(session: requests.Session, address: str) -> None:
     """
     found = session.merge_environment_settings(address, {}, None, session.verify, None)
     session.proxies, session.verify, session.trust_env = found["proxies"], found["verify"], False
+    accept(insecure=not session.verify)
+
+
+def accept(*, insecure: bool) -> None:
+    """What a metric asks for with `insecure: true` is not worth a warning in the log."""
+    if insecure:
+        urllib3.disable_warnings(urllib3.exceptions.InsecureRequestWarning)
 
 
 def bounded(reply: requests.Response, who: str, address: str, *, largest: int, deadline: float) -> bytes:

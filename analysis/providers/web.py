@@ -30,6 +30,7 @@ from analysis.providers.http import (
     CONNECT_SECONDS,
     Destination,
     Pools,
+    accept,
     bounded,
     credentials_sent,
     refusal,
@@ -101,6 +102,7 @@ def _send(config: Config, timeout: float, auth: AuthBase | None, hide: Callable[
     """Encoding and body of the answer. A session for each request: measurements of one service are far apart."""
     headers = {header.key: header.value for header in config.headers or ()}
     deadline = time.monotonic() + timeout
+    accept(insecure=bool(config.insecure))
     try:
         with requests.request(
             config.method or "GET",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ssl
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -42,8 +43,8 @@ class Wire:
 
 
 @contextmanager
-def wire(answer: Callable[[Request], Reply]) -> Iterator[Wire]:
-    """A server that answers by a function, for the time of a `with`."""
+def wire(answer: Callable[[Request], Reply], *, tls: ssl.SSLContext | None = None) -> Iterator[Wire]:
+    """A server that answers by a function, for the time of a `with`; by HTTPS with `tls`."""
     seen: list[Request] = []
     closing = threading.Event()
 
@@ -102,9 +103,11 @@ def wire(answer: Callable[[Request], Reply]) -> Iterator[Wire]:
 
     server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
     server.daemon_threads = True
+    if tls is not None:
+        server.socket = tls.wrap_socket(server.socket, server_side=True)
     threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02}, daemon=True).start()
     try:
-        yield Wire(url=f"http://127.0.0.1:{server.server_port}", seen=seen)
+        yield Wire(url=f"{'https' if tls else 'http'}://127.0.0.1:{server.server_port}", seen=seen)
     finally:
         closing.set()
         server.shutdown()

@@ -139,6 +139,17 @@ class InventoryState(StatusModel):
     """Where more objects are listed."""
 
 
+class HooksState(StatusModel):
+    """The last run of the hooks, so that one whose object is gone does not run twice."""
+
+    run: str | None = None
+    """Name of the run: commit, options and attempt."""
+    succeeded: list[str] | None = None
+    """Hooks that were seen to succeed, `namespace_name_group_kind`."""
+    begun: list[str] | None = None
+    """Hooks that were made and not seen to succeed. 200 at most with those above."""
+
+
 class PlanState(StatusModel):
     """What a sync would do now."""
 
@@ -242,6 +253,8 @@ class GitSyncStatus(StatusModel):
     """The last `requestedAt` that was heard."""
     inventory: InventoryState | None = None
     """What this sync has applied."""
+    hooks: HooksState | None = None
+    """How far the hooks are, or were."""
     plan: PlanState | None = None
     """What a sync would do now."""
     hold: Hold | None = None

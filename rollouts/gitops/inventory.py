@@ -60,13 +60,22 @@ class Inventory:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class HookRun:
+    """The last run of the hooks (R26): its name, the hooks that were made, and whether they were seen to succeed."""
+
+    run: str = ""
+    hooks: Mapping[Ref, bool] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Record:
-    """The ConfigMap's content: the inventory and how the last pass went."""
+    """The ConfigMap's content: the inventory and how the last pass went. `hooks` is kept apart from the rest."""
 
     inventory: Inventory = field(default_factory=Inventory)
     attempted: str = ""
     applied: str = ""
     message: str = ""
+    hooks: HookRun = field(default_factory=HookRun)
 
 
 def name_of(sync: str) -> str:

@@ -32,7 +32,7 @@ from rollouts.gitops.remarks import remarks
 from rollouts.gitops.render.options import Options, Target
 from rollouts.gitops.render.renderer import Renderer, Row, choose, read
 from rollouts.gitops.report import Report, Result
-from rollouts.gitops.running import Progress, Ran, Runner, patiently
+from rollouts.gitops.running import Progress, Runner, patiently
 from rollouts.gitops.source import Repository
 from rollouts.gitops.verify import Verification, verify
 
@@ -117,7 +117,6 @@ class Pipeline:
     """Passes of one sync. `repository` and `records` are its own; `observer` defaults to `cluster`.
 
     `renderer` is best shared by all syncs: it holds the cache, and limits how many render at a time.
-    `ran`: what is known of hooks, kept from one pass to the next.
     """
 
     def __init__(
@@ -129,9 +128,7 @@ class Pipeline:
         terms: Terms,
         observer: Cluster | None = None,
         renderer: Renderer | None = None,
-        ran: Ran | None = None,
     ) -> None:
-        self.ran: Ran = {} if ran is None else ran
         self.renderer = renderer or Renderer()
         self.cluster = cluster
         self.observer = observer or cluster
@@ -197,7 +194,14 @@ class Pipeline:
         call after another comparison goes on from there.
         """
         decided = found.plan if chosen is None else chosen
-        runner = Runner(self.cluster, found.question.kinds, run=run, sync=self.terms.identity, ran=self.ran)
+        runner = Runner(
+            self.cluster,
+            found.question.kinds,
+            run=run,
+            sync=self.terms.identity,
+            known=found.record.hooks,
+            records=self.records,
+        )
         hooks = found.hooks if run else ()
         before = await runner.phase(hooks, Phase.PRE)
         if before.done:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Awaitable, Callable, Iterable
+from dataclasses import replace
 from typing import Protocol
 
 from rollouts.api import kinds
@@ -17,12 +18,14 @@ from rollouts.engine.errors import ApiError, NotFoundError
 from rollouts.gitops import inventory
 from rollouts.gitops.cluster import CONFIG_MAP, Cluster
 from rollouts.gitops.errors import ClusterError, InventoryError, redact
-from rollouts.gitops.inventory import Record
+from rollouts.gitops.inventory import HookRun, Record
 from rollouts.gitops.objects import JSON, Manifest, Ref
 
 IN_STATUS = 1000
 """So many entries fit into the status; more go into ConfigMaps, so that the object stays small (R23)."""
 PER_CONFIG_MAP = 4000
+MOST_HOOKS = 200
+"""Of so many hooks of a run it is remembered how far they are; what is beyond may run again (R23)."""
 
 
 class Records(Protocol):
@@ -32,7 +35,10 @@ class Records(Protocol):
         """The record; an empty one when there is none. InventoryError when it can't be understood."""
 
     async def save(self, record: Record) -> None:
-        """Keep it. ClusterError when that was not possible: then nothing may be applied."""
+        """Keep it, but for its hooks. ClusterError when that was not possible: then nothing may be applied."""
+
+    async def save_hooks(self, run: HookRun) -> None:
+        """Keep how far a run of the hooks is, in place of the run before. ClusterError as above."""
 
 
 class ConfigMapRecords:
@@ -43,10 +49,15 @@ class ConfigMapRecords:
         self._name = name
         self._namespace = namespace
         self._ref = Ref(group="", kind="ConfigMap", namespace=namespace, name=inventory.name_of(name))
+        self._hooks = HookRun()
 
     async def load(self) -> Record:
         """Read the ConfigMap."""
-        return inventory.read(await self._cluster.live(CONFIG_MAP, self._ref))
+        return replace(inventory.read(await self._cluster.live(CONFIG_MAP, self._ref)), hooks=self._hooks)
+
+    async def save_hooks(self, run: HookRun) -> None:
+        """Remembered by the process: the next one of `rollouts sync` begins another run."""
+        self._hooks = run
 
     async def save(self, record: Record) -> None:
         """Write it, unless it says so already."""
@@ -86,6 +97,7 @@ class StatusRecords:
             inventory=inventory.of_rows(rows, digest=stored.get("digest")),
             attempted=status.get("lastAttemptedRevision") or "",
             applied=(status.get("history") or [{}])[-1].get("revision") or "",
+            hooks=_hooks_of(status.get("hooks") or {}),
         )
 
     async def save(self, record: Record) -> None:
@@ -110,6 +122,15 @@ class StatusRecords:
         self._absorbed(kinds.GIT_SYNC, answer)
         await self._forget(set(self._parts) - set(names))
         self._parts, self._stored = names, digest
+
+    async def save_hooks(self, run: HookRun) -> None:
+        """Write `status.hooks`."""
+        namespace, name = self._metadata["namespace"], self._metadata["name"]
+        body = {"status": {"hooks": _stored_hooks(run)}}
+        self._absorbed(
+            kinds.GIT_SYNC,
+            await self._ask(self._api.patch(kinds.GIT_SYNC, namespace, name, body, subresource="status")),
+        )
 
     async def _forget(self, names: Iterable[str]) -> None:
         """Delete lists that nothing points to any more. What can't be deleted goes with its owner."""
@@ -139,3 +160,20 @@ class StatusRecords:
 
 def _row(entry: JSON) -> inventory.Row:
     return [str(entry.get("id")), str(entry.get("v") or ""), str(entry.get("uid") or "")]
+
+
+def _stored_hooks(run: HookRun) -> JSON:
+    """As it is stored. Those that succeeded come first: their objects may be gone."""
+    ended = sorted(str(ref) for ref, done in run.hooks.items() if done)[:MOST_HOOKS]
+    begun = sorted(str(ref) for ref, done in run.hooks.items() if not done)[: MOST_HOOKS - len(ended)]
+    return {"run": run.run, "succeeded": ended or None, "begun": begun or None}
+
+
+def _hooks_of(stored: JSON) -> HookRun:
+    """The reverse. InventoryError when a reference makes no sense."""
+    try:
+        begun = {Ref.parse(str(text)): False for text in stored.get("begun") or ()}
+        ended = {Ref.parse(str(text)): True for text in stored.get("succeeded") or ()}
+    except ValueError as error:
+        raise InventoryError(f"status.hooks is damaged ({error}); nothing was changed") from None
+    return HookRun(run=str(stored.get("run") or ""), hooks=begun | ended)

@@ -2,9 +2,10 @@
 
 How far a run is stands in the cluster: a hook's object carries the name of its run, so a pass that stopped to wait,
 or a process that was killed, finds out. A pass waits a little while itself, for hooks that are quick; then it ends, and
-the next pass goes on. Beside it the process remembers which hooks it has made and seen to an end (`Ran`): an object
-that somebody, or its `ttlSecondsAfterFinished`, deletes in between is not made again. Seen to its end, it counts as
-done; gone before that, it has failed (R26).
+the next pass goes on. Beside it the record of the sync says which hooks were made and seen to an end (`HookRun`): an
+object that somebody, its delete policy, or its `ttlSecondsAfterFinished` deletes in between, or while no controller
+runs, is not made again. Seen to its end, it counts as done; gone before that, it has failed (R26). It is written when a
+hook was made or has ended, before anything that follows from that is done, and stays until the next run begins.
 """
 
 from __future__ import annotations
@@ -23,8 +24,10 @@ from rollouts.gitops.claims import dig
 from rollouts.gitops.cluster import Cluster
 from rollouts.gitops.examine import refusal
 from rollouts.gitops.hooks import RUN, Deletion, Hook, Phase
+from rollouts.gitops.inventory import HookRun
 from rollouts.gitops.normalise import KindKey, key_of
 from rollouts.gitops.objects import JSON, Ref, annotation
+from rollouts.gitops.records import Records
 
 PATIENCE = 20.0
 """Seconds a pass waits itself."""
@@ -57,25 +60,25 @@ async def patiently(look: Callable[[], Awaitable[Progress]], *, seconds: float =
         await asyncio.sleep(LOOK_EVERY)
 
 
-Ran = dict[str, dict[Ref, bool]]
-"""For each run under way, its hooks that were made, and whether they were seen to succeed."""
-_MOST_RUNS = 1000
-
-
 class Runner:
     """Runs the hooks of one sync. `run` names this run; `sync` is whose marks the objects carry.
 
-    `ran` is kept by whoever runs the passes, from one to the next.
+    `known` is how far the last run was, this one or another; `records` remembers how far this one is.
     """
 
     def __init__(
-        self, cluster: Cluster, kinds: Mapping[KindKey, Kind], *, run: str, sync: str, ran: Ran | None = None
+        self,
+        cluster: Cluster,
+        kinds: Mapping[KindKey, Kind],
+        *,
+        run: str,
+        sync: str,
+        known: HookRun,
+        records: Records,
     ) -> None:
-        self._all = {} if ran is None else ran
-        if len(self._all) > _MOST_RUNS:
-            self._all.clear()
-        self._key = f"{sync} {run}"
-        self._ran = self._all.setdefault(self._key, {}) if run else {}
+        self._ran: dict[Ref, bool] = dict(known.hooks) if known.run == run else {}
+        self._saved = dict(self._ran)
+        self._records = records
         self._cluster = cluster
         self._kinds = kinds
         self._run = run
@@ -96,10 +99,10 @@ class Runner:
         for hook in hooks:
             if phase in hook.phases:
                 await self._look(hook)
+        await self._remember()
 
     async def tidy(self, hooks: Iterable[Hook], *, failed: bool) -> None:
         """Delete what asks to be deleted now: the run has ended."""
-        self._all.pop(self._key, None)
         when = Deletion.FAILED if failed else Deletion.SUCCEEDED
         for hook in hooks:
             live = await self._live(hook) if when in hook.deletions else None
@@ -108,9 +111,15 @@ class Runner:
 
     async def _wave(self, hooks: list[Hook]) -> Progress:
         found = [await self._look(hook) for hook in hooks]
+        await self._remember()
         errors = [one.error for one in found if one.error]
         waiting = [one.waiting for one in found if one.waiting]
         return Progress(error="; ".join(errors)) if errors else Progress(waiting=", ".join(waiting))
+
+    async def _remember(self) -> None:
+        if self._ran != self._saved:
+            await self._records.save_hooks(HookRun(run=self._run, hooks=dict(self._ran)))
+            self._saved = dict(self._ran)
 
     async def _look(self, hook: Hook) -> Progress:
         """Make the hook, or see how it is doing."""

@@ -180,20 +180,20 @@ def opened(
 @pytest.fixture
 def syncer(
     tmp_path: Path, own_controller: Callable[..., OwnController], request: pytest.FixtureRequest
-) -> Callable[[], OwnController]:
+) -> Callable[..., OwnController]:
     """Starts a controller that looks after GitSyncs, with empty stores and no memory: the first one, and what follows
     a restart. A test that has a registry `host` has it trusted."""
     insecure = [str(request.getfixturevalue("host"))] if "host" in request.fixturenames else []
 
-    def start() -> OwnController:
+    def start(**options: Any) -> OwnController:
         stores = Path(tempfile.mkdtemp(prefix="stores-", dir=tmp_path))
-        return own_controller(additions=(GitSyncs(directory=stores, insecure_registries=insecure),))
+        return own_controller(additions=(GitSyncs(directory=stores, insecure_registries=insecure),), **options)
 
     return start
 
 
 @pytest.fixture
-def syncing(opened: Synced, syncer: Callable[[], OwnController]) -> Synced:
+def syncing(opened: Synced, syncer: Callable[..., OwnController]) -> Synced:
     """A namespace, a repository and an account, and a controller that looks after GitSyncs."""
     syncer()
     return opened

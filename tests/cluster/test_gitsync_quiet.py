@@ -57,7 +57,7 @@ def remarked(syncing: Synced) -> list[tuple[str, int]]:
     return [(row["message"], row.get("count") or 1) for row in found]
 
 
-def test_replicas_under_an_autoscaler_are_not_set_back(opened: Synced, syncer: Callable[[], OwnController]) -> None:
+def test_replicas_under_an_autoscaler_are_not_set_back(opened: Synced, syncer: Callable[..., OwnController]) -> None:
     """R8: without any configuration, and although Git names a number. It is told once, not by the next passes and not
     by the next process, that the number should go; and told no more when it has gone."""
     commit = opened.bare.commit({"other.json": json.dumps(deployment())})

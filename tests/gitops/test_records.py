@@ -11,9 +11,9 @@ from rollouts.api import kinds
 from rollouts.api.kinds import Kind
 from rollouts.engine.errors import NotFoundError, UnavailableError
 from rollouts.gitops.errors import ClusterError, InventoryError
-from rollouts.gitops.inventory import Entry, Inventory, Record
+from rollouts.gitops.inventory import Entry, HookRun, Inventory, Record
 from rollouts.gitops.objects import Ref
-from rollouts.gitops.records import IN_STATUS, PER_CONFIG_MAP, StatusRecords
+from rollouts.gitops.records import IN_STATUS, MOST_HOOKS, PER_CONFIG_MAP, StatusRecords
 
 OWNER = {"metadata": {"name": "shop", "namespace": "team", "uid": "u"}}
 
@@ -69,6 +69,22 @@ async def test_what_was_saved_is_loaded(count: int, parts: int) -> None:
     found = await records(memory).load()
     assert (found.inventory.entries, found.inventory.trusted) == (inventory(range(count)).entries, True)
     assert len(memory.config_maps()) == parts
+
+
+def hook(number: int) -> Ref:
+    return Ref(group="batch", kind="Job", namespace="team", name=f"j{number}")
+
+
+async def test_hooks_are_remembered_of_one_run() -> None:
+    """R26, R23: of very many, those that have ended, because their objects may be gone."""
+    memory = Memory()
+    few = HookRun(run="1", hooks={hook(0): True, hook(1): False})
+    await records(memory).save_hooks(few)
+    assert (await records(memory).load()).hooks == few
+    many = HookRun(run="2", hooks={hook(number): number % 2 == 0 for number in range(2 * MOST_HOOKS)})
+    await records(memory).save_hooks(many)
+    found = (await records(memory).load()).hooks
+    assert (found.run, len(found.hooks), all(found.hooks.values())) == ("2", MOST_HOOKS, True)
 
 
 async def test_lists_that_nothing_points_to_are_deleted_after_the_new_one_is_in_place() -> None:

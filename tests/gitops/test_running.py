@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any
 
@@ -10,9 +11,10 @@ import pytest
 from analysis.spec.base import write_time
 from rollouts.api.kinds import JOB, Kind
 from rollouts.gitops import marks, running
-from rollouts.gitops.hooks import RUN, Hook, Phase
+from rollouts.gitops.hooks import RUN, Deletion, Hook, Phase
+from rollouts.gitops.inventory import HookRun
 from rollouts.gitops.objects import Manifest, Ref
-from rollouts.gitops.running import Ran, Runner
+from rollouts.gitops.running import Runner
 
 BODY: dict[str, Any] = {
     "apiVersion": "batch/v1",
@@ -43,65 +45,83 @@ class Jobs:
         self.there = None
 
 
+class Kept:
+    """The record of the sync: what the next pass knows, of this process or another."""
+
+    def __init__(self) -> None:
+        self.known = HookRun()
+        self.writes = 0
+
+    async def save_hooks(self, run: HookRun) -> None:
+        self.known = run
+        self.writes += 1
+
+
+@pytest.fixture
+def kept() -> Kept:
+    return Kept()
+
+
 @pytest.fixture
 def jobs(monkeypatch: pytest.MonkeyPatch) -> Jobs:
     monkeypatch.setattr(running, "patiently", lambda look: look())
     return Jobs()
 
 
-def runner(jobs: Jobs, ran: Ran, run: str = "1") -> Runner:
+def runner(jobs: Jobs, kept: Kept, run: str = "1") -> Runner:
     """Of one pass."""
-    return Runner(jobs, {("batch/v1", "Job"): JOB}, run=run, sync="shop/shop", ran=ran)  # type: ignore[arg-type]
+    kinds = {("batch/v1", "Job"): JOB}
+    return Runner(jobs, kinds, run=run, sync="shop/shop", known=kept.known, records=kept)  # type: ignore[arg-type]
 
 
-async def begun(jobs: Jobs, ran: Ran) -> None:
-    assert (await runner(jobs, ran).phase([HOOK], Phase.PRE)).waiting == "hook Job shop/migrate to end"
+async def begun(jobs: Jobs, kept: Kept) -> dict[str, Any]:
+    """The hook's object, just made."""
+    assert (await runner(jobs, kept).phase([HOOK], Phase.PRE)).waiting == "hook Job shop/migrate to end"
     assert jobs.there is not None
     assert jobs.there["metadata"]["annotations"][RUN] == "1"
+    assert kept.known == HookRun(run="1", hooks={HOOK.manifest.ref: False})
+    return jobs.there
 
 
-async def test_gone_after_it_was_seen_to_end(jobs: Jobs) -> None:
-    ran: Ran = {}
-    await begun(jobs, ran)
-    assert jobs.there is not None
-    jobs.there["status"] = COMPLETE
-    assert (await runner(jobs, ran).phase([HOOK], Phase.PRE)).done
+async def test_gone_after_it_was_seen_to_end(jobs: Jobs, kept: Kept) -> None:
+    (await begun(jobs, kept))["status"] = COMPLETE
+    assert (await runner(jobs, kept).phase([HOOK], Phase.PRE)).done
+    assert kept.known == HookRun(run="1", hooks={HOOK.manifest.ref: True})
     jobs.there = None
-    assert (await runner(jobs, ran).phase([HOOK], Phase.PRE)).done
+    assert (await runner(jobs, kept).phase([HOOK], Phase.PRE)).done
+    assert (jobs.made, kept.writes) == (1, 2)
+
+
+async def test_gone_before_that(jobs: Jobs, kept: Kept) -> None:
+    await begun(jobs, kept)
+    jobs.there = None
+    assert "was deleted before it was seen to end" in (await runner(jobs, kept).phase([HOOK], Phase.PRE)).error
     assert jobs.made == 1
 
 
-async def test_gone_before_that(jobs: Jobs) -> None:
-    ran: Ran = {}
-    await begun(jobs, ran)
-    jobs.there = None
-    assert "was deleted before it was seen to end" in (await runner(jobs, ran).phase([HOOK], Phase.PRE)).error
+async def test_one_that_has_ended_and_is_being_deleted_has_ended(jobs: Jobs, kept: Kept) -> None:
+    there = await begun(jobs, kept)
+    there["status"] = COMPLETE
+    there["metadata"]["deletionTimestamp"] = write_time(datetime.now(UTC))
+    assert (await runner(jobs, kept).phase([HOOK], Phase.PRE)).done
+
+
+async def test_one_that_deletes_itself_when_it_has_succeeded_does_not_run_again(jobs: Jobs, kept: Kept) -> None:
+    """Whoever goes on with the run after its end was not noted; the next run knows nothing of it."""
+    hook = replace(HOOK, deletions=frozenset({Deletion.SUCCEEDED}))
+    (await begun(jobs, kept))["status"] = COMPLETE
+    assert (await runner(jobs, kept).phase([hook], Phase.PRE)).done
+    await runner(jobs, kept).tidy([hook], failed=False)
+    assert jobs.there is None
+    assert (await runner(jobs, kept).phase([hook], Phase.PRE)).done
     assert jobs.made == 1
-
-
-async def test_one_that_has_ended_and_is_being_deleted_has_ended(jobs: Jobs) -> None:
-    ran: Ran = {}
-    await begun(jobs, ran)
-    assert jobs.there is not None
-    jobs.there["status"] = COMPLETE
-    jobs.there["metadata"]["deletionTimestamp"] = write_time(datetime.now(UTC))
-    assert (await runner(jobs, ran).phase([HOOK], Phase.PRE)).done
-
-
-async def test_the_next_run_knows_nothing_of_it(jobs: Jobs) -> None:
-    """And neither does the same one once it was tidied up."""
-    ran: Ran = {}
-    await begun(jobs, ran)
-    jobs.there = None
-    await runner(jobs, ran, run="2").phase([HOOK], Phase.PRE)
+    await runner(jobs, kept, run="2").phase([hook], Phase.PRE)
     assert jobs.made == 2
-    for run in ("1", "2"):
-        await runner(jobs, ran, run=run).tidy([HOOK], failed=True)
-    assert ran == {}
+    assert kept.known == HookRun(run="2", hooks={hook.manifest.ref: False})
 
 
-async def test_somebody_elses_object_is_left_alone(jobs: Jobs) -> None:
+async def test_somebody_elses_object_is_left_alone(jobs: Jobs, kept: Kept) -> None:
     jobs.there = {**BODY, "metadata": {**BODY["metadata"], "annotations": {marks.TRACKING: "other:x"}}}
-    said = await runner(jobs, {}).phase([HOOK], Phase.PRE)
+    said = await runner(jobs, kept).phase([HOOK], Phase.PRE)
     assert "that this sync has not made" in said.error
     assert jobs.made == 0

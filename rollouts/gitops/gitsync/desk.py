@@ -35,7 +35,6 @@ from rollouts.gitops.objects import JSON
 from rollouts.gitops.passes import Pipeline, Terms
 from rollouts.gitops.records import StatusRecords
 from rollouts.gitops.render.renderer import Renderer
-from rollouts.gitops.running import Ran
 from rollouts.gitops.signatures import Keys
 from rollouts.gitops.source import Repository, Source
 from rollouts.gitops.verify import Mode, Verification
@@ -75,7 +74,6 @@ class Means:
     allow_local: bool = False
     insecure: frozenset[str] = frozenset()
     renderer: Renderer = field(default_factory=Renderer)
-    ran: Ran = field(default_factory=dict)
 
 
 class Desk:
@@ -121,7 +119,6 @@ class Desk:
                 tag=repository.tag or self.sync.spec.source.target_revision or "",
             ),
             renderer=self.means.renderer,
-            ran=self.means.ran,
         )
 
     def terms(self) -> Terms:

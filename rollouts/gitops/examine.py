@@ -5,7 +5,8 @@ and the answer is compared with the live object. That is the diff, and at the sa
 of a commit pass their dry run before the first one is written, so a commit with one bad object changes nothing.
 
 Two kinds of objects can't be asked about yet: those in a namespace, or of a kind, that the same commit brings. And one
-that a kind refuses whose definition changes with the commit is tried again once the definition is there.
+that a kind refuses whose definition changes with the commit is tried again once the definition is there. One whose
+admission webhook does not support dry runs is compared here (`workedout.py`), and that is told.
 """
 
 from __future__ import annotations
@@ -16,7 +17,7 @@ from dataclasses import dataclass, field
 
 from rollouts.api.kinds import Kind
 from rollouts.engine.errors import ApiError, InvalidError, UnavailableError
-from rollouts.gitops import marks, objectoptions, takeover
+from rollouts.gitops import marks, objectoptions, takeover, workedout
 from rollouts.gitops.adopt import adopt
 from rollouts.gitops.claims import Claims
 from rollouts.gitops.cluster import Cluster, in_parallel
@@ -37,6 +38,10 @@ NEVER_ANEW = frozenset(
 
 _NO_FIELD = "field not declared in schema"
 """The API server answers this with 500, though nothing will change it but another manifest."""
+_UNTRIED = re.compile(
+    r"not support(ed)?\b.{0,20}\bdry[ -]?run|\bdry[ -]?runs?\b.{0,20}\bnot (be )?supported", re.IGNORECASE
+)
+_WEBHOOK = re.compile(r'admission webhook "([^"]+)"')
 _IMMUTABLE = re.compile(
     r"immutable|may not (be )?change|cannot (be )?change|can't be changed|may not be updated|[Uu]pdates to .* forbidden"
 )
@@ -47,7 +52,8 @@ class Question:
     """What all objects of a pass are judged by.
 
     `brought_kinds`, `brought_namespaces`: come with the commit, or while it is applied. `changing_kinds`: their
-    definition changes with it. `defaults`: options of the sync for all its objects.
+    definition changes with it. `defaults`: options of the sync for all its objects. `news`: the commit is not the one
+    that was applied last.
     """
 
     kinds: Mapping[KindKey, Kind]
@@ -59,6 +65,7 @@ class Question:
     brought_kinds: frozenset[KindKey] = frozenset()
     changing_kinds: frozenset[KindKey] = frozenset()
     brought_namespaces: frozenset[str] = frozenset()
+    news: bool = False
 
 
 async def examine(cluster: Cluster, manifests: Iterable[Manifest], question: Question) -> tuple[Examined, ...]:
@@ -89,6 +96,8 @@ async def try_out(cluster: Cluster, manifests: Iterable[Manifest], question: Que
             return ""
         try:
             await _dry_run(cluster, kind, manifest)
+        except _UntriedError:
+            return ""
         except _RefusalError as refusal:
             return str(refusal)
         return ""
@@ -104,6 +113,10 @@ class _RefusalError(Exception):
 
 class _ImmutableError(_RefusalError):
     """One object is there and can't be changed to this."""
+
+
+class _UntriedError(Exception):
+    """One object can't be tried out, and why."""
 
 
 async def _examine(cluster: Cluster, manifest: Manifest, question: Question) -> Examined | None:
@@ -123,6 +136,8 @@ async def _examine(cluster: Cluster, manifest: Manifest, question: Question) -> 
         return await _compared(cluster, kind, manifest, live, question, chosen)
     except _ImmutableError as refusal:
         return await _anew(cluster, kind, manifest, live, chosen, refusal)
+    except _UntriedError as why:
+        return _worked_out(kind, manifest, live, question, chosen, str(why))
     except _RefusalError:
         if key_of(manifest) not in question.changing_kinds:
             raise
@@ -141,6 +156,8 @@ def _left_alone(chosen: Chosen, live: JSON) -> bool:
 async def _created(cluster: Cluster, kind: Kind, manifest: Manifest, question: Question) -> Examined:
     try:
         made = await _dry_run(cluster, kind, manifest)
+    except _UntriedError as why:
+        return Examined(manifest=manifest, action=Action.CREATE, after=manifest.body, remark=str(why))
     except _RefusalError:
         if key_of(manifest) not in question.changing_kinds:
             raise
@@ -151,8 +168,7 @@ async def _created(cluster: Cluster, kind: Kind, manifest: Manifest, question: Q
 async def _compared(
     cluster: Cluster, kind: Kind, manifest: Manifest, live: JSON, question: Question, chosen: Chosen
 ) -> Examined:
-    adopted = adopt(manifest.body, live, question.claims)
-    sent = manifest.with_body(question.adjust(adopted, live) if question.adjust else adopted)
+    sent = _sent(manifest, live, question)
     answer = await _dry_run(cluster, kind, sent)
     whole = chosen.replace and kind.kind not in NEVER_ANEW
     taken = _taken_over(live, answer, manifest, question, chosen)
@@ -172,6 +188,35 @@ async def _compared(
         health=assess(live),
         before=None if same else live,
         after=None if same else result,
+    )
+
+
+def _sent(manifest: Manifest, live: JSON, question: Question) -> Manifest:
+    """The object with what is steered, or to be left alone, as it is."""
+    adopted = adopt(manifest.body, live, question.claims)
+    return manifest.with_body(question.adjust(adopted, live) if question.adjust else adopted)
+
+
+def _worked_out(kind: Kind, manifest: Manifest, live: JSON, question: Question, chosen: Chosen, why: str) -> Examined:
+    """R10: an object that can't be tried out. It is applied with each new commit, and where it seems to differ."""
+    sent = _sent(manifest, live, question)
+    whole = chosen.replace and kind.kind not in NEVER_ANEW
+    taken = _taken_over(live, live, manifest, question, chosen)
+    result = workedout.applied(live, sent.body, taken=taken.fields if taken else None)
+    fields = tuple(differences(live, result))
+    same = not (fields or taken or question.news or key_of(manifest) in question.changing_kinds)
+    return Examined(
+        manifest=sent,
+        action=Action.KEEP if same else Action.REPLACE if whole else Action.UPDATE,
+        fields=fields,
+        uid=live["metadata"]["uid"],
+        guard=live["metadata"]["resourceVersion"] if whole or sent.body is not manifest.body else None,
+        takeover=None if whole else taken,
+        seen=mark(kind, live),
+        health=assess(live),
+        before=None if same else live,
+        after=None if same else result,
+        remark=why,
     )
 
 
@@ -208,6 +253,8 @@ async def _tried(cluster: Cluster, kind: Kind, manifest: Manifest) -> JSON:
     """A port that only the object itself holds is free once that is gone."""
     try:
         return await _dry_run(cluster, kind, manifest)
+    except _UntriedError:
+        return manifest.body
     except _RefusalError as refusal:
         if "already allocated" not in str(refusal):
             raise
@@ -226,16 +273,24 @@ def _check_owner(manifest: Manifest, live: JSON, question: Question) -> None:
 async def _dry_run(cluster: Cluster, kind: Kind, manifest: Manifest) -> JSON:
     try:
         return await cluster.apply(kind, manifest, dry_run=True)
-    except UnavailableError as error:
-        if _NO_FIELD in str(error):
-            raise _RefusalError(f"{manifest.place}: {manifest.ref.label}: {refusal(error, manifest)}") from error
+    except ApiError as error:
+        raise _why_not(error, manifest) from error
+
+
+def _why_not(error: ApiError, manifest: Manifest) -> Exception:
+    """What an answer to a dry run means: can't be tried out, can't be applied, could not be asked."""
+    text, where = str(error), f"{manifest.place}: {manifest.ref.label}"
+    if _UNTRIED.search(text):
+        by = _WEBHOOK.search(text)
+        who = f"the webhook {by[1]}" if by else "whoever serves its kind"
+        untried = f"{who} does not support dry runs, so changes of it are worked out here and not tried out before"
+        return _UntriedError(f"{manifest.file}: {manifest.ref.label}: {untried}")
+    if isinstance(error, UnavailableError) and _NO_FIELD not in text:
         # A 500 may quote the object too: "error decoding from json: …".
         what = f"failed on {manifest.ref.label}" if error.status else f"did not answer for {manifest.ref.label}"
-        raise ClusterError(f"{manifest.place}: the API server {what}: {refusal(error, manifest)}") from error
-    except ApiError as error:
-        fixed = isinstance(error, InvalidError) and _IMMUTABLE.search(str(error))
-        kind_of = _ImmutableError if fixed else _RefusalError
-        raise kind_of(f"{manifest.place}: {manifest.ref.label}: {refusal(error, manifest)}") from error
+        return ClusterError(f"{manifest.place}: the API server {what}: {refusal(error, manifest)}")
+    fixed = isinstance(error, InvalidError) and _IMMUTABLE.search(text)
+    return (_ImmutableError if fixed else _RefusalError)(f"{where}: {refusal(error, manifest)}")
 
 
 def refusal(error: ApiError, manifest: Manifest) -> str:

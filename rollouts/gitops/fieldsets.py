@@ -75,7 +75,7 @@ def _at(key: str, value: Any) -> Any:
     if isinstance(value, Mapping):
         return value.get(key.removeprefix("f:"), _GONE)
     if isinstance(value, list):
-        return next((item for item in value if _means(key, item)), _GONE)
+        return next((item for item in value if means(key, item)), _GONE)
     return _GONE
 
 
@@ -93,10 +93,11 @@ def _left(item: Any, key: str, gone: Tree, kept: Tree) -> Any:
 
 def _key_in(tree: Tree, item: Any) -> str:
     """By which key the tree names an item of a list; empty when it doesn't."""
-    return next((key for key in tree if _means(key, item)), "")
+    return next((key for key in tree if means(key, item)), "")
 
 
-def _means(key: str, item: Any) -> bool:
+def means(key: str, item: Any) -> bool:
+    """Whether a key names this item of a list."""
     kind, _, text = key.partition(":")
     if kind == "v":
         return bool(json.loads(text) == item)

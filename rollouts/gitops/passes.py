@@ -167,7 +167,7 @@ class Pipeline:
         rendered = await self._rendered(tree)
         wanted, kinds = await self._wanted(rendered)
         manifests, hooks = split(wanted, installing=not (record.applied or self.terms.policy.former))
-        question = await self._question(manifests, kinds)
+        question = replace(await self._question(manifests, kinds), news=record.applied != commit)
         await try_out(self.cluster, (hook.manifest for hook in hooks), question)
         decided = await self._plan(manifests, question, record, commit=commit, confirmed=confirmed)
         return Comparison(
@@ -182,7 +182,7 @@ class Pipeline:
             images=references.images(manifest.body for manifest in manifests),
             verified=files.verified,
             folder=files.folder,
-            remarks=remarks(wanted, question.claims),
+            remarks=remarks(wanted, question.claims, more=(item.remark for item in decided.items)),
         )
 
     async def carry_out(

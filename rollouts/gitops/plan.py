@@ -16,7 +16,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 from itertools import groupby
@@ -54,6 +54,8 @@ class Examined:
     """The resourceVersion the examination was made on, where a steered value was copied from it."""
     takeover: Takeover | None = None
     """Fields of an earlier tool that become ours first."""
+    remark: str = field(default="", compare=False)
+    """What people should know of how it was examined, empty for nothing."""
     seen: Mark | None = field(default=None, compare=False)
     """The live object that was looked at, None when there is none."""
     health: Health | None = field(default=None, compare=False)
@@ -143,6 +145,13 @@ class SyncPlan:
     after: Inventory = field(default_factory=Inventory)
     waves: Mapping[Ref, int] = field(default_factory=dict)
     """The wave of every wanted object; the next wave begins when the one before is healthy."""
+
+    @property
+    def items(self) -> Iterator[Examined]:
+        """All wanted objects."""
+        yield from self.unchanged
+        for stage in self.stages:
+            yield from stage
 
     @property
     def empty(self) -> bool:

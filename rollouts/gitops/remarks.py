@@ -16,10 +16,13 @@ MOST = 20
 LENGTH = 300
 
 
-def remarks(manifests: Iterable[Manifest], claims: Claims) -> tuple[str, ...]:
-    """The remarks on the objects of a commit, in order of the files; of many, the first and how many more."""
+def remarks(manifests: Iterable[Manifest], claims: Claims, *, more: Iterable[str] = ()) -> tuple[str, ...]:
+    """The remarks on the objects of a commit, in order of the files; of many, the first and how many more.
+
+    `more`: remarks of others, empty ones for none.
+    """
     found = [text for manifest in manifests for about in _REMARKS for text in about(manifest, claims)]
-    texts = sorted({text[:LENGTH] for text in found})
+    texts = sorted({text[:LENGTH] for text in (*found, *more) if text})
     rest = len(texts) - MOST
     return (*texts[:MOST], f"and {rest} more remarks like these") if rest > 0 else tuple(texts)
 

@@ -32,7 +32,7 @@ async def compare(
     """
     if metric.compare is None:
         raise Misconfigured(f'metric "{metric.name}" compares nothing')
-    settings = settings_of(metric, rivals=rivals, weight=context.weight)
+    settings = settings_of(metric, rivals=rivals, weight=context.weight, by_pods=context.by_pods)
     judge = judge_of(metric.compare)
     earlier = Kept.read(kept)
     span = window(metric, earlier.at, context.now)

@@ -23,7 +23,7 @@ class Settings:
     """The numbers of a comparison. Ratios and shares as fractions of 1; `interval` in seconds, None: a single look.
 
     `guarded`: the share of the canary is checked. `weight`: what it should be now, None where nobody knows; `follows`:
-    it may be another one at the next look.
+    it may be another one at the next look. `by_pods`: nobody routes, it is the canary's share of the ready pods.
     """
 
     allowed: float
@@ -33,11 +33,12 @@ class Settings:
     guarded: bool = False
     follows: bool = False
     weight: float | None = None
+    by_pods: bool = False
     count: int | None = None
     interval: float | None = None
 
 
-def settings_of(metric: Metric, *, rivals: int = 1, weight: float | None = None) -> Settings:
+def settings_of(metric: Metric, *, rivals: int = 1, weight: float | None = None, by_pods: bool = False) -> Settings:
     """The numbers of a metric whose arguments are filled in; `weight` is the share in force, if somebody knows.
 
     Raises Misconfigured with all faults.
@@ -57,6 +58,7 @@ def settings_of(metric: Metric, *, rivals: int = 1, weight: float | None = None)
         guarded=compare.weight is not None,
         follows=follows,
         weight=weight if follows else _share(given["weight"]),
+        by_pods=by_pods and follows,
         count=None if metric.effective_count is None else int(metric.effective_count),
         interval=parse_duration(metric.interval) if metric.interval else None,
     )

@@ -101,7 +101,7 @@ class Context:
     """Circumstances of a measurement: the time, the run it belongs to, and its number (from 1) within the metric.
 
     `started`: when the run began, `weight`: the share of requests its canary should get now, from 0 to 1; None where
-    nobody says.
+    nobody says. `by_pods`: no router was told it, it is the canary's share of the ready pods.
     `read_account` reads Secrets. `hide` takes a text that must appear in nothing that is kept.
     """
 
@@ -112,6 +112,7 @@ class Context:
     number: int = 1
     started: datetime | None = None
     weight: float | None = None
+    by_pods: bool = False
     read_account: ReadAccount = no_accounts
     hide: Callable[[str], None] = lambda text: None
 

@@ -141,7 +141,8 @@ class Compare(Model):
     """Least score that is Inconclusive, for Kayenta; below is Failed. Default 75."""
     weight: IntOrString | None = None
     """Percent of the requests that the router should give to the canary; `Current`: what the Rollout has told its
-    routers by then. Set: when the canary is shown to get another share, the measurement is Inconclusive and says so."""
+    routers by then, or without a router the canary's share of the ready pods. Set: when the canary is shown to get
+    another share, the measurement is Inconclusive and says so."""
 
     @property
     def effective_judge(self) -> str:

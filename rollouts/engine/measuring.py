@@ -21,6 +21,7 @@ from rollouts.api import kinds, parse
 from rollouts.api.analysis import AnalysisRun
 from rollouts.engine.client import Api
 from rollouts.engine.secrets import Secrets, home_namespace
+from rollouts.engine.weights import Weight
 from rollouts.plan import Delete, Event, Plan
 from rollouts.strategy import patching, times
 
@@ -36,7 +37,7 @@ class Measuring:
         api: Api,
         providers: Mapping[str, Provider],
         home: str | None = None,
-        weight_of: Callable[[JSON], float | None] = lambda run: None,
+        weight_of: Callable[[JSON], Weight | None] = lambda run: None,
     ) -> None:
         """`home` is the controller's namespace, where accounts of providers are read; default: this pod's.
 
@@ -78,9 +79,13 @@ class Measuring:
             status=look.status,
             providers=self._providers,
             read_secret=lambda ref: self._secrets.argument(namespace, ref),
-            run=replace(self._context(obj["metadata"], now), weight=self._weight_of(obj)),
+            run=self._weighted(obj, self._context(obj["metadata"], now)),
         )
         return record(spec=run.spec, status=look.status, measured=measured)
+
+    def _weighted(self, obj: JSON, context: Context) -> Context:
+        weight = self._weight_of(obj)
+        return context if weight is None else replace(context, weight=weight.share, by_pods=weight.by_pods)
 
     def _context(self, metadata: JSON, now: datetime) -> Context:
         namespace, secrets = metadata["namespace"], self._secrets

@@ -19,6 +19,7 @@ from rollouts.strategy.runnable import examine
 from rollouts.strategy.snapshot import Snapshot
 
 JSON = Mapping[str, Any]
+_STATUS = "status."
 _LISTS = ("metrics", "dryRun", "measurementRetention")
 
 
@@ -233,6 +234,8 @@ def _given(
 
 def _field(rollout: JSON, field_path: str, where: str, problems: list[Problem]) -> str | None:
     value = read_field(rollout, field_path)
+    if value is None and field_path.startswith(_STATUS):
+        return ""  # as with the peer: before the first deploy there is none, and no deploy if that were a fault
     if value is None:
         message = f'Invalid value: "{field_path}": the {rollout.get("kind", "Rollout")} has no such field'
         problems.append(Problem(path=f"{where}.valueFrom.fieldRef.fieldPath", message=message))

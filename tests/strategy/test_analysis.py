@@ -232,6 +232,20 @@ def test_arguments_from_fields_and_hashes() -> None:
     ]
 
 
+def test_a_field_of_the_status_may_come_to_be_later() -> None:
+    """There is none before the first deploy, which must not wait for it."""
+    args = [{"name": "service", "valueFrom": {"fieldRef": {"fieldPath": "status.stableRS"}}}]
+    world = measured([{"analysis": {**ANALYSIS, "args": args}}])
+    assert only_run(world)["spec"]["args"][0] == {"name": "service", "value": world.status["stableRS"]}
+
+
+def test_a_field_that_will_never_be_is_refused() -> None:
+    args = [{"name": "service", "valueFrom": {"fieldRef": {"fieldPath": "spec.statusPage"}}}]
+    world = World(rollout(steps=[{"analysis": {**ANALYSIS, "args": args}}]), templates={"success-rate": TEMPLATE})
+    world.settle()
+    assert '"spec.statusPage": the Rollout has no such field' in invalid(world)
+
+
 @pytest.mark.parametrize(
     ("metric", "fault"),
     [

@@ -125,7 +125,7 @@ def _judged(memory: Memory, looked: Looked) -> Judgement:
         verdict=verdict,
         value="" if math.isnan(found.ratio) else plain(found.ratio),
         message=message,
-        notes=_notes(found, share, settings.alpha),
+        notes=_notes(found, share, settings.alpha, by_pods=settings.by_pods),
         state=memory.state(),
     )
 
@@ -138,7 +138,7 @@ def _verdict(found: Finding, share: ShareFinding | None, looked: Looked) -> tupl
     if few >= settings.minimum and found.alarm:
         return WORSE, _worse(found)
     if share is not None and share.wrong:
-        return NOT_APPLIED, _not_applied(share)
+        return NOT_APPLIED, _not_applied(share, by_pods=settings.by_pods)
     if settings.proven is not None and found.upper > settings.proven:
         wanted = f"at most {plain(settings.proven)} times as often as stable is wanted"
         return NOT_PROVEN, f"the canary may fail up to {plain(found.upper)} times as often as stable; {wanted}"
@@ -156,12 +156,16 @@ def _worse(found: Finding) -> str:
     )
 
 
-def _not_applied(share: ShareFinding) -> str:
-    return (
-        f"the router did not apply the weight: the canary got {percent(share.canary, share.total)} of "
-        f"{plain(share.total)} requests where {percent(share.expected, 1)} was asked for; "
-        "nothing is said against the canary"
-    )
+def _not_applied(share: ShareFinding, *, by_pods: bool) -> str:
+    got = f"the canary got {percent(share.canary, share.total)} of {plain(share.total)} requests where"
+    wanted = percent(share.expected, 1)
+    if by_pods:
+        told = (
+            f"requests do not follow the pods: {got} {wanted} of the ready pods are its own (long-lived connections?)"
+        )
+    else:
+        told = f"the router did not apply the weight: {got} {wanted} was asked for"
+    return f"{told}; nothing is said against the canary"
 
 
 def side_text(totals: Counts, side: str) -> str:
@@ -170,7 +174,7 @@ def side_text(totals: Counts, side: str) -> str:
     return f"{plain(errors)} of {plain(total)} ({percent(errors, total)})"
 
 
-def _notes(found: Finding, share: ShareFinding | None, alpha: float) -> dict[str, str]:
+def _notes(found: Finding, share: ShareFinding | None, alpha: float, *, by_pods: bool) -> dict[str, str]:
     notes = {
         "canary": side_text(found.totals, "canary"),
         "stable": side_text(found.totals, "stable"),
@@ -182,5 +186,6 @@ def _notes(found: Finding, share: ShareFinding | None, alpha: float) -> dict[str
     if not found.totals.errors:
         notes["note"] = "no error on either side so far: if that is strange, check the errors queries"
     if share is not None and share.total > 0:
-        notes["share"] = f"{percent(share.canary, share.total)} of requests, weight {percent(share.expected, 1)}"
+        expected = f"{percent(share.expected, 1)} of ready pods" if by_pods else f"weight {percent(share.expected, 1)}"
+        notes["share"] = f"{percent(share.canary, share.total)} of requests, {expected}"
     return notes

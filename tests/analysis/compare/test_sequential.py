@@ -54,6 +54,7 @@ class Run:
         self.status = RunStatus()
         self.now: datetime = START
         self.weights: Callable[[int], float | None] = lambda look: None
+        self.by_pods = False
 
     async def to_the_end(self, provider: Counter, *, looks: int = 100) -> RunStatus:
         """Until it is over, or so many looks were taken."""
@@ -64,7 +65,7 @@ class Run:
                 spec=self.spec,
                 status=look.status,
                 providers={"prometheus": provider},
-                run=Context(now=self.now, weight=self.weights(number)),
+                run=Context(now=self.now, weight=self.weights(number), by_pods=self.by_pods),
                 clock=lambda: self.now,
             )
             self.status = record(spec=self.spec, status=look.status, measured=found)
@@ -193,10 +194,12 @@ async def test_a_canary_that_gets_nothing_is_the_router_s_fault() -> None:
 
 
 async def test_a_bad_canary_is_failed_whatever_the_router_did() -> None:
-    run = Run(comparison(weight=1))
-    status = await run.to_the_end(Counter({**GOOD, "canary errors": [100.0]}))
+    """Shown by one look, as is that the canary got a twentieth instead of half."""
+    run = Run(comparison(weight=50))
+    bad = {"canary errors": [800.0], "canary total": [1000.0], "stable errors": [200.0], "stable total": [19_000.0]}
+    status = await run.to_the_end(Counter(bad))
     assert (status.phase, run.last.metadata["verdict"]) == ("Failed", "worse")
-    assert run.last.metadata["share"] == "20 % of requests, weight 1 %"
+    assert run.last.metadata["share"] == "5 % of requests, weight 50 %"
 
 
 def sharing(*shares: float) -> Counter:
@@ -244,6 +247,24 @@ async def test_a_router_that_stays_behind_is_told() -> None:
     run.weights = rising
     assert (await run.to_the_end(sharing(*[0.05] * 7, 0.2))).phase == "Inconclusive"
     assert run.last.metadata["verdict"] == "weight not applied"
+
+
+@pytest.mark.parametrize(("weight", "told"), [("Current", "20 % of ready pods"), (20, "weight 20 %")])
+async def test_without_a_router_pods_are_spoken_of(weight: Any, told: str) -> None:
+    """A number is what somebody asked for, whatever the pods."""
+    run = Run(comparison(weight=weight, count=20))
+    run.weights, run.by_pods = lambda look: 0.2, True
+    assert (await run.to_the_end(sharing(0.2))).phase == "Successful"
+    assert run.last.metadata["share"] == f"20 % of requests, {told}"
+
+
+async def test_requests_that_do_not_follow_the_pods() -> None:
+    run = Run(comparison(weight="Current", count=40))
+    run.weights, run.by_pods = lambda look: 0.2, True
+    status = await run.to_the_end(sharing(0.01))
+    assert (status.phase, run.last.metadata["verdict"]) == ("Inconclusive", "weight not applied")
+    assert "requests do not follow the pods: the canary got 1 % of" in run.last.message
+    assert "requests where 20 % of the ready pods are its own" in run.last.message
 
 
 async def test_looks_within_which_the_weight_changed_tell_nothing() -> None:

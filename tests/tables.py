@@ -41,13 +41,13 @@ class Row:
 
 def rows(page: str) -> Iterator[Row]:
     """The rows of all tables of a page in docs/architecture, without their heads."""
-    section = ""
-    for line in (ARCHITECTURE / page).read_text().splitlines():
+    section, lines = "", (ARCHITECTURE / page).read_text().splitlines()
+    for line, following in zip(lines, [*lines[1:], ""], strict=True):
         if line.startswith("#"):
             section = line.lstrip("# ").partition(" ")[0]
-        cells = [cell.strip() for cell in line.replace(r"\|", "\0").strip("|").split("|")]
-        if line.startswith("| ") and len(cells) == 3 and "requirement" not in cells[1] and cells[1] != "promised":
-            yield Row(section=section, key=cells[0], promise=cells[1].replace("\0", "|"), proof=cells[2])
+        cells = [cell.strip() for cell in line.strip("|").split("|")]
+        if line.startswith("| ") and len(cells) == 3 and not following.startswith("|--"):
+            yield Row(section=section, key=cells[0], promise=cells[1], proof=cells[2])
 
 
 @cache

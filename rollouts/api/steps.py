@@ -84,7 +84,8 @@ class RolloutExperimentTemplate(Model):
     selector: LabelSelector | None = None
     """Selector of the ReplicaSet. Default: the Rollout's."""
     weight: Int32 | None = None
-    """Percent of the traffic these pods get, taken from the stable's share; needs trafficRouting. Default: none."""
+    """Percent of the traffic (or parts of maxTrafficWeight) these pods get, taken from the stable's share; needs
+    trafficRouting. Default: none."""
     service: TemplateService | None = None
     """Makes a Service for these pods. Default: none, unless a weight is given."""
 
@@ -125,7 +126,7 @@ class SetCanaryScale(Model):
     """Sizes the canary apart from its traffic; needs trafficRouting. Exactly one of the fields."""
 
     weight: Int32 | None = None
-    """Percent of spec.replicas."""
+    """Percent of spec.replicas (parts of maxTrafficWeight, where that is set)."""
     replicas: Int32 | None = None
     """Pods."""
     match_traffic_weight: Bool | None = None

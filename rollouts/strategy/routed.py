@@ -6,6 +6,7 @@ Terms: N = spec.replicas, M = the full weight, W = the weight wanted at this pos
     the same with dynamicStableScale, traffic at 25 yet  → canary 3, stable 8
     … while the stable still gets 90 of the traffic      → canary 3, stable 9: pods go after their traffic
     setCanaryScale {replicas: 5}                         → canary 5
+    setCanaryScale {weight: 500}, M=1000                 → canary 5
     minPodsPerReplicaSet 2, N=10, W=1                    → canary 2
 """
 
@@ -38,7 +39,7 @@ def canary_pods(scale: Mapping[str, Any] | None, *, replicas: int, weight: int, 
     if scale is not None and scale.get("replicas") is not None:
         return int(scale["replicas"])
     if scale is not None and scale.get("weight") is not None:
-        return share(replicas, int(scale["weight"]), full=100, least=least)
+        return share(replicas, int(scale["weight"]), full=full, least=least)
     return share(replicas, weight, full=full, least=least)
 
 

@@ -475,6 +475,9 @@ def test_a_broken_rule_of_an_experiment() -> None:
             }
         ),
         routed({"nginx": {"stableIngress": "i"}, "maxTrafficWeight": 1000}, steps=[{"setWeight": 1000}]),
+        routed(
+            {"nginx": {"stableIngress": "i"}, "maxTrafficWeight": 1000}, steps=[{"setCanaryScale": {"weight": 1000}}]
+        ),
         with_step({"setCanaryScale": {"matchTrafficWeight": True}}, **ROUTED),
         with_step({"pause": {"duration": "90"}}),
         with_container(resources={"limits": {"cpu": 0.5, "memory": "1e9"}, "requests": {"memory": "1.5Gi"}}),

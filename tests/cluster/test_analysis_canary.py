@@ -50,7 +50,9 @@ def test_success_goes_on(space: Space, template: Callable[..., JSON]) -> None:
     (run,) = space.runs()
     revision = space.sets()["2"]["metadata"]["labels"]["rollouts-pod-template-hash"]
     assert run["metadata"]["name"] == f"app-{revision}-2-1"
-    assert run["metadata"]["labels"]["step-index"] == "1"
+    labels = {"app": "app", "rollouts-pod-template-hash": revision, "rollout-type": "Step", "step-index": "1"}
+    assert run["metadata"]["labels"] == labels
+    assert run["metadata"]["annotations"] == {"rollout.argoproj.io/revision": "2"}
     assert (run["status"]["phase"], run["status"]["metricResults"][0]["measurements"][0]["value"]) == (
         "Successful",
         "[1]",
@@ -118,6 +120,8 @@ def test_an_abort_ends_the_measuring(space: Space, template: Callable[..., JSON]
     space.create(template(GOOD, interval="1s", count=1000))
     updated(space)
     space.until("measuring", lambda: space.runs()[0]["status"]["phase"] == "Running")
+    named = {"name": space.runs()[0]["metadata"]["name"], "status": "Running"}
+    space.until("it is named", lambda: space.status()["canary"]["currentStepAnalysisRunStatus"] == named)
     space.abort()
     space.until_phase("Degraded", message="RolloutAborted: Rollout aborted update to revision 2")
     space.until("the run is over", lambda: space.runs()[0]["status"]["phase"] == "Successful")

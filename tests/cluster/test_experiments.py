@@ -228,6 +228,9 @@ def test_a_canary_goes_on_after_its_experiment(space: Space) -> None:
     name = updated(space, duration="2s", scaleDownDelaySeconds=1)
     space.until_paused(at=2)
     assert space.get(kinds.EXPERIMENT, name)["status"]["phase"] == "Successful"
+    (rs,) = [rs for rs in space.list(kinds.REPLICA_SET) if rs["metadata"]["name"] == f"{name}-candidate"]
+    said = {key: value for key, value in rs["metadata"]["annotations"].items() if key.startswith("experiment.")}
+    assert said == {"experiment.argoproj.io/name": name, "experiment.argoproj.io/template-name": "candidate"}
     assert space.sizes() == {"1": 1, "2": 1}
     space.promote()
     space.until_phase("Healthy")

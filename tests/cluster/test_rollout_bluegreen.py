@@ -157,16 +157,31 @@ def test_from_canary_to_blue_green_and_back(space: Space) -> None:
 
 
 def test_nobody_else_takes_a_service_that_is_managed(space: Space) -> None:
-    deployed(space)
-    other = blue_green("other")
-    other["spec"]["template"]["metadata"]["labels"]["app"] = "other"
-    space.create(other)
-    space.until_phase("Degraded", "other")
-    assert (
-        "managed by another Rollout" in space.status("other")["message"]
-        or "selects" in space.status("other")["message"]
-    )
+    taken = service("active")
+    taken["spec"]["selector"] = {"tier": "web"}
+    space.create(taken)
+    for name in ("app", "other"):
+        body = blue_green(name, strategy={"previewService": None})
+        body["spec"]["template"]["metadata"]["labels"]["tier"] = "web"
+        space.create(body)
+        space.until_phase("Healthy" if name == "app" else "Degraded", name)
+    assert 'Service "active" is managed by another Rollout, "app"' in space.status("other")["message"]
     assert space.selected("active") == "1"
+
+
+def test_the_events_of_an_update_have_the_order_of_the_peer(space: Space) -> None:
+    """Its documented order for three replicas; the first deploy says nothing of not being completed."""
+    space.create(service("active"), blue_green(replicas=3, strategy={"previewService": None}))
+    space.until_phase("Healthy")
+    space.set_image("example/app:2")
+    space.until_phase("Healthy")
+    wanted = [
+        *("RolloutAddedToInformer", "RolloutUpdated", "NewReplicaSetCreated", "ScalingReplicaSet"),
+        *("RolloutCompleted", "SwitchService"),
+        *("RolloutUpdated", "NewReplicaSetCreated", "RolloutNotCompleted", "ScalingReplicaSet"),
+        *("SwitchService", "RolloutCompleted"),
+    ]
+    space.until("the events", lambda: space.events.reasons() == wanted, seconds=10)
 
 
 def test_at_nothing_an_update_goes_all_the_way(space: Space) -> None:

@@ -45,6 +45,8 @@ def test_timed_and_indefinite_pauses(space: Space) -> None:
     space.set_image("example/app:2")
     status = space.until_paused(at=3)
     assert [pause["reason"] for pause in status["pauseConditions"]] == ["CanaryPauseStep"]
+    assert status["controllerPause"] is True
+    assert {"rolloutStartedAt", "manualPauseStartedAt"} <= set(status["duration"])
     assert space.sizes() == {"1": 2, "2": 3}
     reasons = space.until(
         "resumed", lambda: space.events.reasons() if "RolloutResumed" in space.events.reasons() else 0
@@ -52,7 +54,8 @@ def test_timed_and_indefinite_pauses(space: Space) -> None:
     assert reasons.count("RolloutPaused") in {1, 2}
     space.promote()
     status = space.until_phase("Healthy")
-    assert "pauseConditions" not in status
+    assert not {"pauseConditions", "controllerPause"} & set(status)
+    assert (status["duration"]["completionStatus"], "finishedAt" in status["duration"]) == ("Promoted", True)
     assert space.sizes() == {"1": 0, "2": 5}
 
 
@@ -161,10 +164,15 @@ def test_scaling_midway_keeps_the_weight(space: Space, kubectl: Kubectl) -> None
     assert (scale["status"]["replicas"], scale["status"]["selector"]) == (2, "app=app")
 
 
-def test_going_back_to_stable_skips_the_steps(space: Space) -> None:
+@pytest.mark.parametrize("aborted", [False, True])
+def test_going_back_to_stable_skips_the_steps(space: Space, aborted: bool) -> None:
     paused(space, replicas=2)
+    if aborted:
+        space.abort()
+        space.until_phase("Degraded")
     space.set_image("example/app:1")
     status = space.until_phase("Healthy")
+    assert (status.get("abort"), status["currentStepIndex"]) == (None, 2)
     assert status["duration"]["completionStatus"] == "FastRolledBack"
     assert space.sizes() == {"2": 0, "3": 2}
     annotations = space.sets()["3"]["metadata"]["annotations"]
@@ -222,9 +230,11 @@ def test_max_surge_and_max_unavailable_pace_an_update(space: Space, surge: Any, 
 
 
 def test_missing_replicas_are_written(space: Space) -> None:
-    space.create(rollout(replicas=None))
+    """And nothing else of the spec is ever written."""
+    written = rollout(replicas=None)
+    space.create(written)
     space.until_phase("Healthy")
-    assert space.rollout()["spec"]["replicas"] == 1
+    assert space.rollout()["spec"] == {**written["spec"], "replicas": 1}
 
 
 def test_a_change_of_nothing_but_pods_labels_is_a_revision_and_of_replicas_is_not(space: Space) -> None:

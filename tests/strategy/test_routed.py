@@ -300,6 +300,12 @@ def test_max_traffic_weight() -> None:
     assert world.replicas["app:2"] == 2
 
 
+def test_max_traffic_weight_is_what_all_of_the_pods_are_to_set_canary_scale_too() -> None:
+    """As with the peer: 500 of 1000 is half of them."""
+    world = updated([{"setCanaryScale": {"weight": 500}}, {"pause": {}}], routing={"maxTrafficWeight": 1000})
+    assert world.replicas["app:2"] == 5
+
+
 def test_a_router_that_verifies_holds_the_step_until_it_serves() -> None:
     world = updated(verify=True)
     assert weights(world)["canary"] == 20

@@ -58,7 +58,7 @@ def _scale(value: SetCanaryScale, strategy: CanaryStrategy, path: Path) -> Itera
         yield path.error(
             f"{words.SCALE}: it can only be used with trafficRouting; without a router the weight sets the pods"
         )
-    yield from common.between(0, 100, value.weight, path / "weight")
+    yield from common.between(0, strategy.effective_max_traffic_weight, value.weight, path / "weight")
     yield from common.at_least(0, value.replicas, path / "replicas")
 
 
@@ -126,7 +126,7 @@ def _experiment(value: RolloutExperimentStep, strategy: CanaryStrategy, path: Pa
 def _template_errors(template: RolloutExperimentTemplate, strategy: CanaryStrategy, path: Path) -> Iterator[FieldError]:
     yield from common.dns_label(template.name, path / "name")
     yield from common.at_least(0, template.replicas, path / "replicas")
-    yield from common.between(0, 100, template.weight, path / "weight")
+    yield from common.between(0, strategy.effective_max_traffic_weight, template.weight, path / "weight")
     if template.selector:
         yield from common.selector(template.selector, path / "selector")
     if template.weight is not None:

@@ -73,6 +73,14 @@ def adopt(wanted: JSON, live: JSON, claims: Claims) -> JSON:
     return wanted if adopted is spec else {**wanted, "spec": adopted}
 
 
+def steered(wanted: JSON, claims: Claims) -> frozenset[str]:
+    """The keys of spec in which something is steered: whose they are changes with each step, and is no difference."""
+    ref, lists = ref_of(wanted), ROUTES.get(str(wanted.get("kind")))
+    simple = {"replicas": claims.replicas, "selector": claims.services, "subsets": claims.subsets}
+    routed = (lists.rules or (lists.backends,)) if lists is not None and claims.route(ref) is not None else ()
+    return frozenset([*(key for key, refs in simple.items() if ref in refs), *routed])
+
+
 Adopter = Callable[[JSON, JSON, JSON, Claims], JSON]
 """Wanted object, its spec so far, live object, claims: the spec."""
 

@@ -40,11 +40,15 @@ def paths(live: Any, result: Any, at: Place = ()) -> Iterator[Place]:
         yield at
 
 
-def owned_fields(body: JSON) -> Any:
-    """What our field manager owns: it may change while every value stays the same."""
+def owned_fields(body: JSON, *, but: frozenset[str] = frozenset()) -> Any:
+    """What our field manager owns: it may change while every value stays the same. `but`: keys of spec to leave out."""
     entries = dig(body, "metadata").get("managedFields") or ()
     ours = (row for row in entries if row.get("manager") == marks.FIELD_MANAGER and row.get("operation") == "Apply")
-    return next((row.get("fieldsV1") for row in ours if not row.get("subresource")), None)
+    found = next((row.get("fieldsV1") for row in ours if not row.get("subresource")), None)
+    if not found or not but:
+        return found
+    spec = {key: sub for key, sub in dig(found, "f:spec").items() if key.removeprefix("f:") not in but}
+    return {**found, "f:spec": spec}
 
 
 def shorten(fields: tuple[str, ...]) -> str:

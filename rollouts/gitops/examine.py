@@ -18,7 +18,7 @@ from dataclasses import dataclass, field
 from rollouts.api.kinds import Kind
 from rollouts.engine.errors import ApiError, InvalidError, UnavailableError
 from rollouts.gitops import marks, objectoptions, takeover, workedout
-from rollouts.gitops.adopt import adopt
+from rollouts.gitops.adopt import adopt, steered
 from rollouts.gitops.claims import Claims
 from rollouts.gitops.cluster import Cluster, in_parallel
 from rollouts.gitops.diff import differences, owned_fields
@@ -174,15 +174,16 @@ async def _compared(
     taken = _taken_over(live, answer, manifest, question, chosen)
     result = taken.expected(answer) if taken else answer
     fields = tuple(differences(live, result))
-    owned = whole or (taken is None and owned_fields(live) == owned_fields(result))
+    others = steered(manifest.body, question.claims)
+    owned = whole or (taken is None and owned_fields(live, but=others) == owned_fields(result, but=others))
     same = owned and not fields and key_of(manifest) not in question.changing_kinds
-    steered = whole or sent.body is not manifest.body
+    guarded = whole or sent.body is not manifest.body
     return Examined(
         manifest=sent,
         action=Action.KEEP if same else Action.REPLACE if whole else Action.UPDATE,
         fields=fields,
         uid=live["metadata"]["uid"],
-        guard=live["metadata"]["resourceVersion"] if steered else None,
+        guard=live["metadata"]["resourceVersion"] if guarded else None,
         takeover=None if whole else taken,
         seen=mark(kind, live),
         health=assess(live),

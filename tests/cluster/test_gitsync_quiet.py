@@ -58,11 +58,11 @@ def remarked(syncing: Synced) -> list[tuple[str, int]]:
 
 
 def test_replicas_under_an_autoscaler_are_not_set_back(opened: Synced, syncer: Callable[..., OwnController]) -> None:
-    """R8: without any configuration, and although Git names a number. It is told once, not by the next passes and not
-    by the next process, that the number should go; and told no more when it has gone."""
+    """R8: without any configuration or self-heal, though Git names a number. It is told once, not by the next passes
+    and not by the next process, that the number should go; and told no more when it has gone."""
     commit = opened.bare.commit({"other.json": json.dumps(deployment())})
     opened.kubectl.apply(scaler())
-    opened.create(automated=AUTOMATED)
+    opened.create(automated={"prune": True})
     first = syncer()
     opened.until_synced(commit)
     where = f"Deployment {opened.space.namespace}/other"

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from rollouts.gitops.adopt import adopt
+from rollouts.gitops.adopt import adopt, steered
 from rollouts.gitops.claims import claims
 
 ROLLOUT: dict[str, Any] = {
@@ -131,3 +131,21 @@ def test_what_nobody_steers_is_sent_as_git_has_it() -> None:
     wanted = obj("HTTPRoute", {"rules": [{"backendRefs": [{"name": "a", "weight": 1}]}]}, name="other")
     live = obj("HTTPRoute", {"rules": [{"backendRefs": [{"name": "a", "weight": 9}]}]}, name="other")
     assert adopt(wanted, live, claims([ROLLOUT])) is wanted
+
+
+@pytest.mark.parametrize(
+    ("wanted", "keys"),
+    [
+        (obj("HTTPRoute", {}), {"rules"}),
+        (obj("VirtualService", {}), {"http", "tls", "tcp"}),
+        (obj("HTTPRoute", {}, name="other"), set()),
+        (obj("Service", {}, group="v1", name="stable"), {"selector"}),
+        (obj("Service", {}, group="v1", name="other"), set()),
+        (obj("DestinationRule", {}, group="networking.istio.io/v1"), {"subsets"}),
+        (obj("Deployment", {}, group="apps/v1"), {"replicas"}),
+        (obj("StatefulSet", {}, group="apps/v1"), set()),
+        (ROLLOUT, set()),
+    ],
+)
+def test_in_which_fields_something_is_steered(wanted: dict[str, Any], keys: set[str]) -> None:
+    assert steered(wanted, claims([ROLLOUT, scaler("HorizontalPodAutoscaler", WEB)])) == keys

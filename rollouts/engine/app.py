@@ -45,7 +45,7 @@ from rollouts.engine.snapshots import INDEXES, Rollouts, followers_of, indexes, 
 from rollouts.engine.store import Key, Store, key_of
 from rollouts.engine.weights import weight_of
 from rollouts.engine.workloads import PROJECTIONS, Workloads, users_of_workload
-from rollouts.engine.writer import Writer
+from rollouts.engine.writer import Origin, Writer
 from rollouts.strategy.keys import INSTANCE_ID, POD_HASH
 from rollouts.traffic import ROUTERS, Routers
 
@@ -196,11 +196,14 @@ class App:
         if shelf.remove(obj) if gone else shelf.put(obj):
             self.wake(kind, obj, Priority.LATER if event_type is None else Priority.SOON)
 
-    def _written(self, kind: Kind, obj: JSON, news: bool) -> None:
+    def _written(self, kind: Kind, obj: JSON, origin: Origin) -> None:
         """A run or an Experiment that one loop wrote concerns another, a workload the Rollout it was scaled for; the
         rest is written by its own loop only, which knows of it but for the news in the answer."""
-        if news or kind in (kinds.ANALYSIS_RUN, kinds.EXPERIMENT, *PROJECTIONS):
+        shared = kind in (kinds.ANALYSIS_RUN, kinds.EXPERIMENT, *PROJECTIONS)
+        if origin is Origin.NEWS or (shared and origin is Origin.OTHER):
             self.wake(kind, obj, Priority.SOON)
+        elif shared:
+            self._wake_others(kind, obj, Priority.SOON)
         else:
             self._wake_additions(kind, obj, Priority.SOON)
 
@@ -209,6 +212,9 @@ class App:
         if kind in self.loops:
             own = Priority.FIRST if priority is Priority.SOON else priority
             self.loops[kind].queue.add(key_of(obj), own)
+        self._wake_others(kind, obj, priority)
+
+    def _wake_others(self, kind: Kind, obj: JSON, priority: Priority) -> None:
         for concerned, key in self._concerned(kind, obj):
             self.loops[concerned].queue.add(key, priority)
         self._wake_additions(kind, obj, priority)

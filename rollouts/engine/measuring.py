@@ -68,7 +68,7 @@ class Measuring:
         return Plan(
             status=patching.difference(obj.get("status") or {}, look.status.to_api()),
             events=tuple(_events(before, look.status)),
-            requeue_after=0.0 if look.due else _seconds(look.next_look, now, uid=obj["metadata"]["uid"]),
+            requeue_after=_again(look, run, now, uid=obj["metadata"]["uid"]),
         )
 
     async def _measured(self, obj: JSON, run: AnalysisRun, look: Assessment, now: datetime) -> RunStatus:
@@ -106,16 +106,31 @@ def _unreadable(obj: JSON, message: str, now: datetime) -> Plan:
     return Plan(status=status, events=(_finished(ERROR),))
 
 
-def _expiry(obj: JSON, run: AnalysisRun, status: RunStatus, now: datetime) -> Plan:
+def _again(look: Assessment, run: AnalysisRun, now: datetime, *, uid: str) -> float | None:
+    """Seconds until the next measurement, or until a finished run's time is over. Nothing else brings a run back after
+    what we wrote ourselves."""
+    if look.due:
+        return 0.0
+    if look.status.phase in COMPLETED:
+        return _seconds_kept(run, look.status, now)
+    return _seconds(look.next_look, now, uid=uid)
+
+
+def _seconds_kept(run: AnalysisRun, status: RunStatus, now: datetime) -> float | None:
+    """Seconds until a finished run is to be deleted, never below 0; None: it is kept."""
     ttl = run.spec.ttl_strategy
     if ttl is None or status.completed_at is None:
-        return Plan()
+        return None
     special = {SUCCESSFUL: ttl.seconds_after_success, FAILED: ttl.seconds_after_failure}.get(status.phase or "")
     seconds = special if special is not None else ttl.seconds_after_completion
     if seconds is None:
-        return Plan()
-    left = (status.completed_at + timedelta(seconds=seconds) - now).total_seconds()
-    if left > 0:
+        return None
+    return max(0.0, (status.completed_at + timedelta(seconds=seconds) - now).total_seconds())
+
+
+def _expiry(obj: JSON, run: AnalysisRun, status: RunStatus, now: datetime) -> Plan:
+    left = _seconds_kept(run, status, now)
+    if left is None or left > 0:
         return Plan(requeue_after=left)
     metadata = obj["metadata"]
     gone = Delete(kind=kinds.ANALYSIS_RUN, namespace=metadata["namespace"], name=metadata["name"], uid=metadata["uid"])

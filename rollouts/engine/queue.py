@@ -1,7 +1,9 @@
 """A work queue of keys: no duplicates, one worker per key at a time, delays, back-off, three priorities.
 
-A key added while it is being worked on is worked on again afterwards. Re-adding keeps the higher priority and the
-earlier time. Time is the event loop's. `asyncio` only; not for use from several threads.
+A key added while it is being worked on is worked on again afterwards. A priority is a head start in seconds, not a
+rank: whatever is added is overtaken for so long and no longer, so nothing starves in a controller that has more to do
+than it can. Re-adding keeps the earlier turn. Time is the event loop's. `asyncio` only; not for use from several
+threads.
 """
 
 from __future__ import annotations
@@ -9,6 +11,7 @@ from __future__ import annotations
 import asyncio
 import heapq
 import itertools
+import math
 from collections import deque
 from collections.abc import Callable, Hashable
 from dataclasses import dataclass
@@ -32,6 +35,10 @@ class Priority(IntEnum):
     """The initial list, and looking again to be sure."""
 
 
+OVERTAKEN: Final = {Priority.FIRST: 0.0, Priority.SOON: 5.0, Priority.LATER: 30.0}
+"""Seconds for which what comes later, but more urgent, goes before."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Statistics:
     """A look at the queue: keys ready, waiting for their time, in work; and how many were added, retried, done."""
@@ -45,15 +52,16 @@ class Statistics:
 
 
 class Queue(Generic[K]):
-    """Keys in order of priority and time. `waited` is called with the seconds a key was ready before it was taken."""
+    """Keys in order of their turns: when they were added, and for how long they may be overtaken. `waited` is called
+    with the seconds a key was ready before it was taken."""
 
     def __init__(self, *, waited: Callable[[float], None] = lambda _: None) -> None:
-        self._ready: list[tuple[int, int, K]] = []
-        self._priority: dict[K, int] = {}
+        self._ready: list[tuple[float, int, K]] = []
+        self._turn: dict[K, float] = {}
         self._since: dict[K, float] = {}
         self._timers: dict[K, tuple[float, asyncio.TimerHandle]] = {}
         self._working: set[K] = set()
-        self._again: dict[K, int] = {}
+        self._again: dict[K, Priority] = {}
         self._failures: dict[K, int] = {}
         self._order = itertools.count()
         self._waiters: deque[asyncio.Future[None]] = deque()
@@ -67,10 +75,13 @@ class Queue(Generic[K]):
         self._cancel_timer(key)
         if key in self._working:
             self._again[key] = min(priority, self._again.get(key, priority))
-        elif priority < self._priority.get(key, len(Priority)):
-            self._since.setdefault(key, asyncio.get_running_loop().time())
-            self._priority[key] = priority
-            heapq.heappush(self._ready, (priority, next(self._order), key))
+            return
+        now = asyncio.get_running_loop().time()
+        turn = now + OVERTAKEN[priority]
+        if turn < self._turn.get(key, math.inf):
+            self._since.setdefault(key, now)
+            self._turn[key] = turn
+            heapq.heappush(self._ready, (turn, next(self._order), key))
             self._wake_one()
 
     def add_after(self, key: K, delay: float) -> None:
@@ -78,7 +89,7 @@ class Queue(Generic[K]):
         if delay <= 0:
             self.add(key)
             return
-        if key in self._priority or self._closed:
+        if key in self._turn or self._closed:
             return
         loop = asyncio.get_running_loop()
         due = loop.time() + delay
@@ -120,12 +131,12 @@ class Queue(Generic[K]):
         self._done += 1
         again = self._again.pop(key, None)
         if again is not None:
-            self.add(key, Priority(again))
+            self.add(key, again)
 
     def statistics(self) -> Statistics:
         """Numbers for metrics and probes."""
         return Statistics(
-            ready=len(self._priority),
+            ready=len(self._turn),
             delayed=len(self._timers),
             working=len(self._working),
             adds=self._adds,
@@ -162,9 +173,9 @@ class Queue(Generic[K]):
 
     def _pop(self) -> K | None:
         while self._ready:
-            priority, _, key = heapq.heappop(self._ready)
-            if self._priority.get(key) == priority:  # else an entry left behind when the key's priority rose
-                del self._priority[key]
+            turn, _, key = heapq.heappop(self._ready)
+            if self._turn.get(key) == turn:  # else an entry left behind when the key's turn came nearer
+                del self._turn[key]
                 self._working.add(key)
                 self._waited(asyncio.get_running_loop().time() - self._since.pop(key))
                 return key

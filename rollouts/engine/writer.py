@@ -7,13 +7,14 @@ and the following ones go on from there, so nothing anybody wrote in between is 
 change nothing, as far as the store knows, is not sent.
 
 An answer may also bring what somebody else wrote just before. The watch will bring nothing newer than an answer, so
-`absorbed(kind, obj, news)` is told of each, and whether there is such news in it.
+`absorbed(kind, obj, origin)` is told of each, and what is in it.
 """
 
 from __future__ import annotations
 
 import contextlib
 from collections.abc import Callable, Mapping, Sequence
+from enum import Enum, auto
 from typing import Any, Final
 
 from rollouts.api.kinds import Kind
@@ -31,6 +32,17 @@ SLOTS = 12
 """Writes under way at once: about what keeps a small API server busy."""
 
 
+class Origin(Enum):
+    """What an answer to a write holds."""
+
+    OWN = auto()
+    """The object the plan is about, as planned: who planned it knows."""
+    OTHER = auto()
+    """Another object, as planned."""
+    NEWS = auto()
+    """What somebody else wrote, too."""
+
+
 class Writer:
     """Executes plans on the API server."""
 
@@ -41,7 +53,7 @@ class Writer:
         store: Store,
         recorder: Recorder,
         slots: int = SLOTS,
-        absorbed: Callable[[Kind, JSON, bool], None] = lambda _kind, _obj, _news: None,
+        absorbed: Callable[[Kind, JSON, Origin], None] = lambda _kind, _obj, _origin: None,
     ) -> None:
         self._absorbed = absorbed
         self._gate = Gate(slots)
@@ -56,7 +68,7 @@ class Writer:
         for write in plan.writes:
             own = isinstance(write, Patch) and write.kind == kind and key_of(obj) == Key(write.namespace, write.name)
             try:
-                answer = await self._write(write, version=version if own else None)
+                answer = await self._write(write, version=version if own else None, own=own)
             except TooManyRequestsError:
                 if not isinstance(write, Evict):
                     raise
@@ -73,20 +85,20 @@ class Writer:
     async def carry_out(self, writes: Sequence[Write]) -> None:
         """Writes that belong to no plan about an object, in order; the first that fails ends it."""
         for write in writes:
-            await self._write(write, version=None)
+            await self._write(write, version=None, own=False)
 
     async def _write_status(self, kind: Kind, obj: JSON, status: JSON, version: str) -> None:
         key = key_of(obj)
         body = {"metadata": {"resourceVersion": version}, "status": status}
         subresource = "status" if kind.status else None
-        await self._send_patch(kind, key, body, subresource=subresource, urgency=Urgency.REPORT)
+        await self._send_patch(kind, key, body, subresource=subresource, urgency=Urgency.REPORT, own=True)
 
-    async def _write(self, write: Write, *, version: str | None) -> JSON | None:
+    async def _write(self, write: Write, *, version: str | None, own: bool) -> JSON | None:
         match write:
             case Create():
                 return await self._create(write)
             case Patch():
-                return await self._patch(write, version or write.resource_version)
+                return await self._patch(write, version or write.resource_version, own=own)
             case Delete():
                 await self._delete(write)
             case Evict():
@@ -99,17 +111,17 @@ class Writer:
                 answer = await self._api.create(write.kind, write.namespace, write.body)
         except AlreadyExistsError as error:
             answer = await self._api.get(write.kind, write.namespace, write.body["metadata"]["name"])
-            self._absorb(write.kind, answer, news=True)
+            self._absorb(write.kind, answer, Origin.NEWS)
             if controller_uid(answer) != controller_uid(write.body):
                 raise ConflictError(f"{error}; it belongs to somebody else", status=409) from error
         except ApiError as error:
             error.creating = (write.kind.kind, write.body["metadata"].get("name", ""))
             raise
         else:
-            self._absorb(write.kind, answer, news=False)
+            self._absorb(write.kind, answer, Origin.OTHER)
         return answer
 
-    async def _patch(self, write: Patch, version: str | None) -> JSON | None:
+    async def _patch(self, write: Patch, version: str | None, *, own: bool) -> JSON | None:
         key = Key(write.namespace, write.name)
         known = self._store.get(write.kind, key) if self._store.keeps(write.kind) else None
         if known is not None and not changes(known, write.body):
@@ -117,9 +129,12 @@ class Writer:
         body = dict(write.body)
         if version:
             body["metadata"] = {**body.get("metadata", {}), "resourceVersion": version}
-        return await self._send_patch(write.kind, key, body, subresource=write.subresource, urgency=Urgency.CHANGE)
+        urgency, subresource = Urgency.CHANGE, write.subresource
+        return await self._send_patch(write.kind, key, body, subresource=subresource, urgency=urgency, own=own)
 
-    async def _send_patch(self, kind: Kind, key: Key, body: JSON, *, subresource: str | None, urgency: Urgency) -> JSON:
+    async def _send_patch(
+        self, kind: Kind, key: Key, body: JSON, *, subresource: str | None, urgency: Urgency, own: bool
+    ) -> JSON:
         try:
             async with self._gate.enter(urgency):
                 answer = await self._api.patch(kind, key.namespace, key.name, body, subresource=subresource)
@@ -127,16 +142,17 @@ class Writer:
             await self._refresh(kind, key)
             raise
         known = self._store.get(kind, key) if self._store.keeps(kind) else None
-        self._absorb(kind, answer, news=known is not None and brings_news(known, body, answer))
+        news = known is not None and brings_news(known, body, answer)
+        self._absorb(kind, answer, Origin.NEWS if news else Origin.OWN if own else Origin.OTHER)
         return answer
 
-    def _absorb(self, kind: Kind, answer: JSON, *, news: bool) -> None:
+    def _absorb(self, kind: Kind, answer: JSON, origin: Origin) -> None:
         if self._store.absorb(kind, answer):
-            self._absorbed(kind, answer, news)
+            self._absorbed(kind, answer, origin)
 
     async def _refresh(self, kind: Kind, key: Key) -> None:
         try:
-            self._absorb(kind, await self._api.get(kind, key.namespace, key.name), news=True)
+            self._absorb(kind, await self._api.get(kind, key.namespace, key.name), Origin.NEWS)
         except NotFoundError:
             self._store.drop(kind, key)
 

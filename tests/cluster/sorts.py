@@ -24,6 +24,7 @@ def behind_a_router(name: str) -> tuple[JSON, ...]:
         "canaryService": f"{name}-canary",
         "stableService": f"{name}-stable",
         "scaleDownDelaySeconds": 1,
+        "abortScaleDownDelaySeconds": 1,
         "trafficRouting": {"plugins": {"test/router": {"configMap": name}}},
         "canaryMetadata": {"labels": {"role": "canary"}},
         "stableMetadata": {"labels": {"role": "stable"}},
@@ -42,6 +43,7 @@ def blue_green(name: str) -> tuple[JSON, ...]:
         "previewReplicaCount": 1,
         "autoPromotionSeconds": 1,
         "scaleDownDelaySeconds": 1,
+        "abortScaleDownDelaySeconds": 1,
     }
     made = rollout(name, replicas=2, labels={LABEL: name})
     made["spec"]["strategy"] = {"blueGreen": strategy}

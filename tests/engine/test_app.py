@@ -16,6 +16,7 @@ from rollouts.engine.errors import NotFoundError
 from rollouts.engine.lease import Lease, Timing
 from rollouts.engine.queue import Priority
 from rollouts.engine.store import Key
+from rollouts.engine.writer import Origin
 from tests.engine.memory import MemoryApi, refusal
 from tests.engine.objects import replica_set, rollout, template
 from tests.strategy.router import ConfigMapRouter
@@ -110,16 +111,22 @@ async def test_what_wakes_an_experiment_and_whom_it_wakes(kind: Kind, obj: Any, 
     assert app.keys["rollouts"] == rollouts
 
 
-async def test_an_experiment_we_write_wakes_its_own_loop_and_its_rollout() -> None:
+@pytest.mark.parametrize(
+    ("origin", "itself"),
+    [(Origin.OWN, {}), (Origin.OTHER, {"exp": Priority.FIRST}), (Origin.NEWS, {"exp": Priority.FIRST})],
+)
+async def test_an_experiment_we_write_wakes_its_rollout_and_its_own_loop_if_another_wrote_it(
+    origin: Origin, itself: Any
+) -> None:
     app = Woken().having((kinds.ROLLOUT, rollout()))
-    app._written(kinds.EXPERIMENT, experiment(owner="web"), False)
-    assert (app.keys["experiments"], app.keys["rollouts"]) == ({"exp": Priority.FIRST}, {"web": Priority.SOON})
+    app._written(kinds.EXPERIMENT, experiment(owner="web"), origin)
+    assert (app.keys["experiments"], app.keys["rollouts"]) == (itself, {"web": Priority.SOON})
 
 
-@pytest.mark.parametrize(("news", "woken"), [(False, {}), (True, {"web": Priority.SOON})])
-async def test_a_replica_set_we_write_wakes_its_rollout_when_the_answer_brings_news(news: bool, woken: Any) -> None:
+@pytest.mark.parametrize(("origin", "woken"), [(Origin.OTHER, {}), (Origin.NEWS, {"web": Priority.SOON})])
+async def test_a_replica_set_we_write_wakes_its_rollout_when_the_answer_brings_news(origin: Origin, woken: Any) -> None:
     app = Woken().having((kinds.ROLLOUT, rollout()))
-    app._written(kinds.REPLICA_SET, replica_set("web-1", owner="web"), news)
+    app._written(kinds.REPLICA_SET, replica_set("web-1", owner="web"), origin)
     assert app.keys["rollouts"] == woken
 
 

@@ -232,6 +232,8 @@ async def test_a_finished_run_is_deleted_when_its_time_is_over(
 ) -> None:
     bench = Bench(Told(answer), metric(consecutiveErrorLimit=0), **({"ttlStrategy": ttl} if ttl else {}))
     status = await bench.through()
+    last = bench.plans[-1].requeue_after
+    assert last is None if seconds is None else last is not None and seconds - 2 < last <= seconds
     ended = datetime.fromisoformat(status["completedAt"])
     early = await bench.step(ended + timedelta(seconds=10))
     late = await bench.step(ended + timedelta(seconds=1000))

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from rollouts.engine.queue import BACKOFF_MOST, Priority, Queue
+from rollouts.engine.queue import BACKOFF_MOST, OVERTAKEN, Priority, Queue
 
 pytestmark = pytest.mark.looptime(start=0, end=3600)
 FIRST, SOON, LATER = Priority
@@ -43,6 +43,20 @@ async def test_keys_come_by_priority_then_by_arrival_and_once(
         queue.add(key, priority)
     assert await taken(queue, len(order)) == order
     assert queue.statistics().ready == 0
+
+
+@pytest.mark.parametrize(("priority", "urgent"), [(SOON, FIRST), (LATER, SOON), (LATER, FIRST)])
+async def test_nothing_starves_below_what_is_more_urgent(priority: Priority, urgent: Priority) -> None:
+    queue: Queue[str] = Queue()
+    queue.add("patient", priority)
+    order = []
+    for second in range(80):
+        queue.add(f"urgent-{second}", urgent)
+        queue.add(f"more-{second}", urgent)
+        await asyncio.sleep(1)
+        order += await taken(queue, 1)
+    patience = OVERTAKEN[priority] - OVERTAKEN[urgent]
+    assert order.index("patient") == pytest.approx(2 * patience, abs=2)
 
 
 async def test_a_key_in_work_is_not_handed_out_again_but_is_afterwards() -> None:

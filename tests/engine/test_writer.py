@@ -11,7 +11,7 @@ from rollouts.engine.client import Request
 from rollouts.engine.errors import ConflictError, NotFoundError, TooManyRequestsError, UnavailableError
 from rollouts.engine.events import Recorder
 from rollouts.engine.store import Key, Store, by_owner
-from rollouts.engine.writer import EVICTION_RETRY_SECONDS, Writer, brings_news, changes
+from rollouts.engine.writer import EVICTION_RETRY_SECONDS, Origin, Writer, brings_news, changes
 from rollouts.plan import Create, Delete, Event, Evict, Patch, Plan
 from tests.engine.memory import MemoryApi, refusal
 from tests.engine.objects import replica_set, rollout
@@ -36,14 +36,14 @@ class Desk:
         self.store.absorb(kinds.ROLLOUT, self.api.objects[f"{ROLLOUTS}/web"])
         self.store.absorb(kinds.REPLICA_SET, self.api.objects[f"{SETS}/web-1"])
 
-    def telling(self) -> list[tuple[str, bool]]:
-        """What is told of each answer: of which object, and whether it brings news."""
-        told: list[tuple[str, bool]] = []
+    def telling(self) -> list[tuple[str, Origin]]:
+        """What is told of each answer: of which object, and what is in it."""
+        told: list[tuple[str, Origin]] = []
         self.writer = Writer(
             api=self.api,
             store=self.store,
             recorder=self.recorder,
-            absorbed=lambda kind, obj, news: told.append((f"{kind.kind}/{obj['metadata']['name']}", news)),
+            absorbed=lambda kind, obj, origin: told.append((f"{kind.kind}/{obj['metadata']['name']}", origin)),
         )
         return told
 
@@ -89,7 +89,7 @@ async def test_whoever_an_answer_concerns_is_told_because_no_event_will(desk: De
     told = desk.telling()
     made = Create(kind=kinds.REPLICA_SET, namespace="ns", body=replica_set("web-2", owner="web"))
     await desk.execute(made, scale(3), status={"phase": "Progressing"})
-    assert told == [("ReplicaSet/web-2", False), ("ReplicaSet/web-1", False), ("Rollout/web", False)]
+    assert told == [("ReplicaSet/web-2", Origin.OTHER), ("ReplicaSet/web-1", Origin.OTHER), ("Rollout/web", Origin.OWN)]
 
 
 async def test_what_somebody_else_wrote_just_before_comes_with_the_answer(desk: Desk) -> None:
@@ -97,7 +97,7 @@ async def test_what_somebody_else_wrote_just_before_comes_with_the_answer(desk: 
     told = desk.telling()
     desk.api.put(kinds.REPLICA_SET, {**replica_set("web-1", owner="web"), "status": {"replicas": 7}})
     await desk.execute(scale(3))
-    assert told == [("ReplicaSet/web-1", True)]
+    assert told == [("ReplicaSet/web-1", Origin.NEWS)]
 
 
 async def test_what_is_read_afresh_is_news(desk: Desk) -> None:
@@ -105,7 +105,7 @@ async def test_what_is_read_afresh_is_news(desk: Desk) -> None:
     desk.api.put(kinds.ROLLOUT, rollout())
     with pytest.raises(ConflictError):
         await desk.execute(annotate(revision="2"))
-    assert told == [("Rollout/web", True)]
+    assert told == [("Rollout/web", Origin.NEWS)]
 
 
 async def test_the_version_is_handed_on_from_own_patch_to_status(desk: Desk) -> None:

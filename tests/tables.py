@@ -63,3 +63,23 @@ def docstrings(file: str) -> dict[str, str]:
     common = ast.get_docstring(tree) or ""
     tests = (node for node in tree.body if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef))
     return {node.name: f"{common} {ast.get_docstring(node) or ''}" for node in tests}
+
+
+def absent(row: Row) -> list[str]:
+    """The tests a row names that are not there."""
+    return [f"tests/{file} has no {name}" for file, name in row.tests if name not in docstrings(file)]
+
+
+def unexcused(row: Row, excuse: re.Pattern[str]) -> str:
+    """What is wrong with a row's tests on the real API server; empty when nothing is.
+
+    They come first, or the proof begins with an excuse why there is none.
+    """
+    real = [file.startswith("cluster/") for file, _ in row.tests]
+    if not excuse.match(row.proof) and real[:1] != [True]:
+        return "no test on the real API server, and nothing said about that"
+    if real != sorted(real, reverse=True):
+        return "tests on the real API server come first"
+    if row.proof.startswith(("in memory", "on the wire")) and any(real):
+        return "there is a test on the real API server: the row says too little"
+    return ""

@@ -18,7 +18,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from analysis.statistics.dispersion import SPREAD, Batches, common_ratio, saturated
-from analysis.statistics.evidence import NOTHING, OCTAVES, Counts, Evidence, counts
+from analysis.statistics.evidence import NOTHING, OCTAVES, Counts, Discount, Evidence, counts
 
 
 class StateError(ValueError):
@@ -73,13 +73,18 @@ class CountJudge:
             worth=self.worth + used.total,
         )
 
+    @property
+    def discount(self) -> Discount:
+        """What the evidence is discounted by, by what the looks themselves show."""
+        return self.batches.discount(lost=1 - self.worth / self.totals.total if self.totals.total else 0.0)
+
     def alarmed(self, *, alpha: float) -> bool:
         """Whether the ratio is shown to be more than what is allowed; all of `finding` that decides."""
-        return self.evidence.against_at_most(discount=self.batches.discount()) >= math.log(1 / alpha)
+        return self.evidence.against_at_most(discount=self.discount) >= math.log(1 / alpha)
 
     def finding(self, *, alpha: float) -> Finding:
         """What is known now; `alpha` is the probability of a false alarm over the whole release."""
-        discount = self.batches.discount()
+        discount = self.discount
         log_evidence = self.evidence.against_at_most(discount=discount)
         lower, upper = self.evidence.bounds(alpha=alpha, discount=discount)
         effect = discount.effect if self.batches.items else 1.0

@@ -19,11 +19,15 @@ a deviation cannot be told from chance. What batch i deviates from the one ratio
 
 A steady regression moves all batches alike and leaves z small; only what comes and goes is counted. The mean square of
 z is 1 for independent requests. Its long-run variance (with covariances of neighbours up to a third of the batches
-away, Bartlett weights, as Newey and West) is the design effect: so many requests count as one. Few batches know little:
-it is drawn to a prior of 2 that has the weight of 8 batches, and is never below 1. `docs/statistics.md` measures what
-this is good for.
+away, Bartlett weights, as Newey and West) is the design effect: so many requests count as one. Few batches know little,
+and what lasts longer than they do is not seen in them: it is drawn to a prior that has the weight of 8 batches, and is
+never below 1. The prior is 2 where looks hold few errors, which scatter by chance most of all, and grows to 4.5 with
+the share of the requests that saturation took away: what is left of those is the wandering of rates, which lasts. With
+rho 0.8 from look to look and a spread of 0.42 the true effect is 9 * 0.42^2 / 0.7^2 = 3.2. `docs/statistics.md`
+measures what this is good for.
 
-    sum of squares 9.2 in 8 batches, no covariance     (8*2 + 9.2) / (8 + 7) = 1.68
+    sum of squares 9.2 in 8 batches, no covariance, nothing taken away     (8*2 + 9.2) / (8 + 7) = 1.68
+    the same, 90 % taken away                                            (8*4.25 + 9.2) / (8 + 7) = 2.88
 """
 
 from __future__ import annotations
@@ -40,6 +44,9 @@ FULL_BATCH = 5.0
 SPREAD = 0.7
 """Standard deviation of the log of the ratio within one look that is taken for normal."""
 PRIOR = 2.0
+"""The design effect that is expected of looks with few errors."""
+PRIOR_OF_LOST = 2.5
+"""So much more where nearly everything was saturated away."""
 PRIOR_BATCHES = 8
 LAGS_PER_BATCH = 1 / 3
 
@@ -65,11 +72,12 @@ class Batches:
         items = (*self.items, found)
         return Batches(_halved(items) if len(items) > MOST_BATCHES else items)
 
-    def discount(self) -> Discount:
-        """What evidence from these looks is to be discounted by."""
+    def discount(self, *, lost: float = 0.0) -> Discount:
+        """What evidence from these looks is to be discounted by. `lost`: the share of the requests, from 0 to 1, that
+        saturation took away."""
         deviations = _deviations([item for item in self.items if item.tells])
         freedom = PRIOR_BATCHES + max(0, len(deviations) - 1)
-        return Discount(effect=design_effect(deviations), freedom=freedom)
+        return Discount(effect=design_effect(deviations, prior=PRIOR + PRIOR_OF_LOST * lost), freedom=freedom)
 
 
 def _halved(items: Sequence[Counts]) -> tuple[Counts, ...]:
@@ -101,13 +109,13 @@ def _deviation(item: Counts, ratio: float) -> float:
     return (item.canary_errors - item.errors * odds) / math.sqrt(item.errors * odds * (1 - odds))
 
 
-def design_effect(deviations: Sequence[float]) -> float:
+def design_effect(deviations: Sequence[float], *, prior: float = PRIOR) -> float:
     """Of deviations with a variance of 1 when requests are independent; drawn to the prior, at least 1."""
     lags = max(1, int(len(deviations) * LAGS_PER_BATCH))
     own = sum(value * value for value in deviations)
     shared = 2 * sum((1 - lag / (lags + 1)) * _products(deviations, lag) for lag in range(1, lags + 1))
     freedom = max(0, len(deviations) - 1)
-    return max(1.0, (PRIOR * PRIOR_BATCHES + max(own, own + shared)) / (PRIOR_BATCHES + freedom))
+    return max(1.0, (prior * PRIOR_BATCHES + max(own, own + shared)) / (PRIOR_BATCHES + freedom))
 
 
 def _products(deviations: Sequence[float], lag: int) -> float:

@@ -89,7 +89,9 @@ def test_a_run_that_is_terminated_takes_its_job_along(space: Space) -> None:
     space.until("that is known", lambda: space.get(kinds.ANALYSIS_RUN, "run")["status"].get("metricResults"))
     space.patch(kinds.ANALYSIS_RUN, "run", {"spec": {"terminate": True}})
     status = ended(space)
-    assert status["metricResults"][0]["measurements"][0]["message"] == "Metric Terminated"
+    (measurement,) = status["metricResults"][0]["measurements"]
+    assert (measurement["phase"], measurement["message"]) == ("Inconclusive", "Metric Terminated")
+    assert status["phase"] == "Inconclusive"
     space.until("the Job is gone", lambda: not jobs(space))
 
 

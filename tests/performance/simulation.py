@@ -219,8 +219,17 @@ BAD: dict[str, Service] = {
 
 
 def share_of(found: Sequence[int], releases: int) -> str:
-    """How many were failed, in percent."""
-    return f"{100 * len(found) / releases:.1f} %"
+    """How many were failed, in percent, and between which shares the true one is with 95 % confidence."""
+    low, high = (100 * bound for bound in interval(len(found), releases))
+    return f"{100 * len(found) / releases:.1f} % ({low:.1f} to {high:.1f})"
+
+
+def interval(found: int, of: int) -> tuple[float, float]:
+    """Wilson's interval for a share of which `found` of `of` were seen, at 95 %."""
+    z = NormalDist().inv_cdf(0.975)
+    middle, weight = (found + z * z / 2) / (of + z * z), z / (of + z * z)
+    half = weight * math.sqrt(found * (of - found) / of + z * z / 4)
+    return max(0.0, middle - half), middle + half
 
 
 def power_of(found: Sequence[int], releases: int) -> str:
@@ -290,9 +299,10 @@ def _shares(releases: int) -> Iterator[list[str]]:
 
 def figures(releases: int) -> str:
     """All tables."""
-    few = max(10, releases // 4)
+    few = max(10, releases // 10)
     lines = [
         f"{releases} good releases each, {few} in all other tables; seed {SEED}. Kayenta judges at every 15th look.",
+        "In brackets: between which shares the true one is, with 95 % confidence.",
         "",
         *table("Good releases that were failed", list(JUDGES), _counted(GOOD, share_of, releases)),
         "",
@@ -318,7 +328,7 @@ def figures(releases: int) -> str:
 def main() -> None:
     """Print the tables, or write them."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--releases", type=int, default=200, help="good releases per scenario (default 200)")
+    parser.add_argument("--releases", type=int, default=1000, help="good releases per scenario (default 1000)")
     parser.add_argument("--write", action="store_true", help=f"write the tables into {DOCUMENT.name}")
     options = parser.parse_args()
     found = figures(options.releases)

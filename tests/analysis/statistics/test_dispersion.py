@@ -7,6 +7,7 @@ import math
 import numpy as np
 import pytest
 
+from analysis.statistics.counts import CountJudge
 from analysis.statistics.dispersion import (
     MOST_BATCHES,
     PRIOR,
@@ -68,6 +69,21 @@ def test_design_effects(deviations: list[float], expected: float) -> None:
     """Alternating deviations have negative covariances, which are not taken for knowledge."""
     assert design_effect(deviations) == pytest.approx(max(1.0, expected))
     assert PRIOR == 2
+
+
+@pytest.mark.parametrize(("lost", "expected"), [(0.0, 2.0), (0.5, 3.25), (0.9, 4.25), (1.0, 4.5)])
+def test_what_saturation_took_away_makes_neighbours_suspect(lost: float, expected: float) -> None:
+    """Before the first batch tells anything; as batches come in, it counts for less and less."""
+    assert Batches().discount(lost=lost).effect == pytest.approx(expected)
+    assert design_effect([1.15, -1.15] * 4, prior=expected) == pytest.approx((8 * expected + 8 * 1.15**2) / 15)
+
+
+def test_a_judge_of_much_traffic_is_more_careful_with_few_looks() -> None:
+    little, much = (CountJudge.new() for _ in range(2))
+    for _ in range(3):
+        little, much = little.after(counts(3, 500, 3, 500)), much.after(counts(3000, 500_000, 3000, 500_000))
+    assert little.discount.effect < 3 < 3.5 < much.discount.effect
+    assert CountJudge.new().discount.effect == 2
 
 
 def test_batches_stay_few_and_lose_nothing() -> None:

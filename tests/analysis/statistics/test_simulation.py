@@ -20,6 +20,7 @@ from tests.performance.simulation import (
     by_share,
     failed_at,
     gauge,
+    interval,
     release,
     sequential,
     z_test,
@@ -55,6 +56,13 @@ def test_the_router() -> None:
     rng = np.random.default_rng(1)
     assert [by_share(rng, wanted=0.2, given=0.2, apart=0.2) for _ in range(20)] == [None] * 20
     assert all(by_share(rng, wanted=0.2, given=0.5, apart=0.2) for _ in range(10))
+
+
+def test_how_sure_a_share_is() -> None:
+    low, high = interval(10, 200)
+    assert (round(100 * low, 1), round(100 * high, 1)) == (2.7, 9.0)
+    assert interval(0, 1000)[0] == 0
+    assert interval(0, 1000)[1] < 0.005
 
 
 def test_a_release_follows_from_its_seed() -> None:

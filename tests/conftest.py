@@ -10,6 +10,7 @@ import os
 from collections.abc import Iterator
 
 import pytest
+from hypothesis import settings
 
 from deploy.local.errors import LocalError
 from deploy.local.tools import ALL, ensure_tools
@@ -19,8 +20,13 @@ from tests.programs import helm, kustomize, registry, wanted  # noqa: F401  # fi
 
 
 def pytest_configure() -> None:
-    """pytest-asyncio asks for the current event loop; Python 3.11 would make one then, which nobody closes."""
+    """pytest-asyncio asks for the current event loop; Python 3.11 would make one then, which nobody closes.
+
+    Hypothesis would fail an example that takes 200 ms: on a busy machine any of them may.
+    """
     asyncio.set_event_loop(None)
+    settings.register_profile("patient", deadline=None)
+    settings.load_profile("patient")
 
 
 def pytest_collection_finish(session: pytest.Session) -> None:

@@ -63,7 +63,7 @@ def histogram(version: str) -> dict[str, str]:
 @pytest.mark.parametrize(("version", "phase"), [("good", "Successful"), ("bad", "Failed")])
 async def test_latency(prometheus_url: str, version: str, phase: str) -> None:
     sides = {"judge": "Latency", "canary": histogram(version), "stable": histogram("stable")}
-    status, result = await compared(prometheus_url, sides, count=4)
+    status, result = await compared(prometheus_url, sides, count=6)
     assert status.phase == phase
     assert result.measurements
     notes = result.measurements[-1].metadata or {}
@@ -74,7 +74,7 @@ async def test_latency(prometheus_url: str, version: str, phase: str) -> None:
 
 async def test_one_threshold(prometheus_url: str) -> None:
     sides = {"judge": "Latency", "threshold": "500ms", "canary": histogram("bad"), "stable": histogram("stable")}
-    status, _ = await compared(prometheus_url, sides, count=4)
+    status, _ = await compared(prometheus_url, sides, count=6)
     assert "take longer than 0.5 s" in (status.message or "")
 
 

@@ -319,6 +319,29 @@ def test_a_broken_rule_of_a_rollout(raw: dict[str, Any], path: str, message: str
     assert message in found.errors[0].message
 
 
+TWO_SERVICES: dict[str, Any] = {
+    "alb": {"ingress": "i", "servicePort": 80},
+    "nginx": {"stableIngress": "i"},
+    "smi": {},
+    "apisix": {"route": {"name": "r"}},
+    "ambassador": {"mappings": ["m"]},
+    "appMesh": {
+        "virtualService": {"name": "v"},
+        "virtualNodeGroup": {"canaryVirtualNodeRef": {"name": "c"}, "stableVirtualNodeRef": {"name": "s"}},
+    },
+    "traefik": {"weightedTraefikServiceName": "t"},
+    "istio": {"virtualService": {"name": "v"}},
+}
+
+
+@pytest.mark.parametrize("router", TWO_SERVICES)
+def test_routers_between_two_services_need_both(router: str) -> None:
+    routing = {router: TWO_SERVICES[router]}
+    assert check("Rollout", routed(routing)).errors == ()
+    found = check("Rollout", rollout(canary={"trafficRouting": routing})).errors
+    assert [error.path for error in found] == [f"{CANARY}.canaryService", f"{CANARY}.stableService"]
+
+
 METRIC_PATH = "spec.metrics[0]"
 
 

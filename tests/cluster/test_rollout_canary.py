@@ -216,6 +216,17 @@ def test_the_progress_deadline(space: Space, aborts: bool, reason: str, sizes: J
     space.until_phase("Healthy")
 
 
+def test_the_deadline_does_not_count_while_something_may_take_its_time(space: Space) -> None:
+    """A pause of three deadlines."""
+    paused(space, steps=[{"setWeight": 50}, {"pause": {"duration": 3}}, WAIT])
+    space.edit(progressDeadlineSeconds=1, progressDeadlineAbort=True)
+    space.until_paused(at=2)
+    space.edit(progressDeadlineSeconds=None)
+    space.promote()
+    space.until_phase("Healthy")
+    assert "RolloutAborted" not in space.events.reasons()
+
+
 @pytest.mark.parametrize(
     ("surge", "unavailable", "sizes"),
     [("50", 0, {"1": 4, "2": 2}), (0, "50%", {"1": 2, "2": 2}), (None, None, {"1": 3, "2": 2})],

@@ -161,3 +161,14 @@ def roles(world: World) -> dict[str, tuple[str | None, bool]]:
     """(label of the role, whether kept apart from other pods) of new pods, by image."""
     templates = {image(rs): rs["spec"]["template"] for rs in world.sets.values()}
     return {name: (t["metadata"]["labels"].get("role"), "affinity" in t["spec"]) for name, t in templates.items()}
+
+
+def test_when_the_stable_one_was_deleted_at_nothing_the_new_one_takes_its_place_without_a_word_from_outside() -> None:
+    world = deployed(autoPromotionEnabled=False)
+    world.image("app:2")
+    world.sets.clear()
+    world.edit(replicas=0)
+    while world.reconcile().requeue_after == 0:
+        pass
+    assert (world.selected("active"), world.status["phase"]) == ("app:2", "Healthy")
+    assert world.plan().empty

@@ -1,9 +1,10 @@
 """Restart by eviction: one after another, oldest first, never below what must be available."""
 
+from datetime import timedelta
 from typing import Any
 
 from rollouts.strategy.times import text
-from tests.strategy.world import World, rollout
+from tests.strategy.world import World, image, rollout
 
 
 def deployed(replicas: int = 3, *, made: dict[str, Any] | None = None, **options: Any) -> World:
@@ -73,3 +74,20 @@ def test_blue_green_restarts_as_many_at_once_as_may_be_missing() -> None:
     world.edit(restartAt=text(world.now))
     world.reconcile()
     assert world.log.count("EVICT") == 2
+
+
+def test_stable_pods_are_restarted_before_new_ones() -> None:
+    world = deployed(4, made=rollout(replicas=4, steps=[{"setWeight": 50}, {"pause": {}}]))
+    world.image("app:2")
+    world.settle()
+    new = next(rs for rs in world.sets.values() if image(rs) == "app:2")
+    # The new one's are the older ones here, and yet it is not their turn.
+    world.pods_ = dict(sorted(world.pods_.items())[:2])
+    young = {name: pod(name, new, world) for name in ("new-0", "new-1")}
+    for each in young.values():
+        each["metadata"]["creationTimestamp"] = text(world.now - timedelta(seconds=600))
+    world.pods_ |= young
+    world.edit(restartAt=text(world.now + timedelta(seconds=1)))
+    world.advance(2)
+    world.reconcile()
+    assert sorted(world.pods_) == ["new-0", "new-1", "pod-1"]

@@ -34,7 +34,7 @@ def target(at: Situation, course: Course, *, aborted: bool, promote: bool) -> Ta
         ),
         deadlines={name: stay.deadline for name, stay in stays.items() if name},
         switches=moved,
-        again=course.cutover and wanted.post is not None and bool(moved),
+        again=bool(moved) and (at.alone or (course.cutover and wanted.post is not None)),
     )
 
 

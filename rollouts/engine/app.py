@@ -92,13 +92,15 @@ class App:
         self.additions = {addition.kind: addition for addition in additions}
         self.absent: set[Kind] = set()
         self._indexes = with_additions(indexes(routers), additions)
-        self.store = Store({kind: self._indexes[kind] for kind in self.kinds}, projections=PROJECTIONS)
+        self.store = Store(
+            {kind: self._indexes[kind] for kind in self.kinds}, projections=PROJECTIONS, learned=self._learned
+        )
         self.recorder = Recorder(api)
         self.metrics = Metrics(store=self.store, requests=api.requests, events=self.recorder.recorded)
         self.writer = Writer(api=api, store=self.store, recorder=self.recorder, absorbed=self._written)
         self.providers = {**default_providers(), "job": JobProvider(api=api)} if providers is None else providers
         self.workloads = Workloads(
-            api=api, store=self.store, namespace=self.settings.namespace, changed=self._workload_changed
+            api=api, store=self.store, namespace=self.settings.namespace, changed=self._learned
         )
         self.loops = {row.kind: self._loop(row) for row in self._controllers()}
         for kind, addition in self.additions.items():
@@ -196,6 +198,9 @@ class App:
         if shelf.remove(obj) if gone else shelf.put(obj):
             self.wake(kind, obj, Priority.LATER if event_type is None else Priority.SOON)
 
+    def _learned(self, kind: Kind, obj: JSON) -> None:
+        self.wake(kind, obj, Priority.SOON)
+
     def _written(self, kind: Kind, obj: JSON, origin: Origin) -> None:
         """A run or an Experiment that one loop wrote concerns another, a workload the Rollout it was scaled for; the
         rest is written by its own loop only, which knows of it but for the news in the answer."""
@@ -223,9 +228,6 @@ class App:
         for other, addition in self.additions.items():
             for key in addition.concerned(kind, obj):
                 self.loops[other].queue.add(key, priority)
-
-    def _workload_changed(self, kind: Kind, obj: JSON) -> None:
-        self.wake(kind, obj, Priority.SOON)
 
     def _concerned(self, kind: Kind, obj: JSON) -> Iterable[tuple[Kind, Key]]:
         if kind in PROJECTIONS:

@@ -23,4 +23,4 @@ async def fetch_missing(named: Iterable[tuple[Kind, Key]], *, api: Api, store: S
     for kind, key in named:
         if is_name(key.name) and store.keeps(kind) and store.get(kind, key) is None:
             with contextlib.suppress(NotFoundError, ForbiddenError):
-                store.absorb(kind, await api.get(kind, key.namespace or None, key.name))
+                store.learn(kind, await api.get(kind, key.namespace or None, key.name))

@@ -122,9 +122,14 @@ class Store:
     """Shelves by kind."""
 
     def __init__(
-        self, indexes: Mapping[Kind, Mapping[str, Index]], *, projections: Mapping[Kind, Projection] | None = None
+        self,
+        indexes: Mapping[Kind, Mapping[str, Index]],
+        *,
+        projections: Mapping[Kind, Projection] | None = None,
+        learned: Callable[[Kind, JSON], None] = lambda _kind, _obj: None,
     ) -> None:
-        """`projections`: kinds of which only a part is kept."""
+        """`projections`: kinds of which only a part is kept. `learned` is told of what `learn` brought."""
+        self._learned = learned
         parts = projections or {}
         self._shelves = {kind: Shelf(indexes.get(kind, {}), parts.get(kind)) for kind in (*indexes, *parts)}
 
@@ -143,6 +148,11 @@ class Store:
     def absorb(self, kind: Kind, obj: JSON) -> bool:
         """Take in the answer to a write of our own."""
         return self.keeps(kind) and "uid" in obj.get("metadata", {}) and self._shelves[kind].put(obj)
+
+    def learn(self, kind: Kind, obj: JSON) -> None:
+        """Take in what one of us has asked for. Its event will be ignored as old: whoever else waits for it is told now."""
+        if self.absorb(kind, obj):
+            self._learned(kind, obj)
 
     def drop(self, kind: Kind, key: Key) -> None:
         """Take an object out that the API server says is gone."""

@@ -89,7 +89,7 @@ class Workloads:
             answer = await self._api.get(found.kind, found.namespace, found.name)
         except NotFoundError:
             return None
-        self._store.absorb(found.kind, answer)
+        self._store.learn(found.kind, answer)
         return self._store.get(found.kind, key)
 
     async def _watching(self, kind: Kind) -> None:

@@ -14,6 +14,7 @@ from rollouts.engine.app import App, Settings
 from rollouts.engine.client import Request
 from rollouts.engine.errors import NotFoundError
 from rollouts.engine.lease import Lease, Timing
+from rollouts.engine.missing import fetch_missing
 from rollouts.engine.queue import Priority
 from rollouts.engine.store import Key
 from rollouts.engine.writer import Origin
@@ -80,6 +81,13 @@ async def test_who_is_woken(
     if event_type is None:
         rollouts, runs = dict.fromkeys(rollouts, Priority.LATER), dict.fromkeys(runs, Priority.LATER)
     assert app.keys == {"rollouts": rollouts, "analysisruns": runs, "experiments": {}}
+
+
+async def test_what_one_rollout_asked_for_wakes_the_others_that_wait_for_it() -> None:
+    app = Woken().having((kinds.ROLLOUT, using("errors")), (kinds.ROLLOUT, using("errors", name="api")))
+    app.api.put(kinds.ANALYSIS_TEMPLATE, template("errors"))
+    await fetch_missing([(kinds.ANALYSIS_TEMPLATE, Key("ns", "errors"))], api=app.api, store=app.store)
+    assert app.keys["rollouts"] == {"web": Priority.SOON, "api": Priority.SOON}
 
 
 def experiment(name: str = "exp", *, owner: str = "") -> dict[str, Any]:

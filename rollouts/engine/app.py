@@ -99,9 +99,7 @@ class App:
         self.metrics = Metrics(store=self.store, requests=api.requests, events=self.recorder.recorded)
         self.writer = Writer(api=api, store=self.store, recorder=self.recorder, absorbed=self._written)
         self.providers = {**default_providers(), "job": JobProvider(api=api)} if providers is None else providers
-        self.workloads = Workloads(
-            api=api, store=self.store, namespace=self.settings.namespace, changed=self._learned
-        )
+        self.workloads = Workloads(api=api, store=self.store, namespace=self.settings.namespace, changed=self._learned)
         self.loops = {row.kind: self._loop(row) for row in self._controllers()}
         for kind, addition in self.additions.items():
             addition.bind(

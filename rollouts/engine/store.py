@@ -150,7 +150,7 @@ class Store:
         return self.keeps(kind) and "uid" in obj.get("metadata", {}) and self._shelves[kind].put(obj)
 
     def learn(self, kind: Kind, obj: JSON) -> None:
-        """Take in what one of us has asked for. Its event will be ignored as old: whoever else waits for it is told now."""
+        """Take in what one of us has asked for. Its event will be ignored as old, so who else waits for it is told."""
         if self.absorb(kind, obj):
             self._learned(kind, obj)
 

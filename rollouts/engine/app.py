@@ -31,6 +31,8 @@ from rollouts.api import kinds
 from rollouts.api.kinds import Kind
 from rollouts.engine.additions import Addition, with_additions
 from rollouts.engine.client import Api
+from rollouts.engine.deletions import Deletions
+from rollouts.engine.durations import Durations
 from rollouts.engine.errors import ForbiddenError, NotFoundError
 from rollouts.engine.events import Recorder
 from rollouts.engine.experiments import Experiments
@@ -97,6 +99,8 @@ class App:
         )
         self.recorder = Recorder(api)
         self.metrics = Metrics(store=self.store, requests=api.requests, events=self.recorder.recorded)
+        self._deletions, self._durations = Deletions(self.recorder), Durations()
+        self.metrics.include(self._durations.collectors)
         self.writer = Writer(api=api, store=self.store, recorder=self.recorder, absorbed=self._written)
         self.providers = {**default_providers(), "job": JobProvider(api=api)} if providers is None else providers
         self.workloads = Workloads(api=api, store=self.store, namespace=self.settings.namespace, changed=self._learned)
@@ -131,6 +135,7 @@ class App:
                 workers=self.settings.rollout_workers,
                 shows_errors=True,
                 gone=Leaving(api=self.api, store=self.store).writes,
+                done=self._durations.observe,
             ),
             Controller(kind=kinds.ANALYSIS_RUN, decide=measuring.decide, workers=self.settings.analysis_workers),
             Controller(kind=kinds.EXPERIMENT, decide=experiments.decide, workers=self.settings.experiment_workers),
@@ -193,11 +198,18 @@ class App:
         """Take an event in and wake whoever it concerns. `event_type` as a watch gives it; None: from a list."""
         shelf = self.store.shelf(kind)
         gone = event_type == "DELETED" or not self._ours(kind, obj)
+        if event_type == "DELETED" and self._ours(kind, obj):
+            self._deleted(kind, obj)
         if shelf.remove(obj) if gone else shelf.put(obj):
             self.wake(kind, obj, Priority.LATER if event_type is None else Priority.SOON)
 
     def _learned(self, kind: Kind, obj: JSON) -> None:
         self.wake(kind, obj, Priority.SOON)
+
+    def _deleted(self, kind: Kind, obj: JSON) -> None:
+        """A standby says nothing: the one that leads does."""
+        if kind == kinds.ROLLOUT and self.working:
+            self._deletions.tell(obj)
 
     def _written(self, kind: Kind, obj: JSON, origin: Origin) -> None:
         """A run or an Experiment that one loop wrote concerns another, a workload the Rollout it was scaled for; the
@@ -265,6 +277,8 @@ class App:
         items = [item for item in found["items"] if self._ours(kind, item)]
         news = self.store.replace(kind, items, listed_at=listed_at)
         for obj in news if self.primed else ():
+            if self.store.get(kind, key_of(obj)) is None:
+                self._deleted(kind, obj)
             self.wake(kind, obj, Priority.LATER)
 
     async def _prune(self) -> None:

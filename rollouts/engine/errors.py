@@ -13,14 +13,24 @@ ApiError
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import Any
 
 
-class ApiError(Exception):
-    """A request that did not succeed. `status`: HTTP status, 0 when there was no answer. `creating`: kind and name of
-    what was to be created, where the writer says so."""
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Attempt:
+    """What was to be done to which object: `create`, `update`, or `scale up`, `scale down`."""
 
-    creating: tuple[str, str] = ("", "")
+    verb: str
+    kind: str
+    name: str
+
+
+class ApiError(Exception):
+    """A request that did not succeed. `status`: HTTP status, 0 when there was no answer. `attempt`: what was to be
+    done, where the writer says so."""
+
+    attempt: Attempt | None = None
 
     def __init__(self, message: str, *, status: int = 0, retry_after: float | None = None) -> None:
         super().__init__(message)

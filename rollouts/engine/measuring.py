@@ -67,7 +67,7 @@ class Measuring:
             await sweep(run.spec, providers=self._providers, run=self._context(obj["metadata"], now))
         return Plan(
             status=patching.difference(obj.get("status") or {}, look.status.to_api()),
-            events=tuple(_events(before, look.status)),
+            events=tuple(told(before, look.status)),
             requeue_after=_again(look, run, now, uid=obj["metadata"]["uid"]),
         )
 
@@ -137,7 +137,7 @@ def _expiry(obj: JSON, run: AnalysisRun, status: RunStatus, now: datetime) -> Pl
     return Plan(writes=(gone,))
 
 
-def _events(before: RunStatus, after: RunStatus) -> Iterator[Event]:
+def told(before: RunStatus, after: RunStatus) -> Iterator[Event]:
     finished = {result.name for result in before.metric_results or () if result.phase in COMPLETED}
     for result in after.metric_results or ():
         if result.phase in COMPLETED and result.name not in finished:

@@ -16,23 +16,15 @@ from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metri
 from prometheus_client.exposition import generate_latest
 from prometheus_client.registry import Collector
 
-from rollouts.api import kinds
 from rollouts.api.kinds import Kind
-from rollouts.api.loose import mapping
+from rollouts.engine.inventory import Inventory
 from rollouts.engine.queue import Queue
 from rollouts.engine.store import Key, Store
-from rollouts.strategy import sound
 
 JSON = Mapping[str, Any]
 
 _NAMES: Final = {"Rollout": "rollout", "AnalysisRun": "analysis_run", "Experiment": "experiment", "GitSync": "git_sync"}
 _BUCKETS: Final = (0.001, 0.005, 0.01, 0.05, 0.15, 0.25, 0.5, 1.0)
-_PHASES: Final = {
-    "RolloutAborted": "Abort",
-    "ProgressDeadlineExceeded": "Timeout",
-    "NewReplicaSetAvailable": "Completed",
-    "RolloutPaused": "Paused",
-}
 
 
 class Metrics:
@@ -62,7 +54,7 @@ class Metrics:
         for collector in (*self._seconds.values(), *self._errors.values(), self._queued, _about()):
             self.registry.register(collector)
         ProcessCollector(registry=self.registry)
-        self.registry.register(_FromStore(store))
+        self.registry.register(Inventory(store))
         self.registry.register(_FromEngine(self.queues, requests, events))
 
     def include(self, collectors: Iterable[Collector]) -> None:
@@ -86,32 +78,6 @@ class Metrics:
     def text(self) -> bytes:
         """The exposition format."""
         return generate_latest(self.registry)
-
-
-class _FromStore(Collector):
-    def __init__(self, store: Store) -> None:
-        self._store = store
-
-    def collect(self) -> Iterator[Metric]:
-        info = GaugeMetricFamily("rollout_info", "A Rollout", labels=["namespace", "name", "strategy", "phase"])
-        counts = {
-            name: GaugeMetricFamily(f"rollout_info_replicas_{name}", f"Pods {name}", labels=["namespace", "name"])
-            for name in ("available", "unavailable", "desired", "updated")
-        }
-        for key, obj in self._store.shelf(kinds.ROLLOUT).objects.items():
-            names = [key.namespace, key.name]
-            info.add_metric([*names, _strategy(obj), _phase(obj)], 1)
-            for name, value in _replicas(obj).items():
-                counts[name].add_metric(names, value)
-        yield from (info, *counts.values(), self._phases(kinds.ANALYSIS_RUN), self._phases(kinds.EXPERIMENT))
-
-    def _phases(self, kind: Kind) -> Metric:
-        """One series per object of a kind, with its phase."""
-        name = f"{_NAMES[kind.kind]}_info"
-        family = GaugeMetricFamily(name, f"One {kind.kind}", labels=["namespace", "name", "phase"])
-        for key, obj in self._store.shelf(kind).objects.items() if self._store.keeps(kind) else ():
-            family.add_metric([key.namespace, key.name, _run_phase(obj)], 1)
-        return family
 
 
 class _FromEngine(Collector):
@@ -164,31 +130,3 @@ class _Constant(Collector):
 
     def collect(self) -> Iterator[Metric]:
         yield self._family
-
-
-def _strategy(obj: JSON) -> str:
-    strategy = mapping(mapping(obj.get("spec")).get("strategy"))
-    return "blueGreen" if "blueGreen" in strategy else "canary"
-
-
-def _run_phase(obj: JSON) -> str:
-    return str(mapping(obj.get("status")).get("phase") or "Pending")
-
-
-def _phase(obj: JSON) -> str:
-    conditions = {c.get("type"): c for c in sound.status(obj.get("status")).get("conditions") or ()}
-    if "InvalidSpec" in conditions:
-        return "InvalidSpec"
-    return _PHASES.get(conditions.get("Progressing", {}).get("reason", ""), "Progressing")
-
-
-def _replicas(obj: JSON) -> dict[str, int]:
-    status, desired = sound.status(obj.get("status")), mapping(obj.get("spec")).get("replicas", 1)
-    desired = desired if isinstance(desired, int) else 1
-    available = status.get("availableReplicas", 0)
-    return {
-        "available": available,
-        "unavailable": max(desired - available, 0),
-        "desired": desired,
-        "updated": status.get("updatedReplicas", 0),
-    }

@@ -18,7 +18,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from importlib.metadata import EntryPoint, entry_points
 from typing import Any, Final
 
@@ -39,6 +39,10 @@ class StepResult:
     message: str = ""
     requeue_after: float | None = None
     status: JSON | None = None
+
+
+class AbsentError(LookupError):
+    """There is no plugin of that name."""
 
 
 def installed() -> Mapping[str, EntryPoint]:
@@ -65,6 +69,8 @@ class StepPlugins:
             async with asyncio.timeout(TIMEOUT):
                 result = await method(rollout=rollout, config=call.config, state=call.state)
             return _outcome(call, result)
+        except AbsentError as error:
+            return replace(_error(call, str(error)), absent=True)
         except TimeoutError:
             return _error(call, f'step plugin "{call.name}" gave no answer to {call.operation} within {TIMEOUT:g} s')
         except Exception as error:  # whatever a foreign package raises
@@ -75,7 +81,7 @@ class StepPlugins:
             known = self._find()
             if name not in known:
                 there = ", ".join(sorted(known)) or "none"
-                raise LookupError(
+                raise AbsentError(
                     f'step plugin "{name}" is not installed: no such entry point in group {GROUP} (there: {there}); '
                     "plugins written for Argo Rollouts are Go programs and can't be used"
                 )

@@ -43,13 +43,14 @@ _TELL_EVERY: Final = 3
 class Controller:
     """A kind that is decided about. `decide(object, now)` gathers what it needs and gives a plan. `shows_errors`: its
     status has conditions, and its plans take the condition ReconcileError away. `gone(key)`: what is to be written once
-    there is no such object any more."""
+    there is no such object any more. `done(object, plan)` is told of each plan that was carried out to its end."""
 
     kind: Kind
     decide: Decide
     workers: int
     shows_errors: bool = False
     gone: Callable[[Key], Awaitable[Sequence[Write]]] | None = None
+    done: Callable[[JSON, Plan], None] = lambda _obj, _plan: None
 
 
 class Loop:
@@ -66,6 +67,7 @@ class Loop:
         self._metrics = metrics
         self._tasks: list[asyncio.Task[None]] = []
         self._ids = itertools.count(1)
+        self._told: dict[Key, str] = {}
 
     def start(self) -> None:
         """Begin to work."""
@@ -98,6 +100,7 @@ class Loop:
             await self._failed(key, error)
         else:
             self.queue.succeeded(key)
+            self._told.pop(key, None)
             if again is not None:
                 self.queue.add_after(key, again)
 
@@ -112,7 +115,9 @@ class Loop:
         if not plan.empty:
             tell = log.debug if _is_routine(plan) else log.info
             tell("acting", writes=len(plan.writes), status=sorted(plan.status), events=_reasons(plan))
-        return await self._writer.execute(kind=self.controller.kind, obj=obj, plan=plan)
+        again = await self._writer.execute(kind=self.controller.kind, obj=obj, plan=plan)
+        self.controller.done(obj, plan)
+        return again
 
     async def _failed(self, key: Key, error: Exception) -> None:
         delay = self.queue.add_failed(key)
@@ -125,18 +130,23 @@ class Loop:
         log.error("reconcile failed", error=_text(error), again_in=delay, exc_info=error if surprising else None)
         obj = self._store.get(self.controller.kind, key)
         if count % _TELL_EVERY == 0 and obj is not None and not isinstance(error, UnavailableError):
-            reason, message = _told(error)
-            self._recorder.record(obj, Event(type="Warning", reason=reason, message=message))
-            await self._show(obj, reason, message)
+            await self._tell(key, obj, fault(error))
 
-    async def _show(self, obj: JSON, reason: str, message: str) -> None:
-        """The condition ReconcileError, unless it says so already. That it can't be written is logged."""
+    async def _tell(self, key: Key, obj: JSON, event: Event) -> None:
+        """An event and the condition ReconcileError, unless people were told so already: by a process before this one,
+        too, where there is a condition to see that from. That it can't be written is logged."""
         written = list(sound.status(obj.get("status")).get("conditions") or ())
-        known = any(c.get("type") == conditions.RECONCILE_ERROR and c.get("message") == message for c in written)
-        if known or not self.controller.shows_errors:
-            return
-        shown = [conditions.reconcile_error(message)]
-        shown += [conditions.not_created(message)] if reason == conditions.NOT_CREATED else []
+        shown = (conditions.RECONCILE_ERROR, event.message)
+        known = any((c.get("type"), c.get("message")) == shown for c in written)
+        if not known and self._told.get(key) != event.message:
+            self._recorder.record(obj, event)
+        self._told[key] = event.message
+        if self.controller.shows_errors and not known:
+            await self._show(obj, written, event)
+
+    async def _show(self, obj: JSON, written: list[JSON], event: Event) -> None:
+        shown = [conditions.reconcile_error(event.message)]
+        shown += [conditions.not_created(event.message)] if event.reason == conditions.NOT_CREATED else []
         merged = conditions.merge(written, shown, drop=frozenset(), now=datetime.now(UTC))
         try:
             await self._writer.execute(kind=self.controller.kind, obj=obj, plan=Plan(status={"conditions": merged}))
@@ -153,12 +163,17 @@ def _text(error: Exception) -> str:
     return str(error) if isinstance(error, ApiError) else f"{type(error).__name__}: {error}"
 
 
-def _told(error: Exception) -> tuple[str, str]:
-    """Reason and message for people; of a ReplicaSet that can't be created in the peer's words."""
-    kind, name = error.creating if isinstance(error, ApiError) else ("", "")
-    if kind == REPLICA_SET.kind:
-        return conditions.NOT_CREATED, f'Failed to create new replica set "{name}": {error}'
-    return "ReconciliationError", _text(error)
+def fault(error: Exception) -> Event:
+    """What to say of an error to people; of a ReplicaSet that can't be created or changed in the peer's words."""
+    tried = error.attempt if isinstance(error, ApiError) else None
+    if tried is None or tried.kind != REPLICA_SET.kind:
+        return Event(type="Warning", reason="ReconciliationError", message=_text(error))
+    if tried.verb == "create":
+        message = f'Failed to create new replica set "{tried.name}": {error}'
+        return Event(type="Warning", reason="ReplicaSetCreateError", message=message)
+    verb, _, way = tried.verb.partition(" ")
+    message = f"Failed to {verb} {tried.name}{way and ' '}{way}: {error}"
+    return Event(type="Warning", reason="ReplicaSetUpdateError", message=message)
 
 
 def _reasons(plan: Plan) -> list[str]:

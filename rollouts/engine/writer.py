@@ -18,8 +18,16 @@ from enum import Enum, auto
 from typing import Any, Final
 
 from rollouts.api.kinds import Kind
+from rollouts.api.loose import mapping
 from rollouts.engine.client import Api
-from rollouts.engine.errors import AlreadyExistsError, ApiError, ConflictError, NotFoundError, TooManyRequestsError
+from rollouts.engine.errors import (
+    AlreadyExistsError,
+    ApiError,
+    Attempt,
+    ConflictError,
+    NotFoundError,
+    TooManyRequestsError,
+)
 from rollouts.engine.events import Recorder
 from rollouts.engine.gate import Gate, Urgency
 from rollouts.engine.store import Key, Store, controller_uid, key_of
@@ -115,7 +123,7 @@ class Writer:
             if controller_uid(answer) != controller_uid(write.body):
                 raise ConflictError(f"{error}; it belongs to somebody else", status=409) from error
         except ApiError as error:
-            error.creating = (write.kind.kind, write.body["metadata"].get("name", ""))
+            error.attempt = Attempt(verb="create", kind=write.kind.kind, name=write.body["metadata"].get("name", ""))
             raise
         else:
             self._absorb(write.kind, answer, Origin.OTHER)
@@ -130,7 +138,11 @@ class Writer:
         if version:
             body["metadata"] = {**body.get("metadata", {}), "resourceVersion": version}
         urgency, subresource = Urgency.CHANGE, write.subresource
-        return await self._send_patch(write.kind, key, body, subresource=subresource, urgency=urgency, own=own)
+        try:
+            return await self._send_patch(write.kind, key, body, subresource=subresource, urgency=urgency, own=own)
+        except ApiError as error:
+            error.attempt = Attempt(verb=_verb(known, write.body), kind=write.kind.kind, name=write.name)
+            raise
 
     async def _send_patch(
         self, kind: Kind, key: Key, body: JSON, *, subresource: str | None, urgency: Urgency, own: bool
@@ -168,6 +180,14 @@ class Writer:
         with contextlib.suppress(NotFoundError, ConflictError):
             async with self._gate.enter(Urgency.CHANGE):
                 await self._api.evict(write.namespace, write.name, uid=write.uid)
+
+
+def _verb(known: JSON | None, body: JSON) -> str:
+    """What a patch does, for people."""
+    before, after = (mapping(mapping(obj).get("spec")).get("replicas") for obj in (known, body))
+    if not isinstance(before, int) or not isinstance(after, int) or before == after:
+        return "update"
+    return "scale up" if after > before else "scale down"
 
 
 _SERVERS_OWN: Final = frozenset({"resourceVersion", "generation", "managedFields"})

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Final
 
+from rollouts.experiments import writes
 from rollouts.experiments.decision import Decision
 from rollouts.experiments.looks import Look
 from rollouts.experiments.recorded import BAD
@@ -25,6 +26,7 @@ def _all(decision: Decision) -> Iterator[Event]:
         yield from _transition("Template", each.spec.name, each.before.status, each.status, each.message)
     for analysis in decision.course.analyses:
         yield from _transition("Analysis", analysis.name, analysis.before.status, analysis.status, analysis.message)
+    yield from _terminating(decision)
     before, after = decision.recorded.phase, decision.course.phase
     if before != after:
         text = f"Experiment transitioned from {before} -> {after}"
@@ -44,6 +46,14 @@ def _transition(what: str, name: str, before: str, after: str, message: str) -> 
         yield _event(
             f"{_REASONS[what]}{after}", after, f"{what} '{name}' transitioned from {before} -> {after}", message
         )
+
+
+def _terminating(decision: Decision) -> Iterator[Event]:
+    """Runs that are told to end now, with the names of their analyses."""
+    names = {each.run: each.name for each in decision.course.analyses}
+    for run in writes.to_terminate(decision):
+        message = f"Terminating {names.get(run.name, run.name)} ({run.name})"
+        yield Event(reason="AnalysisRunTerminating", message=message)
 
 
 def _event(reason: str, after: str, text: str, message: str) -> Event:

@@ -18,7 +18,7 @@ from rollouts.api import kinds
 from rollouts.experiments import objects
 from rollouts.experiments.decision import Decision
 from rollouts.plan import Delete, Patch, Write
-from rollouts.strategy import keys, times
+from rollouts.strategy import keys, runs, times
 from rollouts.strategy.objects import delete, terminate
 from rollouts.strategy.snapshot import Run
 
@@ -66,15 +66,16 @@ def _services(decision: Decision) -> Iterator[Write]:
 
 
 def _analysis_runs(decision: Decision) -> Iterator[Write]:
-    judged = decision.course.analyses
-    for each in judged:
+    for each in decision.course.analyses:
         if each.create is not None:
             yield objects.analysis_run(decision.experiment, each)
-    current = () if decision.course.ends else tuple(each.run for each in judged)
-    for raw in decision.snapshot.analysis_runs:
-        run = Run.of(raw)
-        if not run.finished and not run.terminating and run.name not in current:
-            yield terminate(run)
+    yield from (terminate(run) for run in to_terminate(decision))
+
+
+def to_terminate(decision: Decision) -> tuple[Run, ...]:
+    """Runs that nothing waits for any more, and that were not told so yet."""
+    current = () if decision.course.ends else [each.run for each in decision.course.analyses]
+    return runs.to_terminate(map(Run.of, decision.snapshot.analysis_runs), current)
 
 
 def _leaving(decision: Decision) -> Iterator[Write]:

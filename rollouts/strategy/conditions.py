@@ -23,9 +23,12 @@ HEALTHY: Final = "Healthy"
 INVALID_SPEC: Final = "InvalidSpec"
 REPLICA_FAILURE: Final = "ReplicaFailure"
 RECONCILE_ERROR: Final = "ReconcileError"
+TRAFFIC_FAILURE: Final = "TrafficFailure"
 
 ABORTED: Final = "RolloutAborted"
 TIMED_OUT: Final = "ProgressDeadlineExceeded"
+CREATED: Final = "NewReplicaSetCreated"
+FOUND: Final = "FoundNewReplicaSet"
 UPDATED: Final = "ReplicaSetUpdated"
 AVAILABLE_NOW: Final = "NewReplicaSetAvailable"
 NOT_AVAILABLE: Final = "ReplicaSetNotAvailable"
@@ -33,6 +36,8 @@ RESUMED: Final = "RolloutResumed"
 RETRY: Final = "RolloutRetry"
 IS_PAUSED: Final = "RolloutPaused"
 NOT_CREATED: Final = "ReplicaSetCreateError"
+UNDER_WAY: Final = frozenset({CREATED, FOUND, UPDATED})
+"""Reasons of Progressing that say the same at different moments: pods of the new ReplicaSet are coming."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -85,6 +90,12 @@ def reconcile_error(message: str) -> Condition:
     return Condition(type=RECONCILE_ERROR, status="True", reason="ReconciliationError", message=message)
 
 
+def traffic_failure(reason: str, message: str) -> Condition:
+    """TrafficFailure: the routers can't be told a weight, or can't say what they serve. Ours, not the peer's, which has
+    events only; there only while it is so."""
+    return Condition(type=TRAFFIC_FAILURE, status="True", reason=reason, message=message)
+
+
 def not_created(message: str) -> Condition:
     """Progressing, while the new ReplicaSet can't be created."""
     return Condition(type=PROGRESSING, status="False", reason=NOT_CREATED, message=message)
@@ -106,7 +117,7 @@ def _written(condition: Condition | None, old: JSON | None, now: datetime) -> JS
     if old is not None and same_status and not condition.touch and _says(old) == (condition.reason, condition.message):
         return old
     stamp = times.text(now)
-    still = condition.still and old is not None and same_status and old.get("reason") == condition.reason
+    still = condition.still and old is not None and same_status and _alike(old.get("reason", ""), condition.reason)
     return {
         "type": condition.type,
         "status": condition.status,
@@ -115,6 +126,10 @@ def _written(condition: Condition | None, old: JSON | None, now: datetime) -> JS
         "lastUpdateTime": old.get("lastUpdateTime", stamp) if still and old else stamp,
         "lastTransitionTime": old["lastTransitionTime"] if old and same_status else stamp,
     }
+
+
+def _alike(one: str, other: str) -> bool:
+    return one == other or {one, other} <= UNDER_WAY
 
 
 def _says(condition: JSON) -> tuple[str, str]:

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
 from rollouts.plan import Event
-from rollouts.strategy import keys, runs, services
+from rollouts.strategy import keys, plugins, runs, services, unrouted
 from rollouts.strategy.decision import CurrentRun, Decision
 from rollouts.strategy.steps import kind_of
 from rollouts.strategy.window import WINDOW
+from rollouts.traffic import Destination
 
 
 def of(decision: Decision) -> tuple[Event, ...]:
@@ -24,6 +25,8 @@ def of(decision: Decision) -> tuple[Event, ...]:
             _run_events,
             _failed,
             _weighed,
+            unrouted.events,
+            _plugins,
             _steps,
             _scaled,
             _paused,
@@ -81,10 +84,36 @@ def _weighed(decision: Decision) -> Iterator[Event]:
     if traffic is None:
         return
     yield from traffic.events
-    weight = traffic.split.canary.weight
+    weight, additional = traffic.split.canary.weight, traffic.split.additional
+    said = []
     if told is None or told.canary != weight:
-        before = "" if told is None else f"from {told.canary} "
-        yield Event(reason="TrafficWeightUpdated", message=f"Traffic weight updated {before}to {weight}")
+        said.append(f"to {weight}" if told is None else f"from {told.canary} to {weight}")
+    if told is not None and additional != told.additional:
+        said.append(f"additional: {_shares(additional)}")
+    if said:
+        yield Event(reason="TrafficWeightUpdated", message=f"Traffic weight updated {', '.join(said)}")
+
+
+def _shares(parts: Iterable[Destination]) -> str:
+    """The shares of an Experiment, as the peer prints them: `[{5 app-5f6c-2-0-a 5f6c}]`."""
+    return f"[{' '.join(f'{{{part.weight} {part.service} {part.hash}}}' for part in parts)}]"
+
+
+def _plugins(decision: Decision) -> Iterator[Event]:
+    """A step plugin said something new. Its success is told by RolloutStepCompleted."""
+    said = decision.at.snapshot.plugin
+    if said is None or (said.call.operation, said.phase) == (plugins.RUN, "Successful"):
+        return
+    entries = plugins.recorded(decision.recorded.raw)
+    before = plugins.entry_of(entries, said.call.index, said.call.operation) or {}
+    if before.get("phase") == said.phase:
+        return
+    text = f"Step plugin {said.call.name} (step {said.call.index + 1}): {said.call.operation} is {said.phase}"
+    yield Event(
+        reason="ReconciliationError" if said.absent else "StepPluginTransition",
+        message=said.message if said.absent else text + (f": {said.message}" if said.message else ""),
+        type="Warning" if said.phase in {"Failed", "Error"} else "Normal",
+    )
 
 
 def _run_events(decision: Decision) -> Iterator[Event]:

@@ -6,6 +6,7 @@ the controller can't do yet. The last is refused loudly: half a release is worse
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Mapping
 from datetime import datetime
 from typing import Any, Final
@@ -24,6 +25,8 @@ JSON = Mapping[str, Any]
 
 RECHECK_SECONDS: Final = 20.0
 NOT_YET: Final = "Forbidden: not supported by this version of the controller"
+_SERVICE: Final = re.compile(r'spec\.strategy\.\S+Service: Invalid value: "[^"]*": service "', re.IGNORECASE)
+"""An error about a Service that is named, as `api.validation.references` words it."""
 _ROUTING_OPTIONS: Final = frozenset({"managedRoutes", "maxTrafficWeight"})
 
 
@@ -69,8 +72,16 @@ def plan(rollout: JSON, errors: tuple[str, ...], *, now: datetime) -> Plan:
     }
     patch = patching.difference(recorded.raw, status)
     patch = {} if kstatus.alone(recorded.raw, patch) else patch
-    told = (Event(reason="InvalidSpec", message=message, type="Warning"),) if "message" in patch else ()
+    told = _told(message, errors) if "message" in patch else ()
     return Plan(status=patch, events=(*events.added(rollout), *told), requeue_after=RECHECK_SECONDS)
+
+
+def _told(message: str, errors: tuple[str, ...]) -> Iterator[Event]:
+    """InvalidSpec is ours, with all errors; for each Service that can't be used the peer's reason comes with it."""
+    yield Event(reason="InvalidSpec", message=message, type="Warning")
+    for error in errors:
+        if _SERVICE.match(error):
+            yield Event(reason="ServiceReferenceError", message=error, type="Warning")
 
 
 def _joined(errors: tuple[str, ...]) -> str:

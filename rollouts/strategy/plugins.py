@@ -43,13 +43,15 @@ class Call:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Outcome:
-    """A plugin's answer. `phase`: Running, Successful, Failed or Error. `again`: seconds until it wants to be asked."""
+    """A plugin's answer. `phase`: Running, Successful, Failed or Error. `again`: seconds until it wants to be asked.
+    `absent`: there is no such plugin, so nothing was asked."""
 
     call: Call
     phase: str
     message: str = ""
     again: float | None = None
     state: JSON | None = None
+    absent: bool = False
 
 
 def due(rollout: JSON, *, now: datetime) -> Call | None:

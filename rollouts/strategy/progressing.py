@@ -1,6 +1,11 @@
 """The Progressing condition: the one that tells a Rollout's story, and from which the progress deadline counts.
 
 A table of (does it apply, what it says), first hit wins.
+
+`NewReplicaSetCreated` and `FoundNewReplicaSet` are the peer's first words on a ReplicaSet, taken back in its next
+status write, milliseconds later. Here they are in the patch that belongs to the creation anyway and stand until a patch
+with a reason of its own tells of progress: nothing is written for their sake. A pause that a person ended goes on as
+`ReplicaSetUpdated` at once when that completed a step; `RolloutResumed` (Unknown) would stand until the next is done.
 """
 
 from __future__ import annotations
@@ -16,18 +21,18 @@ from rollouts.strategy.recorded import Recorded
 
 MARK: Final = " Not coming up: "
 """Between what the condition says anyway and what is wrong with pods."""
-_DEADLINE_COUNTS = frozenset(
-    {conditions.UPDATED, "NewReplicaSetCreated", conditions.RESUMED, conditions.RETRY, conditions.NOT_AVAILABLE}
-)
+_DEADLINE_COUNTS = frozenset({*conditions.UNDER_WAY, conditions.RESUMED, conditions.RETRY, conditions.NOT_AVAILABLE})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Facts:
-    """What the condition is made from. `waiting`: a step that may take its time (pause, analysis) holds us. `trouble`:
-    what keeps pods from coming up, in words; `trouble_before`: what the condition says of that so far."""
+    """What the condition is made from. `created`: the new ReplicaSet is made by this very plan. `waiting`: a step that
+    may take its time (pause, analysis) holds us. `trouble`: what keeps pods from coming up, in words;
+    `trouble_before`: what the condition says of that so far."""
 
     recorded: Recorded
     replica_set: str
+    created: bool
     abort: str | None
     paused: bool
     retry: bool
@@ -77,13 +82,15 @@ def condition(facts: Facts) -> Condition | None:
         (facts.retry and not facts.paused, _retry),
         (facts.complete, _complete),
         (facts.paused, _paused),
+        (facts.created, _created),
+        (facts.before == "", _found),
         (facts.progressed, _updated),
         (facts.timed_out, _timed_out),
         (facts.before == conditions.IS_PAUSED, _resumed),
-        (facts.before in {"", conditions.ABORTED, conditions.NOT_CREATED}, _updated),
+        (facts.before in {conditions.ABORTED, conditions.NOT_CREATED}, _updated),
         (facts.before == conditions.AVAILABLE_NOW and facts.short_of_pods, _short_of_pods),
         (facts.before == conditions.AVAILABLE_NOW, _updated),
-        (facts.before == conditions.UPDATED and facts.trouble != facts.trouble_before, _updated),
+        (facts.before in conditions.UNDER_WAY and facts.trouble != facts.trouble_before, _updated),
         (facts.before == conditions.NOT_AVAILABLE and facts.trouble != facts.trouble_before, _short_of_pods),
     )
     return next((make(facts) for applies, make in rows if applies), None)
@@ -115,6 +122,14 @@ def _paused(_: Facts) -> Condition:
 
 def _complete(facts: Facts) -> Condition:
     return _say("True", conditions.AVAILABLE_NOW, f'ReplicaSet "{facts.replica_set}" has successfully progressed.')
+
+
+def _created(facts: Facts) -> Condition:
+    return _say("True", conditions.CREATED, f'Created new replica set "{facts.replica_set}"', touch=True)
+
+
+def _found(facts: Facts) -> Condition:
+    return _say("True", conditions.FOUND, f'Found new replica set "{facts.replica_set}"', touch=True)
 
 
 def _updated(facts: Facts) -> Condition:

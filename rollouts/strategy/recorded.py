@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
 from rollouts.strategy import sound, times
+from rollouts.traffic import Destination
 
 JSON = Mapping[str, Any]
 
@@ -33,6 +34,7 @@ class Weights:
     hash: str
     stable: int
     verified: bool | None
+    additional: tuple[Destination, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -78,6 +80,7 @@ class Recorded:
             hash=canary.get("podTemplateHash") or "",
             stable=_integer(stable.get("weight")) or 0,
             verified=found.get("verified"),
+            additional=tuple(_shares(found.get("additional") or ())),
         )
 
     @property
@@ -122,6 +125,12 @@ def _moved_on(status: JSON) -> bool:
 def _pauses(entries: Any) -> list[Pause]:
     found = [(entry.get("reason") or "", times.moment(entry.get("startTime"))) for entry in entries]
     return [Pause(reason=reason, start=start) for reason, start in found if reason and start]
+
+
+def _shares(entries: Iterable[JSON]) -> Iterator[Destination]:
+    for entry in entries:
+        service, digest = entry.get("serviceName") or "", entry.get("podTemplateHash") or ""
+        yield Destination(service=service, hash=digest, weight=_integer(entry.get("weight")) or 0)
 
 
 def _mapping(value: object) -> JSON:

@@ -22,6 +22,7 @@ from rollouts.strategy import (
     progressing,
     standing,
     times,
+    unrouted,
     window,
 )
 from rollouts.strategy.course import INITIAL
@@ -31,7 +32,9 @@ from rollouts.strategy.sections import Pods, blue_green, canary, counts, pods_of
 JSON = Mapping[str, Any]
 
 SETTLE: Final = timedelta(seconds=2)
+_OVER: Final = frozenset({conditions.INVALID_SPEC, conditions.RECONCILE_ERROR})
 _REPLICA_FAILURE: Final = (conditions.REPLICA_FAILURE,)
+_TRAFFIC_FAILURE: Final = (conditions.TRAFFIC_FAILURE,)
 _COUNTS: Final = frozenset(
     {"HPAReplicas", "replicas", "updatedReplicas", "readyReplicas", "availableReplicas", "message", "conditions"}
 )
@@ -135,7 +138,8 @@ def _conditions(
         well = complete or (before or {}).get("status") == "True"
         wanted.append(conditions.healthy(is_healthy=phase_now == "Healthy" and well))
     wanted += (failure := ailing.replica_failure(decision.at))
-    drop = frozenset({conditions.INVALID_SPEC, conditions.RECONCILE_ERROR, *(() if failure else _REPLICA_FAILURE)})
+    wanted += [fault] if (fault := unrouted.condition(decision)) else []
+    drop = _OVER.union(() if failure else _REPLICA_FAILURE, _TRAFFIC_FAILURE if unrouted.over(decision) else ())
     return conditions.merge(list(recorded.raw.get("conditions") or ()), wanted, drop=drop, now=decision.now)
 
 
@@ -143,14 +147,16 @@ def _duration(decision: Decision, *, complete: bool) -> dict[str, Any]:
     before = decision.recorded.raw.get("duration") or {}
     begins = not decision.recorded.current_hash or decision.revisions.updated or decision.intent.retry
     begins = begins or (decision.revisions.restepped and not decision.at.promoted)
+    begins = begins and not (decision.rolls_back and duration.unfinished(before))
     if not begins and not before:
         return {}
+    over = decision.rolls_back or decision.abort is not None or decision.promote not in (None, INITIAL)
     return duration.track(
         before,
         now=decision.now,
         begins=begins,
         outcome=_outcome(decision),
-        finished=complete or decision.abort is not None or decision.promote not in (None, INITIAL),
+        finished=complete or over,
         manual_pause=_only_a_person_can_end(decision),
     )
 
@@ -186,7 +192,13 @@ def _settling(patch: JSON, before: JSON, now: datetime) -> float | None:
 
 
 def _gist(conditions_: Any) -> list[tuple[str, str, str]]:
-    return sorted((c.get("type", ""), c.get("status", ""), c.get("reason", "")) for c in conditions_)
+    """Types, statuses and reasons, where reasons that say the same at different moments count as one."""
+    return sorted((c.get("type", ""), c.get("status", ""), _reason(c)) for c in conditions_)
+
+
+def _reason(condition: JSON) -> str:
+    reason = str(condition.get("reason") or "")
+    return conditions.UPDATED if reason in conditions.UNDER_WAY else reason
 
 
 def _look_again(decision: Decision, after: JSON) -> float | None:

@@ -21,6 +21,7 @@ def facts(decision: Decision, pods: Pods) -> progressing.Facts:
     return progressing.Facts(
         recorded=decision.recorded,
         replica_set=decision.revisions.name if not decision.revisions.new else decision.revisions.new.name,
+        created=decision.revisions.new is None,
         abort=decision.abort.message if decision.abort else None,
         paused=bool(decision.course.pauses) or decision.wants.paused,
         retry=decision.intent.retry,

@@ -16,14 +16,15 @@ from rollouts.strategy.traffic import Traffic
 class Target:
     """`counts`: spec.replicas of every role. `deadlines`: by name of a ReplicaSet, the scale-down deadline it should
     carry; one that is not named should carry none when it is in use (`in_use`), else whatever it has. `switches`:
-    Services to point elsewhere. `traffic`: what the routers are told; None without one, or when they can't be told.
-    `resizing`: pods are held, but for another N, which not all have got to, so ReplicaSets say for as long that they
-    are sized for none."""
+    Services to point elsewhere. `traffic`: what the routers are told; None without one, or when they can't be told;
+    `refused`: why, when they were asked. `resizing`: pods are held, but for another N, which not all have got to, so
+    ReplicaSets say for as long that they are sized for none."""
 
     counts: Counts
     deadlines: Mapping[str, datetime | None] = field(default_factory=dict)
     switches: tuple[Switch, ...] = ()
     traffic: Traffic | None = None
+    refused: str | None = None
     again: bool = False
     resizing: bool = False
 

@@ -23,12 +23,15 @@ Steps = Sequence[JSON]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Traffic:
-    """A split the routers were asked for, what they want to write, and whether it is known to be served."""
+    """A split the routers were asked for, what they want to write, and whether it is known to be served. `problem`: why
+    they can't be told at all, there are no writes then; `unverifiable`: what kept them from looking."""
 
     split: Split
     writes: tuple[Write, ...]
     verified: bool | None
     events: tuple[Event, ...] = ()
+    problem: str | None = None
+    unverifiable: str | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -52,7 +55,7 @@ def steer(
     additional: Sequence[Destination] = (),
     spare: bool = False,
 ) -> Traffic | None:
-    """Ask the routers for a weight; None when the stable can't bear the rest, or an object they need is missing.
+    """Ask the routers for a weight; None when the stable can't bear the rest, so that they are not asked at all.
     `steps`: those passed, for the routes they made. `spare`: traffic must leave the canary, so a stable with any pod
     that can answer is better."""
     able = roles.stable is not None and roles.stable.available if spare else bears(at, roles.stable, weight)
@@ -60,14 +63,16 @@ def steer(
         return None
     split = split_of(at, roles, weight=weight, steps=steps, additional=additional)
     answers = list(_ask(at, split))
-    if any(answer.problem for answer in answers):
-        return None
+    problem = next((answer.problem for answer in answers if answer.problem), None)
+    if problem:
+        return Traffic(split=split, writes=(), verified=None, problem=problem)
     known = [answer.verified for answer in answers if answer.verified is not None]
     return Traffic(
         split=split,
         writes=tuple(write for answer in answers for write in answer.writes),
         verified=all(known) if known else None,
         events=tuple(event for answer in answers for event in answer.events),
+        unverifiable=next((answer.unverifiable for answer in answers if answer.unverifiable), None),
     )
 
 

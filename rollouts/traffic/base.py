@@ -55,11 +55,13 @@ class Reference:
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Routing:
     """A router's answer. `verified`: whether the data plane serves the split by now; None when it can't be known.
-    `problem`: why nothing can be written (an object is missing, a route is not there)."""
+    `problem`: why nothing can be written (an object is missing, a route is not there). `unverifiable`: what kept it
+    from finding out whether the split is served; `verified` is False then, so nothing is built on it."""
 
     writes: tuple[Write, ...] = ()
     verified: bool | None = None
     problem: str | None = None
+    unverifiable: str | None = None
     events: tuple[Event, ...] = ()
 
 

@@ -280,3 +280,32 @@ async def test_one_whose_lease_is_lost_says_so_and_does_not_release_it() -> None
     assert "lost" in app.trouble()
     await app.drain()
     assert api.objects[LEASES]["spec"]["holderIdentity"] == "thief"
+
+
+async def test_a_deleted_rollout_is_told_of_once() -> None:
+    app = Woken()
+    app.working = True
+    gone = rollout(version=9)
+    app.store.shelf(kinds.ROLLOUT).put(gone)
+    app.store.drop(kinds.ROLLOUT, Key("ns", "web"))  # a write of our own learned it first
+    app.observe(kinds.ROLLOUT, "DELETED", gone)
+    app.observe(kinds.ROLLOUT, "DELETED", gone)
+    assert app.recorder.recorded == {("Normal", "RolloutDeleted"): 1}
+
+
+async def test_a_deletion_that_only_a_list_shows_is_told_of() -> None:
+    app = Woken()
+    app.store.shelf(kinds.ROLLOUT).put(rollout(version=9))
+    app.working = True
+    await app._list(kinds.ROLLOUT)
+    app.observe(kinds.ROLLOUT, "DELETED", rollout(version=9))
+    assert app.recorder.recorded == {("Normal", "RolloutDeleted"): 1}
+
+
+async def test_a_standby_and_another_instance_tell_of_no_deletion() -> None:
+    standby = Woken()
+    standby.observe(kinds.ROLLOUT, "DELETED", rollout())
+    other = Woken(settings=Settings(instance_id="other"))
+    other.working = True
+    other.observe(kinds.ROLLOUT, "DELETED", rollout())
+    assert not standby.recorder.recorded and not other.recorder.recorded

@@ -45,6 +45,7 @@ def condition(type_: str, reason: str) -> dict[str, Any]:
         (condition("Progressing", "RolloutPaused"), "Paused"),
         (condition("Progressing", "ProgressDeadlineExceeded"), "Timeout"),
         (condition("Progressing", "RolloutAborted"), "Abort"),
+        (condition("Progressing", "ReplicaSetCreateError"), "Error"),
         (condition("InvalidSpec", "InvalidSpec"), "InvalidSpec"),
     ],
 )
@@ -53,7 +54,7 @@ def test_a_rollout_is_shown_as_the_peers_dashboards_expect(
 ) -> None:
     store.shelf(kinds.ROLLOUT).put(rollout(spec={"replicas": 3}, status={**status, "availableReplicas": 2}))
     shown = lines(metrics)
-    assert f'rollout_info{{name="web",namespace="ns",phase="{phase}",strategy="canary"}} 1.0' in shown
+    assert f'rollout_info{{name="web",namespace="ns",phase="{phase}",strategy="canary",traffic_router=""}} 1.0' in shown
     assert 'rollout_info_replicas_available{name="web",namespace="ns"} 2.0' in shown
     assert 'rollout_info_replicas_unavailable{name="web",namespace="ns"} 1.0' in shown
 
@@ -129,3 +130,32 @@ def test_an_experiment_is_shown_with_its_phase(store: Store, metrics: Metrics) -
     shown = lines(metrics)
     assert 'experiment_info{name="a",namespace="ns",phase="Running"} 1.0' in shown
     assert 'experiment_info{name="b",namespace="ns",phase="Pending"} 1.0' in shown
+
+
+@pytest.mark.parametrize(
+    ("routing", "shown"),
+    [
+        (None, ""),
+        ({}, ""),
+        ({"istio": {}}, "Istio"),
+        ({"appMesh": {}, "nginx": None}, "AppMesh"),
+        ({"plugins": {"acme/router": {}}}, "acme/router"),
+        ("nonsense", ""),
+    ],
+)
+def test_a_rollout_is_shown_with_its_router(store: Store, metrics: Metrics, routing: Any, shown: str) -> None:
+    store.shelf(kinds.ROLLOUT).put(rollout(spec={"strategy": {"canary": {"trafficRouting": routing}}}))
+    labels = f'name="web",namespace="ns",phase="Progressing",strategy="canary",traffic_router="{shown}"'
+    assert f"rollout_info{{{labels}}} 1.0" in lines(metrics)
+
+
+def test_templates_are_shown_with_their_metrics() -> None:
+    store = Store({kinds.ROLLOUT: {}, kinds.ANALYSIS_TEMPLATE: {}})
+    providers = [{"prometheus": {}}, {"plugin": {"acme/metric": {}}}, {}, "nonsense"]
+    spec = {"metrics": [{"name": f"m{index}", "provider": each} for index, each in enumerate(providers)]}
+    store.shelf(kinds.ANALYSIS_TEMPLATE).put({**rollout("check"), "spec": spec})
+    shown = lines(Metrics(store=store, requests=Counter(), events=Counter()))
+    assert 'analysis_template_info{name="check",namespace="ns"} 1.0' in shown
+    for metric, sort in (("m0", "Prometheus"), ("m1", "acme/metric"), ("m2", ""), ("m3", "")):
+        named = f'metric="{metric}",name="check",namespace="ns",type="{sort}"'
+        assert f"analysis_template_metric_info{{{named}}} 1.0" in shown

@@ -6,6 +6,7 @@ import asyncio
 import contextlib
 from collections import Counter
 from collections.abc import AsyncIterator, Awaitable, Callable
+from dataclasses import replace
 from datetime import datetime
 from typing import Any
 
@@ -127,7 +128,7 @@ async def test_a_decider_that_fails_is_logged_counted_shown_and_tried_again() ->
     async with working(shop, "web"):
         await asyncio.sleep(60)
         assert 10 < shop.decided["web"] < 20
-    assert shop.recorder.recorded["Warning", "ReconciliationError"] == shop.decided["web"] // 3
+    assert shop.recorder.recorded == {("Warning", "ReconciliationError"): 1}
     assert (
         f'rollout_reconcile_error_total{{name="web",namespace="ns"}} {shop.decided["web"]}.0'
         in shop.metrics.text().decode()
@@ -166,6 +167,43 @@ async def test_a_fault_that_can_not_be_shown_is_tried_again_all_the_same() -> No
     async with working(shop, "web"):
         await asyncio.sleep(60)
         assert shop.decided["web"] > 10
+
+
+async def test_a_fault_that_was_told_before_a_restart_is_not_told_again() -> None:
+    async def bad(_: Any) -> Plan:
+        raise ZeroDivisionError("by nothing")
+
+    shop = Shop(bad, "web", shows_errors=True)
+    shown = {"type": "ReconcileError", "status": "True", "reason": "x", "message": "ZeroDivisionError: by nothing"}
+    shop.store.absorb(kinds.ROLLOUT, shop.api.put(kinds.ROLLOUT, rollout(status={"conditions": [shown]})))
+    async with working(shop, "web"):
+        await asyncio.sleep(60)
+    assert not shop.recorder.recorded
+
+
+async def test_a_fault_with_other_words_is_told_too_and_one_that_comes_back() -> None:
+    faults = iter(["a"] * 3 + ["b"] * 6 + [""] + ["b"] * 3)
+
+    async def decide(_: Any) -> Plan:
+        if words := next(faults, ""):
+            raise ValueError(words)
+        return Plan(requeue_after=1)
+
+    shop = Shop(decide, "web")
+    async with working(shop, "web"):
+        await asyncio.sleep(60)
+    assert shop.recorder.recorded == {("Warning", "ReconciliationError"): 3}
+
+
+async def test_what_a_plan_did_is_told_once_it_is_done() -> None:
+    done: list[Any] = []
+    shop = Shop(healthy, "web")
+    shop.loop.controller = replace(shop.loop.controller, done=lambda obj, plan: done.append((obj, plan)))
+    shop.api.put(kinds.ROLLOUT, rollout(spec={"image": "new"}))  # so that the first attempt is refused
+    async with working(shop, "web"):
+        await asyncio.sleep(0.1)
+    ((obj, plan),) = done
+    assert (obj["spec"], plan.status) == ({"image": "new"}, {"phase": "Healthy"})
 
 
 async def test_it_heals_and_forgets_its_failures() -> None:

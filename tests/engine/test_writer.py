@@ -8,7 +8,14 @@ import pytest
 
 from rollouts.api import kinds
 from rollouts.engine.client import Request
-from rollouts.engine.errors import ConflictError, NotFoundError, TooManyRequestsError, UnavailableError
+from rollouts.engine.errors import (
+    Attempt,
+    ConflictError,
+    ForbiddenError,
+    NotFoundError,
+    TooManyRequestsError,
+    UnavailableError,
+)
 from rollouts.engine.events import Recorder
 from rollouts.engine.store import Key, Store, by_owner
 from rollouts.engine.writer import EVICTION_RETRY_SECONDS, Origin, Writer, brings_news, changes
@@ -56,6 +63,28 @@ class Desk:
 @pytest.fixture
 async def desk() -> Desk:
     return Desk()
+
+
+@pytest.mark.parametrize(
+    ("body", "verb"),
+    [
+        ({"spec": {"replicas": 5}}, "scale up"),
+        ({"spec": {"replicas": 1}}, "scale down"),
+        ({"spec": {"replicas": 3, "minReadySeconds": 1}}, "update"),
+        ({"metadata": {"annotations": {"a": "b"}}}, "update"),
+    ],
+)
+async def test_an_error_says_what_was_to_be_done(desk: Desk, body: Any, verb: str) -> None:
+    sized = {**replica_set("web-1", owner="web"), "spec": {"replicas": 3}}
+    desk.store.absorb(kinds.REPLICA_SET, desk.api.put(kinds.REPLICA_SET, sized))
+
+    def refused(_: Request) -> None:
+        raise refusal(403)
+
+    desk.api.before = refused
+    with pytest.raises(ForbiddenError) as caught:
+        await desk.execute(Patch(kind=kinds.REPLICA_SET, namespace="ns", name="web-1", body=body))
+    assert caught.value.attempt == Attempt(verb=verb, kind="ReplicaSet", name="web-1")
 
 
 def scale(replicas: int) -> Patch:

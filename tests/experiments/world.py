@@ -8,7 +8,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from rollouts.experiments import Snapshot, decide
-from rollouts.plan import Create, Delete, Patch, Plan
+from rollouts.plan import Create, Delete, Event, Patch, Plan
 from rollouts.strategy.times import text
 from rollouts.strategy.trouble import Trouble
 from tests.strategy.world import CrashedError, merged
@@ -66,6 +66,7 @@ class World:
         self.now = START
         self.log: list[str] = []
         self.events: list[str] = []
+        self.told: list[Event] = []
         self.ids = itertools.count(1)
         self.broken: set[str] = set()
         self.last = Plan()
@@ -94,6 +95,7 @@ class World:
             self.log.append("PATCH status")
             self.experiment["status"] = merged(self.experiment.get("status"), plan.status)
         self.events += [f"{event.reason}: {event.message}" for event in plan.events]
+        self.told += plan.events
         return plan
 
     def settle(self, *, limit: int = 50) -> None:

@@ -2,7 +2,7 @@
 
 It is a router like any other (`rollouts.traffic.base`), so what is tested with it, in memory and on the real API
 server, holds for all. `serves` in the ConfigMap is what the data plane says it serves; with `verify: true` the router
-waits for it.
+waits for it, and `broken` is what keeps it from finding out.
 """
 
 import json
@@ -29,12 +29,13 @@ class ConfigMapRouter:
         if there is None:
             return Routing(problem=f"ConfigMap {reference.name} not found")
         wanted, data = written(split), there.get("data") or {}
-        verified = data.get("serves") == wanted if block["test/router"].get("verify") else None
+        broken = data.get("broken")
+        verified = data.get("serves") == wanted and not broken if block["test/router"].get("verify") else None
         if data.get("split") == wanted:
-            return Routing(verified=verified)
+            return Routing(verified=verified, unverifiable=broken)
         namespace = rollout["metadata"]["namespace"]
         patch = Patch(kind=CONFIG_MAP, namespace=namespace, name=reference.name, body={"data": {"split": wanted}})
-        return Routing(writes=(patch,), verified=verified)
+        return Routing(writes=(patch,), verified=verified, unverifiable=broken)
 
 
 def written(split: Split) -> str:

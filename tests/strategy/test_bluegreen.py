@@ -416,7 +416,10 @@ def test_missing_services_make_it_invalid() -> None:
     world = blue_green()
     world.services.clear()
     world.reconcile()
-    assert (world.events, world.status["phase"]) == (["RolloutAddedToInformer", "InvalidSpec"], "Degraded")
+    assert (world.events, world.status["phase"]) == (
+        ["RolloutAddedToInformer", "InvalidSpec", *["ServiceReferenceError"] * 2],
+        "Degraded",
+    )
     assert (
         'spec.strategy.blueGreen.activeService: Invalid value: "active": service "active" not found'
         in (world.status["message"])

@@ -10,7 +10,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from rollouts.api.kinds import CONFIG_MAP
-from rollouts.plan import Create, Delete, Evict, Patch, Plan
+from rollouts.plan import Create, Delete, Event, Evict, Patch, Plan
 from rollouts.strategy import Snapshot, decide
 from rollouts.strategy.keys import POD_HASH
 from rollouts.strategy.times import text
@@ -77,6 +77,7 @@ class World:
         self.now = START
         self.log: list[str] = []
         self.events: list[str] = []
+        self.told: list[Event] = []
         self.ids = itertools.count(1)
         self.broken: set[str] = set()
         self.last: Plan = Plan()
@@ -109,6 +110,7 @@ class World:
 
     def apply(self, plan: Plan, *, die_after: int | None = None) -> None:
         self.events += [event.reason for event in plan.events] if die_after is None else []
+        self.told += plan.events if die_after is None else []
         for count, write in enumerate(plan.writes, start=1):
             self._write(write)
             if count == die_after:

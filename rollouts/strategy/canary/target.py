@@ -28,7 +28,8 @@ def target(at: Situation, course: Course, *, aborted: bool, promote: bool) -> Ta
         counts, desired = _paced(at, course, moved, aborted=aborted)
         resizing = stands_still(at, course) and at.rescaled and (counts.new, counts.stable) != desired
         return Target(counts=counts, deadlines=in_use, switches=moved, resizing=resizing)
-    traffic = weights.traffic(at, canary, course, aborted=aborted, promote=promote)
+    asked = weights.traffic(at, canary, course, aborted=aborted, promote=promote)
+    traffic = None if asked is None or asked.problem else asked
     stays = routed.stays(at, canary, course, moved, traffic, aborted=aborted, promote=promote)
     revisions = at.revisions
     return Target(
@@ -40,6 +41,7 @@ def target(at: Situation, course: Course, *, aborted: bool, promote: bool) -> Ta
         deadlines={name: stay.deadline for name, stay in stays.items() if name},
         switches=moved,
         traffic=traffic,
+        refused=asked.problem if asked else None,
         again=weights.moved(at, traffic) and (canary.dynamic_stable or course.index >= len(at.wants.steps)),
     )
 

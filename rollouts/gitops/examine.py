@@ -53,7 +53,7 @@ class Question:
 
     `brought_kinds`, `brought_namespaces`: come with the commit, or while it is applied. `changing_kinds`: their
     definition changes with it. `defaults`: options of the sync for all its objects. `news`: the commit is not the one
-    that was applied last.
+    that was applied last. `former_managers`: field managers of earlier tools that are followed beside the known ones.
     """
 
     kinds: Mapping[KindKey, Kind]
@@ -66,6 +66,7 @@ class Question:
     changing_kinds: frozenset[KindKey] = frozenset()
     brought_namespaces: frozenset[str] = frozenset()
     news: bool = False
+    former_managers: frozenset[str] = frozenset()
 
 
 async def examine(cluster: Cluster, manifests: Iterable[Manifest], question: Question) -> tuple[Examined, ...]:
@@ -224,10 +225,10 @@ def _worked_out(kind: Kind, manifest: Manifest, live: JSON, question: Question, 
 def _taken_over(live: JSON, answer: JSON, manifest: Manifest, question: Question, chosen: Chosen) -> Takeover | None:
     """What becomes ours with it (R11): at first contact, and what was sent as a whole before."""
     if chosen.replace or takeover.unfinished(live):
-        return takeover.of(live, answer)
+        return takeover.of(live, answer, also=question.former_managers)
     first = marks.tracked_by(live, manifest.ref) != question.sync
     wanted = chosen.migrate and chosen.ssa is Ssa.OVERRIDE
-    return takeover.of(live, answer) if first and wanted else None
+    return takeover.of(live, answer, also=question.former_managers) if first and wanted else None
 
 
 async def _anew(

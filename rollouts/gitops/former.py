@@ -19,6 +19,8 @@ from rollouts.gitops.inventory import Entry, Inventory
 from rollouts.gitops.objects import JSON, Ref, annotation
 
 IMPORTED = f"{marks.PREFIX}imported-from"
+MIGRATION_MANAGER = "argocd.argoproj.io/client-side-apply-migration-manager"
+"""Argo CD's annotation of an Application, understood on a GitSync too: one more manager whose fields are taken over."""
 _FLUX = "kustomize.toolkit.fluxcd.io/"
 _ARGO = "argocd.argoproj.io/tracking-id"
 

@@ -17,7 +17,7 @@ from rollouts.api.validation.gitsync import option_problem
 from rollouts.gitops import former
 from rollouts.gitops.claims import dig
 from rollouts.gitops.inventory import Entry
-from rollouts.gitops.objects import JSON
+from rollouts.gitops.objects import JSON, annotation
 
 ARGO_FINALIZER = "resources-finalizer.argocd.argoproj.io"
 
@@ -49,7 +49,8 @@ def _remembering(found: Import, body: JSON) -> Import:
     """The GitSync begins with what the tool has applied, so that it can prune what Git drops from now on."""
     found.known = former.entries(body)
     if found.known:
-        found.sync["metadata"]["annotations"] = {former.IMPORTED: str(former.former_of(body))}
+        noted = found.sync["metadata"].get("annotations") or {}
+        found.sync["metadata"]["annotations"] = {**noted, former.IMPORTED: str(former.former_of(body))}
         found.remarks.append(f"{len(found.known)} objects are its own already; with --apply they are remembered")
     return found
 
@@ -97,6 +98,10 @@ def from_argo(application: JSON, *, account: str) -> Import:
         f"kubectl -n {metadata.get('namespace')} delete application {metadata['name']} --cascade=orphan",
         f"kubectl rollouts sync resume {metadata['name']} -n {namespace} --adopt",
     ]
+    manager = annotation(application, former.MIGRATION_MANAGER)
+    if manager:
+        found.sync["metadata"]["annotations"] = {former.MIGRATION_MANAGER: manager}
+        found.remarks.append(f"fields of the manager {manager} are taken over with the objects")
     return _remembering(found, application)
 
 

@@ -114,7 +114,7 @@ def _words(body: JSON) -> Iterator[_Word]:
     for key, meanings in _OTHERS.items():
         text = (annotation(body, key) or "").strip()
         if text:
-            yield from (_Word(key, text, option) for option in meanings.get(text, (text,)))
+            yield from (_Word(key, text, option) for option in meanings.get(text.lower(), (text,)))
     for key in (ARGO_OPTIONS, marks.SYNC_OPTIONS):
         options = (part.strip() for part in (annotation(body, key) or "").split(","))
         yield from (_Word(key, option, option) for option in options if option)
@@ -124,17 +124,17 @@ _OTHERS: Mapping[str, Mapping[str, tuple[str, ...]]] = {
     HELM_POLICY: {"keep": ("Prune=confirm", "Delete=false")},
     f"{FLUX}prune": {"disabled": ("Prune=false", "Delete=false"), "enabled": ()},
     f"{FLUX}force": {"enabled": ("Force=true",), "disabled": ()},
-    f"{FLUX}ssa": {mode.value: (f"SSA={mode.value}",) for mode in Ssa},
+    f"{FLUX}ssa": {mode.value.lower(): (f"SSA={mode.value}",) for mode in Ssa},
     f"{FLUX}reconcile": {"disabled": ("SSA=Ignore",), "enabled": ()},
 }
-"""Other tools' annotations: what each of their values means. A value that is not listed is refused."""
+"""Other tools' annotations: what each of their values means, in any case of letters. One not listed is refused."""
 
 
 def _wrong(word: _Word) -> str | None:
     shown = f"{word.key}: {word.text}"
     if word.key in _OTHERS:
         known = _OTHERS[word.key]
-        return None if word.text in known else f"{shown}: must be {' or '.join(known)}"
+        return None if word.text.lower() in known else f"{shown}: must be {' or '.join(known)}"
     if "=" not in word.option:
         return f"{shown}: write Name=value"
     teller = _OPTIONS.get(word.name)

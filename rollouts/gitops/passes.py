@@ -62,6 +62,7 @@ class Terms:
     `name` is the sync's name alone (default: `identity`), the release of a chart; `options` are for renderers.
     `verification`: which signatures every revision needs (None: none), `tag` the tag it was asked for by, if any.
     `defaults`: options of objects that hold for all of them.
+    `former_managers`: field managers of earlier tools whose fields are taken over, beside the known ones.
     `namespace_metadata`: None, or labels and annotations of the namespace, which is then made when it is missing.
     """
 
@@ -79,6 +80,7 @@ class Terms:
     propagation: str = "Background"
     defaults: Mapping[str, str] = field(default_factory=dict)
     wait_for_rollouts: bool = False
+    former_managers: frozenset[str] = frozenset()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -201,6 +203,7 @@ class Pipeline:
             sync=self.terms.identity,
             known=found.record.hooks,
             records=self.records,
+            late=found.question.brought_kinds,
         )
         hooks = found.hooks if run else ()
         before = await runner.phase(hooks, Phase.PRE)
@@ -366,6 +369,7 @@ class Pipeline:
             adopt_owned=self.terms.adopt,
             adjust=self.terms.adjust,
             defaults=self.terms.defaults,
+            former_managers=self.terms.former_managers,
             brought_kinds=frozenset(kinds.keys() - served.keys()),
             brought_namespaces=frozenset(item.ref.name for item in missing),
         )

@@ -7,10 +7,11 @@ restart tells it again. For the same reason it names object and file, but no lin
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 
 from rollouts.gitops.claims import Claims, dig
-from rollouts.gitops.objects import Manifest
+from rollouts.gitops.objectoptions import FLUX
+from rollouts.gitops.objects import Manifest, annotation
 
 MOST = 20
 LENGTH = 300
@@ -35,4 +36,18 @@ def _replicas(manifest: Manifest, claims: Claims) -> Iterator[str]:
         yield f"{manifest.file}: {manifest.ref.label}: {why}"
 
 
-_REMARKS: tuple[Callable[[Manifest, Claims], Iterator[str]], ...] = (_replicas,)
+_UNHEARD: Mapping[str, str] = {
+    f"{FLUX}substitute": "variables are not substituted here: write the values into the file",
+    f"{FLUX}decrypt": "nothing is decrypted here: use External Secrets or Sealed Secrets",
+}
+"""Flux's annotations that a GitSync does nothing for; `disabled` asks for exactly that."""
+
+
+def _unheard(manifest: Manifest, claims: Claims) -> Iterator[str]:
+    for key, why in _UNHEARD.items():
+        text = (annotation(manifest.body, key) or "disabled").strip()
+        if text.lower() != "disabled":
+            yield f"{manifest.file}: {manifest.ref.label}: {key}: {text}: {why}"
+
+
+_REMARKS: tuple[Callable[[Manifest, Claims], Iterator[str]], ...] = (_replicas, _unheard)

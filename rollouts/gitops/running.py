@@ -63,7 +63,8 @@ async def patiently(look: Callable[[], Awaitable[Progress]], *, seconds: float =
 class Runner:
     """Runs the hooks of one sync. `run` names this run; `sync` is whose marks the objects carry.
 
-    `known` is how far the last run was, this one or another; `records` remembers how far this one is.
+    `known` is how far the last run was, this one or another; `records` remembers how far this one is. `late`: kinds the
+    cluster did not have when the commit was compared.
     """
 
     def __init__(
@@ -75,12 +76,14 @@ class Runner:
         sync: str,
         known: HookRun,
         records: Records,
+        late: frozenset[KindKey] = frozenset(),
     ) -> None:
         self._ran: dict[Ref, bool] = dict(known.hooks) if known.run == run else {}
         self._saved = dict(self._ran)
         self._records = records
         self._cluster = cluster
-        self._kinds = kinds
+        self._kinds = dict(kinds)
+        self._late = set(late)
         self._run = run
         self._sync = sync
 
@@ -125,6 +128,8 @@ class Runner:
         """Make the hook, or see how it is doing."""
         label = f"hook {hook.manifest.ref.label}"
         try:
+            if (unknown := await self._unknown(hook)) is not None:
+                return Progress(error=f"{hook.manifest.place}: {label}: {unknown}")
             live = await self._live(hook)
             if live is None:
                 return await self._missing(hook, label)
@@ -156,6 +161,22 @@ class Runner:
         if not dig(live, "metadata").get("deletionTimestamp"):
             await self._delete(hook, live)
         return Progress(waiting=f"{label} of an earlier run to be gone")
+
+    async def _unknown(self, hook: Hook) -> str | None:
+        """Why its kind can't be used, None when it can: it may come with the commit, or from elsewhere."""
+        if key_of(hook.manifest) not in self._late:
+            return None
+        api_version, name = key_of(hook.manifest)
+        self._cluster.forget_kinds()
+        found = (await self._cluster.kinds([key_of(hook.manifest)])).get(key_of(hook.manifest))
+        if found is None:
+            return (
+                f"the cluster has no kind {name} in {api_version} when this hook is to run: check the spelling, "
+                "install its CRD before, or, if this commit brings it, let the hook run later (Sync or PostSync)"
+            )
+        self._kinds[key_of(hook.manifest)] = found
+        self._late.discard(key_of(hook.manifest))
+        return None
 
     async def _create(self, hook: Hook) -> None:
         written = hook.manifest.body["metadata"].get("annotations") or {}

@@ -52,9 +52,12 @@ _VERBS: Tree = {"f:spec": {"f:paused": {}, "f:restartAt": {}}}
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Takeover:
-    """Whose fields become ours. `managed`: what `metadata.managedFields` is to be, of the object at `version`."""
+    """Whose fields become ours. `managed`: what `metadata.managedFields` is to be, of the object at `version`. `also`:
+    managers that are followed beside those of `FORMER`.
+    """
 
     managers: tuple[str, ...]
+    also: frozenset[str] = frozenset()
     version: str
     fields: Tree = field(repr=False)
     managed: tuple[JSON, ...] = field(repr=False)
@@ -69,9 +72,9 @@ class Takeover:
 
     def expected(self, answer: JSON) -> JSON:
         """What a dry run that knew nothing of the takeover would have answered with it: without what falls away."""
-        theirs = [row for row in _rows(answer) if not _ours(row) and not _taken(row)]
+        theirs = [row for row in _rows(answer) if not _ours(row) and not _taken(row, self.also)]
         ours = [row for row in _rows(answer) if _ours(row)]
-        left = [row for row in self.managed if _taken(row)]
+        left = [row for row in self.managed if _taken(row, self.also)]
         kept = fieldsets.union(row.get("fieldsV1") or {} for row in (*theirs, *ours, *left))
         found: JSON = fieldsets.without(answer, self.fields, kept=kept)
         return found
@@ -82,13 +85,14 @@ def unfinished(live: JSON) -> bool:
     return any(row.get("manager") == marks.FIELD_MANAGER and _taken(row) for row in _rows(live))
 
 
-def of(live: JSON, answer: JSON | None = None) -> Takeover | None:
+def of(live: JSON, answer: JSON | None = None, *, also: frozenset[str] = frozenset()) -> Takeover | None:
     """What is to be taken over of a live object; None when nothing is.
 
-    `answer`: of a dry run. What an object without any entries had before is first listed there.
+    `answer`: of a dry run. What an object without any entries had before is first listed there. `also`: managers whose
+    updates are followed, too.
     """
     rows = _rows(live) or [row for row in _rows(answer or {}) if row.get("manager") == BEFORE]
-    split = [(row, _theirs(row, live)) for row in rows]
+    split = [(row, _theirs(row, live, also)) for row in rows]
     taken = [(row, tree) for row, tree in split if tree]
     if not taken:
         return None
@@ -96,6 +100,7 @@ def of(live: JSON, answer: JSON | None = None) -> Takeover | None:
     rest = [_rest(row, tree) for row, tree in split if not _ours(row)]
     return Takeover(
         managers=tuple(sorted({str(row["manager"]) for row, _ in taken})),
+        also=also,
         version=str(live["metadata"]["resourceVersion"]),
         fields=fields,
         managed=(*(row for row in rest if row), _owner(live, [row for row, _ in taken], fields)),
@@ -110,13 +115,15 @@ def _ours(row: JSON) -> bool:
     return row.get("manager") == marks.FIELD_MANAGER and row.get("operation") == _APPLY and not row.get("subresource")
 
 
-def _taken(row: JSON) -> bool:
-    return not row.get("subresource") and row.get("operation") in FORMER.get(str(row.get("manager")), ())
+def _taken(row: JSON, also: frozenset[str] = frozenset()) -> bool:
+    manager, operation = str(row.get("manager")), row.get("operation")
+    followed = operation in FORMER.get(manager, ()) or (manager in also and operation == _UPDATE)
+    return followed and not row.get("subresource")
 
 
-def _theirs(row: JSON, live: JSON) -> Tree:
+def _theirs(row: JSON, live: JSON, also: frozenset[str]) -> Tree:
     """Which of an entry's fields become ours."""
-    if not _taken(row):
+    if not _taken(row, also):
         return {}
     fields: Tree = row.get("fieldsV1") or {}
     if row["manager"] == BEFORE:

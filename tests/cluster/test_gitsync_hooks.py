@@ -98,3 +98,20 @@ def test_one_that_deletes_itself_runs_once_even_if_nobody_noted_the_end(opened: 
     opened.until_synced(commit)
     pods = opened.kubectl.json("get", "events", "--field-selector", "reason=SuccessfulCreate")["items"]
     assert [row["involvedObject"]["name"] for row in pods] == ["before"]
+
+
+def test_one_of_an_unknown_kind_says_what_to_do(opened: Synced, syncer: Syncer) -> None:
+    """Nothing else of the commit is applied, as with any PreSync hook that fails."""
+    hook = {
+        "apiVersion": "unheard.example/v1",
+        "kind": "Migration",
+        "metadata": {"name": "before", "annotations": {f"{ARGO}hook": "PreSync"}},
+    }
+    opened.bare.commit({"a.yaml": config("a"), "pre.json": json.dumps(hook)})
+    opened.create(syncPolicy={"automated": AUTOMATED, "retry": {"limit": 0}})
+    syncer()
+    opened.until("it failed", lambda: "Migration" in opened.condition("Ready").get("message", ""))
+    message = opened.condition("Ready")["message"]
+    assert message.startswith(f"pre.json:1: hook Migration {opened.space.namespace}/before: the cluster has no kind")
+    assert "install its CRD before" in message
+    assert opened.values() == {}

@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from rollouts.api.parsing import check
+from rollouts.gitops.former import IMPORTED, MIGRATION_MANAGER
 from rollouts.gitops.importing import from_argo, from_flux
 
 REPO = "https://git.example/shop.git"
@@ -49,6 +50,16 @@ def test_an_application_is_copied_and_suspended() -> None:
     }
     assert [note for note in found.remarks if "Replace=true" in note]
     assert check("GitSync", found.sync).errors == ()
+
+
+def test_the_manager_that_argo_cd_was_told_to_follow_is_followed() -> None:
+    """R11: the annotation is copied, beside what the import notes itself."""
+    app = application()
+    app["metadata"]["annotations"] = {MIGRATION_MANAGER: "old-tool", "other": "x"}
+    assert from_argo(app, account="").sync["metadata"]["annotations"] == {MIGRATION_MANAGER: "old-tool"}
+    app["status"] = {"resources": [{"version": "v1", "kind": "ConfigMap", "namespace": "shop", "name": "a"}]}
+    noted = from_argo(app, account="").sync["metadata"]["annotations"]
+    assert noted == {MIGRATION_MANAGER: "old-tool", IMPORTED: "application/argocd/shop"}
 
 
 def test_rules_about_what_a_rollout_steers_are_built_in() -> None:

@@ -60,3 +60,27 @@ def test_there_are_never_too_many() -> None:
     found = remarks(files, claims(steering))
     assert (len(found), found[-1]) == (MOST + 1, "and 5 more remarks like these")
     assert max(map(len, found)) == LENGTH
+
+
+FLUX = "kustomize.toolkit.fluxcd.io/"
+
+
+@pytest.mark.parametrize(
+    ("annotations", "expected"),
+    [
+        ({}, ()),
+        ({f"{FLUX}substitute": "disabled", f"{FLUX}decrypt": "Disabled"}, ()),
+        (
+            {f"{FLUX}substitute": "enabled"},
+            (f"{FLUX}substitute: enabled: variables are not substituted here: write the values into the file",),
+        ),
+        (
+            {f"{FLUX}decrypt": "Enabled"},
+            (f"{FLUX}decrypt: Enabled: nothing is decrypted here: use External Secrets or Sealed Secrets",),
+        ),
+    ],
+)
+def test_annotations_of_flux_that_nothing_is_done_for(annotations: dict[str, str], expected: tuple[str, ...]) -> None:
+    body = obj("Deployment", "web", {})
+    body["metadata"]["annotations"] = annotations
+    assert said(body) == tuple(f"web.yaml: Deployment shop/web: {text}" for text in expected)

@@ -47,6 +47,18 @@ def test_who_applied_whole_manifests_is_followed(manager: str, operation: str) -
     assert found.patch[0] == {"op": "replace", "path": "/metadata/resourceVersion", "value": "7"}
 
 
+def test_a_manager_that_is_named_is_followed_too() -> None:
+    """Its updates: what it applies on the server's side it may go on applying."""
+    there = live(entry("old-tool", DATA))
+    assert takeover.of(there) is None
+    found = takeover.of(there, also=frozenset({"old-tool"}))
+    assert found is not None
+    assert owners(found) == {("rollouts-gitops", "Apply"): DATA}
+    answer = live(entry("old-tool", DATA), entry("rollouts-gitops", {"f:data": {"f:a": {}}}, "Apply"))
+    assert found.expected(answer)["data"] == {"a": "1", "c": "3"}
+    assert takeover.of(live(entry("old-tool", DATA, "Apply")), also=frozenset({"old-tool"})) is None
+
+
 @pytest.mark.parametrize(
     "theirs",
     [

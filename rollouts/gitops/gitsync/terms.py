@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from dataclasses import replace
 
 from rollouts.api.gitsync import GitSync, PruneGuards
-from rollouts.gitops.former import IMPORTED, Former
+from rollouts.gitops.former import IMPORTED, MIGRATION_MANAGER, Former
 from rollouts.gitops.gitsync import reading
 from rollouts.gitops.gitsync.ignore import adjust_of
 from rollouts.gitops.gitsync.values import Mandate
@@ -20,6 +20,12 @@ OPTION_DEFAULTS = {"CreateNamespace": "false", "PrunePropagationPolicy": "backgr
 
 FOR_OBJECTS = ("SkipDryRunOnMissingResource", "ClientSideApplyMigration")
 """Options of the whole sync that hold for each of its objects."""
+
+
+def former_managers(sync: GitSync) -> frozenset[str]:
+    """Field managers named by Argo CD's annotation, which an import copies."""
+    named = (sync.metadata.annotations or {}).get(MIGRATION_MANAGER) or ""
+    return frozenset(word.strip() for word in named.split(",") if word.strip())
 
 
 def account(sync: GitSync, default: str) -> str:
@@ -45,6 +51,7 @@ def terms(sync: GitSync, mandate: Mandate, contested: Iterable[JSON]) -> Terms:
         adjust=adjust_of(spec.ignore_differences or (), contested),
         namespace_metadata=(metadata.to_api() if metadata else {}) if chosen["CreateNamespace"] == "true" else None,
         wait_for_rollouts=(reading.rollouts(spec).wait or "Applied") == "Healthy",
+        former_managers=former_managers(sync),
         defaults={name: chosen[name] for name in FOR_OBJECTS if name in chosen},
         propagation=chosen["PrunePropagationPolicy"].capitalize(),
     )

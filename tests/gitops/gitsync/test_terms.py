@@ -8,7 +8,7 @@ import pytest
 
 from rollouts.api import kinds
 from rollouts.api.parsing import check
-from rollouts.gitops.former import IMPORTED, Former
+from rollouts.gitops.former import IMPORTED, MIGRATION_MANAGER, Former
 from rollouts.gitops.gitsync import reading
 from rollouts.gitops.gitsync.terms import terms
 from rollouts.gitops.gitsync.values import Mandate
@@ -42,6 +42,12 @@ def test_whether_a_sync_prunes(options: tuple[str, ...], command: dict[str, Any]
 def test_options_that_hold_for_each_object() -> None:
     found = made("SkipDryRunOnMissingResource=true", "ClientSideApplyMigration=false", "CreateNamespace=true")
     assert found.defaults == {"SkipDryRunOnMissingResource": "true", "ClientSideApplyMigration": "false"}
+
+
+@pytest.mark.parametrize(("named", "managers"), [("", set()), ("old-tool", {"old-tool"}), ("a, b", {"a", "b"})])
+def test_managers_that_are_followed_beside_the_known_ones(named: str, managers: set[str]) -> None:
+    """R11."""
+    assert made(**{MIGRATION_MANAGER: named}).former_managers == managers
 
 
 def test_whose_objects_an_imported_sync_knows() -> None:

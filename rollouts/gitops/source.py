@@ -22,6 +22,9 @@ from rollouts.gitops.materialise import checked_path
 _COMMIT = re.compile(r"[0-9a-f]{40}(?:[0-9a-f]{24})?")
 _REVISION = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_./@+-]*")
 _RANGE_ONLY = re.compile(r"[<>=^~*|,\s]")
+_TIPS_ONLY = "unadvertised object"
+HISTORY = 50
+"""So many commits back are looked at, where history is asked for at all."""
 _FORBIDDEN = re.compile(r"\.\.|@\{|//|\.lock$|/$|\.$")
 
 
@@ -99,20 +102,35 @@ class Repository:
         await self._prepare()
         if await self.has(commit):
             return
-        await self.git.run(
-            "fetch", "-q", "--depth=1", "--no-tags", "--no-recurse-submodules", "--no-write-fetch-head",
-            "--no-auto-maintenance", "--refmap=", "--", self.url.text, f"+{commit}:refs/sync/{commit}",
-        )  # fmt: skip
+        try:
+            await self.git.run(*_fetching(depth=1), self.url.text, f"+{commit}:refs/sync/{commit}")
+        except SourceError as error:
+            if _TIPS_ONLY not in str(error):
+                raise
+            await self._out_of_history(commit)
         if not await self.has(commit):
             raise SourceError(f"the repository did not hand out commit {commit}")
+
+    async def _out_of_history(self, commit: str) -> None:
+        """From a server that hands out nothing but tips of branches (git's first protocol): an older commit comes with
+        the history of its branch, if it is not too old."""
+        plain = self.revision == "HEAD" or _COMMIT.fullmatch(self.revision) or semver.is_range(self.revision)
+        reference = self.revision if self.revision.startswith("refs/") else f"refs/heads/{self.revision}"
+        await self.git.run(*_fetching(depth=HISTORY), self.url.text, "+HEAD" if plain else f"+{reference}")
+        if await self.git.succeeds("cat-file", "-e", f"{commit}^{{commit}}"):
+            await self.git.run("update-ref", f"refs/sync/{commit}", commit)
+            return
+        raise SourceError(
+            f"{self.url.text} hands out the tips of its branches only, and commit {commit} is none of the last "
+            f"{HISTORY} of {self.revision}: have it speak git's protocol version 2, or set "
+            "uploadpack.allowReachableSHA1InWant there"
+        )
 
     async def contains(self, newer: str, older: str) -> bool:
         """Whether `older` is an ancestor of `newer`, looking at most 50 commits back; False when nobody can tell."""
         async with self._fetching:
-            deepened = await self.git.succeeds(
-                "fetch", "-q", "--depth=50", "--no-tags", "--no-recurse-submodules", "--no-write-fetch-head",
-                "--no-auto-maintenance", "--refmap=", "--", self.url.text, f"+{newer}:refs/sync/{newer}",
-            )  # fmt: skip
+            refspec = f"+{newer}:refs/sync/{newer}"
+            deepened = await self.git.succeeds(*_fetching(depth=HISTORY), self.url.text, refspec)
         return deepened and await self.git.succeeds("merge-base", "--is-ancestor", older, newer)
 
     async def subject(self, commit: str) -> str:
@@ -154,6 +172,13 @@ class Repository:
             return
         store.mkdir(parents=True, exist_ok=True, mode=0o700)
         await self.git.run("init", "--bare", "-q", "--template=", ".")
+
+
+def _fetching(*, depth: int) -> tuple[str, ...]:
+    return (
+        "fetch", "-q", f"--depth={depth}", "--no-tags", "--no-recurse-submodules", "--no-write-fetch-head",
+        "--no-auto-maintenance", "--refmap=", "--",
+    )  # fmt: skip
 
 
 def checked_revision(revision: str) -> str:

@@ -1,4 +1,7 @@
-"""A Git server for ssh: a real ssh server that runs git's own `git-upload-pack`."""
+"""A Git server for ssh: a real ssh server that runs git's own `git-upload-pack` and, where it may, `git-receive-pack`.
+
+It speaks the first version of git's protocol, as plain servers do: only tips of branches are handed out by their id.
+"""
 
 from __future__ import annotations
 
@@ -7,6 +10,7 @@ import subprocess
 import threading
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager, contextmanager
+from functools import partial
 from pathlib import Path
 
 import asyncssh
@@ -30,10 +34,13 @@ class Server(asyncssh.SSHServer):
         return key == self._allowed
 
 
-async def _serve(process: asyncssh.SSHServerProcess[bytes]) -> None:
-    """Runs git-upload-pack, as a forge would."""
+async def _serve(process: asyncssh.SSHServerProcess[bytes], *, programs: frozenset[str]) -> None:
+    """Runs git's programs, as a forge would."""
     program, _, argument = (process.command or "").partition(" ")
-    assert program == "git-upload-pack"
+    if program not in programs:
+        process.stderr.write(b"ERROR: this key may only read\n")
+        process.exit(1)
+        return
     child = await asyncio.create_subprocess_exec(
         program, argument.strip("'"), stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL
     )
@@ -54,11 +61,12 @@ async def _feed(process: asyncssh.SSHServerProcess[bytes], pipe: asyncio.StreamW
 
 
 @asynccontextmanager
-async def sshd(host_key: SshKey, user_key: SshKey) -> AsyncIterator[int]:
-    """Serve while the context lasts; the port."""
+async def sshd(host_key: SshKey, user_key: SshKey, *, writes: bool = False) -> AsyncIterator[int]:
+    """Serve while the context lasts; the port. `writes`: pushes are taken, too."""
+    programs = frozenset({"git-upload-pack", *(("git-receive-pack",) if writes else ())})
     server = await asyncssh.create_server(
         lambda: Server(user_key.public), "127.0.0.1", 0, server_host_keys=[str(host_key.path)],
-        process_factory=_serve, encoding=None,
+        process_factory=partial(_serve, programs=programs), encoding=None,
     )  # fmt: skip
     try:
         yield server.get_port()

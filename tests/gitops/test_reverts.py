@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from rollouts.gitops.errors import ImageError, RevertError, SourceError
+from rollouts.gitops.git import Access
 from rollouts.gitops.images import commit as commits
 from rollouts.gitops.images.commit import Author, PushBeatenError
 from rollouts.gitops.images.signing import SigningKey
@@ -19,6 +20,7 @@ from rollouts.gitops.verify import Verification, verify
 from tests.gitops import keys
 from tests.gitops.bare import Bare
 from tests.gitops.keys import SshKey
+from tests.gitops.ssh import known, sshd
 
 NOW = datetime(2026, 11, 21, 12, tzinfo=UTC)
 GOOD = {"app/a.yaml": "1", "app/deep/b.yaml": "1", "other/c.yaml": "1", "top": "1"}
@@ -41,6 +43,11 @@ class World:
     def repository(self, revision: str = "main") -> Repository:
         source = Source(url=self.bare.url, revision=revision, allow_local=True)
         return Repository(source=source, directory=self.directory / "store")
+
+    def by_ssh(self, port: int, host: SshKey, user: SshKey) -> Repository:
+        access = Access(identity=user.path, known_hosts=known(self.directory, port, host))
+        source = Source(url=f"ssh://git@127.0.0.1:{port}{self.bare.path}", revision="main", access=access)
+        return Repository(source=source, directory=self.directory / "by-ssh")
 
     async def revert(self, rejected: str, *, revision: str = "main", **options: Any) -> Reverted:
         work = Work(
@@ -183,3 +190,38 @@ async def test_it_is_signed_if_a_key_is_given(world: World, tmp_path: Path) -> N
     await repository.fetch(found.commit)
     allowed = Keys.of({"allowed_signers": f"bot@example.com {key.public}\n".encode()})
     assert await verify(repository, commit=found.commit, verification=Verification(keys=allowed), tag="")
+
+
+async def test_it_is_pushed_by_ssh(world: World, tmp_path: Path) -> None:
+    """With the key that opens the repository; a newer push of a person still wins."""
+    host, user = (SshKey(tmp_path, name) for name in ("host", "user"))
+    bad = world.bare.commit({"app/a.yaml": "2"})
+    async with sshd(host, user, writes=True) as port:
+        repository = world.by_ssh(port, host, user)
+        own = await world.revert(bad, repository=repository, branch="reverts/x")
+        assert (own.commit, world.head()) == (world.head("reverts/x"), bad)
+        theirs = world.bare.commit({"app/a.yaml": "3"})
+        assert await world.revert(bad, repository=repository) == Reverted()
+        assert world.head() == theirs
+        found = await world.revert(theirs, repository=repository)
+        assert (found.commit, world.files()) == (world.head(), GOOD)
+
+
+async def test_a_commit_that_is_out_of_reach_is_told(world: World, tmp_path: Path) -> None:
+    """A plain server hands out the history of a branch, and that is fetched only so far back."""
+    host, user = (SshKey(tmp_path, name) for name in ("host", "user"))
+    bad = world.bare.commit({"app/a.yaml": "2"})
+    async with sshd(host, user, writes=True) as port:
+        with pytest.raises(SourceError, match=r"tips of its branches only, and commit abab.* is none of the last 50"):
+            await world.revert(bad, repository=world.by_ssh(port, host, user), good="ab" * 20)
+    assert world.head() == bad
+
+
+async def test_a_key_that_may_only_read_is_told_so(world: World, tmp_path: Path) -> None:
+    """The usual deploy key."""
+    host, user = (SshKey(tmp_path, name) for name in ("host", "user"))
+    bad = world.bare.commit({"app/a.yaml": "2"})
+    async with sshd(host, user) as port:
+        with pytest.raises(SourceError, match="this key may only read"):
+            await world.revert(bad, repository=world.by_ssh(port, host, user))
+    assert world.head() == bad

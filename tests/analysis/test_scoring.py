@@ -111,7 +111,7 @@ async def test_metrics_of_several_judges(prometheus_url: str) -> None:
     same = {"query": "sum(weight)"}
     weight = {"judge": "MannWhitney", "minimum": 2, "canary": same, "stable": same}
     plain = {"prometheus": {"address": prometheus_url, "query": "sum(weight)"}}
-    often = {"interval": "1s", "count": 3, "provider": provider}
+    often = {"interval": "1s", "count": 6, "provider": provider}
     metrics = [
         {"name": "bad-errors", "groups": ["errors"], "compare": errors, **often},
         {"name": "good-errors", "groups": ["errors"], "compare": good, **often},

@@ -27,7 +27,7 @@ async def compared(url: str, compare: dict[str, Any], *, count: int = 3, **args:
 
 async def test_a_bad_canary(prometheus_url: str) -> None:
     sides = {"canary": queries("{{args.version}}"), "stable": queries("stable")}
-    status, result = await compared(prometheus_url, sides, version="bad")
+    status, result = await compared(prometheus_url, sides, count=6, version="bad")
     assert status.phase == "Failed"
     assert "times as often as stable, at least" in (status.message or "")
     assert result.measurements

@@ -298,3 +298,41 @@ def test_each_release_is_counted_once(space: Space, own_controller: Controllers)
     space.promote()
     space.until_phase("Healthy")
     space.until("and promoted", lambda: counted(second, Promoted=1))
+
+
+def test_a_pause_of_a_person_and_pods_that_are_lost(space: Space, controller: OwnController) -> None:
+    space.create(rollout(replicas=2))
+    space.until_phase("Healthy")
+    controller.writes.clear()
+    space.edit(paused=True)
+    space.until_phase("Paused")
+    space.edit(paused=False)
+    space.until_phase("Healthy")
+    for pod in space.pods():
+        space.delete(kinds.POD, pod["metadata"]["name"])
+
+    def lost_and_back() -> bool:
+        reasons = [reason for reason in progressing(controller) if reason != "ReplicaSetUpdated"]
+        assert reasons[-2:] == ["ReplicaSetNotAvailable", "NewReplicaSetAvailable"]
+        assert set(reasons[:-2]) <= {"NewReplicaSetAvailable", "RolloutPaused", "RolloutResumed"}
+        return True
+
+    space.until("it noticed", lost_and_back)
+
+
+@pytest.mark.parametrize("moment", ["healthy", "paused", "aborted", "invalid"])
+def test_a_restart_repeats_nothing(space: Space, own_controller: Controllers, moment: str) -> None:
+    first = own_controller()
+    space.create(rollout(steps=STEPS))
+    space.until_phase("Healthy")
+    if moment == "invalid":
+        space.edit(strategy={"canary": {"stableService": "gone"}})
+        space.until_phase("Degraded")
+    elif moment != "healthy":
+        space.set_image("example/app:2")
+        space.until_paused(at=1)
+    if moment == "aborted":
+        space.abort()
+        space.until("all back", lambda: space.status().get("phase") == "Degraded" and space.sizes() == {"1": 1, "2": 0})
+    second = again(space, first, own_controller)
+    assert second.app.recorder.recorded == {}

@@ -64,6 +64,10 @@ def entry(space: Space, operation: str = "Run") -> dict[str, Any]:
     return dict(found)
 
 
+def said(space: Space, reason: str = "StepPluginTransition") -> list[str]:
+    return [message for told, message in space.events.of() if told == reason]
+
+
 def test_it_goes_on_when_the_plugin_says_so(space: Space, ticket: Path) -> None:
     at_plugin(space, ticket)
     ticket.write_text("yes")
@@ -71,6 +75,7 @@ def test_it_goes_on_when_the_plugin_says_so(space: Space, ticket: Path) -> None:
     told = entry(space)
     assert (told["phase"], told["message"], told["status"]) == ("Successful", "yes", {"ticket": 7})
     space.until("said so", lambda: "Rollout step 2/3 completed (plugin: acme/ticket)" in str(space.events.of()))
+    assert said(space) == ["Step plugin acme/ticket (step 2): Run is Running: ticket 7"]
 
 
 def test_a_failure_aborts_and_the_plugin_cleans_up(space: Space, ticket: Path) -> None:
@@ -81,6 +86,9 @@ def test_a_failure_aborts_and_the_plugin_cleans_up(space: Space, ticket: Path) -
     space.until("closed", lambda: ticket.read_text() == "closed")
     space.until("recorded", lambda: entry(space, "Abort")["phase"] == "Successful")
     assert space.find(kinds.ROLLOUT, "app") is not None
+    step = "Step plugin acme/ticket (step 2)"
+    wanted = [f"{step}: Run is Running: ticket 7", f"{step}: Run is Failed: no", f"{step}: Abort is Successful"]
+    space.until("said so", lambda: said(space) == wanted)
 
 
 def test_one_that_is_not_installed_says_so(space: Space, own_controller: Callable[..., OwnController]) -> None:
@@ -89,5 +97,8 @@ def test_one_that_is_not_installed_says_so(space: Space, own_controller: Callabl
     space.until_phase("Healthy")
     space.set_image("example/app:2")
     space.until("said so", lambda: 'step plugin "acme/gone" is not installed' in entry(space)["message"])
+    wanted = [entry(space)["message"]]
+    space.until("in an event", lambda: said(space, "ReconciliationError") == wanted)
+    assert said(space) == []
     space.promote()
     space.until_paused(at=1)

@@ -94,14 +94,15 @@ def replica_set_patch(
     sized: bool = True,
 ) -> Patch | None:
     """One patch with all that must change on a ReplicaSet; None when nothing must. `revision`: the number it takes
-    over when an older ReplicaSet is used again. `active`: it is new or stable, so it is kept in step with the spec.
-    `deadline`: its scale-down deadline. `template`: a merge patch of metadata and pod template (see ephemeral.py).
-    `sized`: this is the size it should have for the replicas wanted. Shrinking rests on pods being available, so it
-    is refused on a ReplicaSet that changed meanwhile; growing is not."""
+    over when an older ReplicaSet is used again, and with it the Rollout's annotations. `active`: it is new or stable,
+    so it is kept in step with the spec. `deadline`: its scale-down deadline. `template`: a merge patch of metadata and
+    pod template (see ephemeral.py). `sized`: this is the size it should have for the replicas wanted. Shrinking rests
+    on pods being available, so it is refused on a ReplicaSet that changed meanwhile; growing is not."""
     annotations: dict[str, str | None] = {}
     if deadline != rs.deadline:
         annotations[keys.SCALE_DOWN_DEADLINE] = times.text(deadline) if deadline else None
     if revision is not None and revision != rs.revision:
+        annotations |= {key: text for key, text in _copied(rollout).items() if rs.annotations.get(key) != text}
         history = rs.annotations.get(keys.REVISION_HISTORY)
         annotations[keys.REVISION] = str(revision)
         annotations[keys.REVISION_HISTORY] = f"{history},{rs.revision}" if history else str(rs.revision)

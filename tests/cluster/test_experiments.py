@@ -255,6 +255,18 @@ def test_a_canary_goes_back_when_its_experiment_fails(space: Space, prometheus: 
     assert second["spec"]["analyses"][0]["args"] == [{"name": "hash", "value": digest}]
 
 
+def test_an_inconclusive_experiment_waits_for_a_person(space: Space, prometheus: Prometheus) -> None:
+    check = measuring(prometheus, "vector(0.5)")
+    check["spec"]["metrics"][0]["failureCondition"] = "result[0] < 0.1"
+    space.create(check)
+    args = [{"name": "hash", "value": "x"}]
+    updated(space, analyses=[{"name": "rate", "templateName": "check", "args": args}])
+    space.until_phase("Paused", message="InconclusiveExperiment")
+    assert space.sizes() == {"1": 2, "2": 0}
+    space.promote()
+    space.until_paused(at=2)
+
+
 def test_an_abort_ends_the_experiment(space: Space) -> None:
     name = updated(space)
     space.until("it runs", lambda: (space.get(kinds.EXPERIMENT, name).get("status") or {}).get("phase") == "Running")

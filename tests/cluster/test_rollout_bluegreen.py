@@ -8,6 +8,7 @@ import pytest
 
 from rollouts.api import kinds
 from rollouts.api.kinds import Kind
+from tests.cluster.harness import Kubectl
 from tests.cluster.space import JSON, Space, blue_green, rollout, service
 
 pytestmark = pytest.mark.usefixtures("controller")
@@ -63,6 +64,20 @@ def test_kubectl_scale_and_the_autoscaler_see_the_active_pods(space: Space) -> N
     space.edit(replicas=3)
     space.until("both follow", lambda: space.sizes() == {"1": 3, "2": 1})
     space.until_phase("Paused", message="BlueGreenPause")
+
+
+def test_a_small_preview_grows_before_the_switch(space: Space, kubectl: Kubectl) -> None:
+    """A quota has no room for it at first."""
+    hard = {"spec": {"hard": {"pods": "3"}}}
+    kubectl.apply({"apiVersion": "v1", "kind": "ResourceQuota", "metadata": {"name": "few"}, **hard})
+    paused(space, {"previewReplicaCount": 1})
+    space.promote()
+    space.until("it grows", lambda: space.status()["blueGreen"].get("scaleUpPreviewCheckPoint"))
+    space.until("as far as it may", lambda: space.sizes() == {"1": 2, "2": 2})
+    assert space.selected("active") == "1"
+    kubectl("delete", "quota", "few")
+    space.until_phase("Healthy", seconds=60)
+    assert (space.selected("active"), "scaleUpPreviewCheckPoint" in space.status()["blueGreen"]) == ("2", False)
 
 
 def test_fast_rollback(space: Space) -> None:

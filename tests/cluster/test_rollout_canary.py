@@ -14,6 +14,7 @@ from tests.cluster.space import JSON, Space, container, rollout
 
 WAIT: JSON = {"pause": {}}
 STEPS = [{"setWeight": 50}, WAIT]
+CAUSE = "kubernetes.io/change-cause"
 pytestmark = pytest.mark.usefixtures("controller")
 
 
@@ -170,13 +171,14 @@ def test_going_back_to_stable_skips_the_steps(space: Space, aborted: bool) -> No
     if aborted:
         space.abort()
         space.until_phase("Degraded")
+    space.patch(kinds.ROLLOUT, "app", {"metadata": {"annotations": {CAUSE: "2 was slow"}}})
     space.set_image("example/app:1")
     status = space.until_phase("Healthy")
     assert (status.get("abort"), status["currentStepIndex"]) == (None, 2)
     assert status["duration"]["completionStatus"] == "FastRolledBack"
     assert space.sizes() == {"2": 0, "3": 2}
     annotations = space.sets()["3"]["metadata"]["annotations"]
-    assert annotations["rollout.argoproj.io/revision-history"] == "1"
+    assert (annotations["rollout.argoproj.io/revision-history"], annotations[CAUSE]) == ("1", "2 was slow")
     space.until("said so", lambda: "SkipSteps" in space.events.reasons())
 
 

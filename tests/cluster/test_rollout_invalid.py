@@ -64,7 +64,12 @@ def test_what_is_not_supported_yet_is_said_so(space: Space, more: JSON, path: st
 
 
 def test_one_bad_rollout_does_not_hold_up_another(space: Space) -> None:
+    """Nor one whose pods nobody can read."""
     space.create(rollout("app", steps=[{"pause": {"duration": "soon"}}]))
-    space.create(rollout("fine"))
+    unreadable = rollout("unreadable")
+    unreadable["spec"]["template"]["spec"]["containers"][0]["resources"] = {"limits": {"cpu": "2 cores"}}
+    space.create(unreadable, rollout("fine"))
     space.until_phase("Healthy", "fine")
     errors(space, "duration")
+    path = "spec.template.spec.containers[0].resources.limits.cpu"
+    space.until("it says where", lambda: path in space.status("unreadable").get("message", ""))

@@ -42,6 +42,8 @@ def test_pods_carry_the_metadata_of_their_role_and_change_it_with_the_role(space
     assert before <= {pod["metadata"]["uid"] for pod in space.pods()}
     assert not any((pod["metadata"].get("annotations") or {}).get("note") for pod in space.pods())
     assert len(space.sets()) == 2
+    stale = "rollouts.dev/stale-pod-metadata"
+    space.until("all pods are done", lambda: not any(stale in str(rs["metadata"]) for rs in space.sets().values()))
 
 
 def test_anti_affinity_keeps_new_pods_away_from_the_stable_ones(space: Space) -> None:

@@ -85,6 +85,9 @@ def test_a_newer_version_arrives_in_the_middle(space: Space) -> None:
     )
     space.until_paused(at=1)
     assert space.sizes() == {"1": 4, "2": 0, "3": 1}
+    space.set_image("example/app:does-not-exist")
+    space.until("nobody is sent to nobody", lambda: weights(space) == {"canary": 0, "stable": 100})
+    assert space.selected("canary") == "1"
 
 
 def test_scaling_in_the_middle(space: Space) -> None:
@@ -92,6 +95,11 @@ def test_scaling_in_the_middle(space: Space) -> None:
     space.edit(replicas=8)
     space.until("both follow", lambda: space.sizes() == {"1": 8, "2": 2})
     space.until_paused(at=1)
+    for replicas, wanted in ((0, {"1": 0, "2": 0}), (4, {"1": 4, "2": 1})):
+        space.edit(replicas=replicas)
+        space.until("both follow", lambda wanted=wanted: space.sizes() == wanted)
+    space.until_status(phase="Paused", currentStepIndex=1, availableReplicas=5)
+    assert weights(space) == {"canary": 25, "stable": 75}
 
 
 def test_set_canary_scale_and_min_pods(space: Space) -> None:

@@ -30,6 +30,10 @@ class Ticket:
         phase = {"yes": "Successful", "no": "Failed"}.get(answer, "Running")
         return StepResult(phase=phase, message=answer, requeue_after=1, status=state)
 
+    async def terminate(self, *, rollout, config, state):
+        Path(config["file"]).write_text("not needed any more")
+        return StepResult(phase="Successful", status=state)
+
     async def abort(self, *, rollout, config, state):
         Path(config["file"]).write_text("closed")
         return StepResult(phase="Successful", status=state)
@@ -89,6 +93,14 @@ def test_a_failure_aborts_and_the_plugin_cleans_up(space: Space, ticket: Path) -
     step = "Step plugin acme/ticket (step 2)"
     wanted = [f"{step}: Run is Running: ticket 7", f"{step}: Run is Failed: no", f"{step}: Abort is Successful"]
     space.until("said so", lambda: said(space) == wanted)
+
+
+def test_one_that_is_skipped_is_told_to_end(space: Space, ticket: Path) -> None:
+    at_plugin(space, ticket)
+    space.promote_full()
+    space.until_phase("Healthy")
+    space.until("told", lambda: ticket.read_text() == "not needed any more")
+    space.until("recorded", lambda: entry(space, "Terminate")["phase"] == "Successful")
 
 
 def test_one_that_is_not_installed_says_so(space: Space, own_controller: Callable[..., OwnController]) -> None:

@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from tests.strategy.world import World, rollout
+from tests.strategy.world import World, image, rollout
 
 STEPS = [{"setWeight": 20}, {"pause": {}}, {"setWeight": 60}, {"pause": {"duration": 2}}]
 
@@ -218,13 +218,24 @@ def test_revision_history_keeps_the_newest(world: World) -> None:
 
 def test_an_older_replica_set_is_used_again(world: World) -> None:
     world.edit(strategy={"canary": {"steps": []}})
-    for image in ("app:2", "app:1"):
-        world.image(image)
+    for version in ("app:2", "app:1"):
+        world.image(version)
         world.settle()
     assert len(world.sets) == 2
     again = next(rs for rs in world.sets.values() if "app:1" in str(rs["spec"]))
     assert again["metadata"]["annotations"]["rollout.argoproj.io/revision"] == "3"
     assert again["metadata"]["annotations"]["rollout.argoproj.io/revision-history"] == "1"
+
+
+def test_annotations_of_the_rollout_are_those_of_the_revision_it_makes_or_uses_again(world: World) -> None:
+    """`kubernetes.io/change-cause`, say: why there is this revision."""
+    cause = "kubernetes.io/change-cause"
+    for number, why in ((2, "try 2"), (1, "2 was slow")):
+        world.rollout["metadata"]["annotations"] |= {cause: why}
+        world.image(f"app:{number}")
+        world.reconcile()
+        newest = next(rs for rs in world.sets.values() if image(rs) == f"app:{number}")
+        assert newest["metadata"]["annotations"][cause] == why
 
 
 def test_a_name_taken_by_somebody_else_is_avoided(world: World) -> None:
@@ -260,8 +271,8 @@ def test_unknown_status_keys_survive(world: World) -> None:
 @pytest.mark.parametrize("steps", [[], STEPS])
 def test_planning_again_after_applying_yields_nothing(steps: list[Any]) -> None:
     world = World(rollout(steps=steps))
-    for image in ("app:1", "app:2", "app:3"):
-        world.image(image)
+    for version in ("app:1", "app:2", "app:3"):
+        world.image(version)
         for _ in range(20):
             world.reconcile()
             assert world.plan().empty, world.last

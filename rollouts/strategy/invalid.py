@@ -72,15 +72,17 @@ def plan(rollout: JSON, errors: tuple[str, ...], *, now: datetime) -> Plan:
     }
     patch = patching.difference(recorded.raw, status)
     patch = {} if kstatus.alone(recorded.raw, patch) else patch
-    told = _told(message, errors) if "message" in patch else ()
+    before = str((recorded.condition(conditions.INVALID_SPEC) or {}).get("message") or "")
+    told = _told(message, errors, before) if "message" in patch else ()
     return Plan(status=patch, events=(*events.added(rollout), *told), requeue_after=RECHECK_SECONDS)
 
 
-def _told(message: str, errors: tuple[str, ...]) -> Iterator[Event]:
-    """InvalidSpec is ours, with all errors; for each Service that can't be used the peer's reason comes with it."""
+def _told(message: str, errors: tuple[str, ...], before: str) -> Iterator[Event]:
+    """InvalidSpec is ours, with all errors; for each Service that can't be used the peer's reason comes with it, once.
+    `before`: what the condition said so far."""
     yield Event(reason="InvalidSpec", message=message, type="Warning")
     for error in errors:
-        if _SERVICE.match(error):
+        if _SERVICE.match(error) and error not in before:
             yield Event(reason="ServiceReferenceError", message=error, type="Warning")
 
 

@@ -426,6 +426,19 @@ def test_missing_services_make_it_invalid() -> None:
     )
 
 
+def test_a_service_that_is_still_missing_is_not_told_of_again() -> None:
+    world = blue_green()
+    world.services.clear()
+    world.reconcile()
+    world.edit(minReadySeconds=-1)
+    world.reconcile()
+    assert world.events[-1] == "InvalidSpec"
+    world.edit(minReadySeconds=1)
+    world.reconcile()
+    assert world.events[-1] == "InvalidSpec"
+    assert world.events.count("ServiceReferenceError") == 2
+
+
 def test_from_canary_to_blue_green_in_the_middle_of_an_update() -> None:
     world = World(rollout(replicas=4, steps=[{"setWeight": 25}, {"pause": {}}]), services=("active", "preview"))
     world.settle()

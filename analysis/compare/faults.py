@@ -90,7 +90,8 @@ def _number_faults(compare: Compare) -> Iterator[Fault]:
         try:
             value = number(given)
         except ValueError:
-            yield field, f'must be a number, not "{str(given)[:60]}"'
+            or_else = f" or {CURRENT}" if name == "weight" else ""
+            yield field, f'must be a number{or_else}, not "{str(given)[:60]}"'
             continue
         if value is not None and not fits.holds(value):
             least = f"{fits.low:g} or more" if fits.low_fits else f"more than {fits.low:g}"

@@ -59,7 +59,7 @@ def tokens(source: str) -> tuple[Token, ...]:
     """All tokens of a text, the last of kind `end`. Raises ConditionError at the first that cannot be read."""
     if len(source) > LONGEST_SOURCE:
         raise ConditionError(f"the condition is too long ({len(source)} characters, at most {LONGEST_SOURCE})")
-    return (*_scan(source), Token(kind="end", value="end of expression", position=len(source)))
+    return (*_scan(source), Token(kind="end", value="end of expression", position=len(source.rstrip())))
 
 
 def _scan(source: str) -> Iterator[Token]:

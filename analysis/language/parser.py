@@ -287,7 +287,8 @@ class _Parser(Cursor):
 
     def _index(self, base: nodes.Node, bracket: Token, *, optional: bool) -> nodes.Node:
         start = None if self._now.is_operator(":") else self._expression()
-        if start is not None and self._accept("]"):
+        if start is not None and not self._now.is_operator(":"):
+            self._expect("]")
             return nodes.Member(base, start, optional, position=bracket.position)
         self._expect(":")
         end = None if self._now.is_operator("]") else self._expression()

@@ -4,7 +4,8 @@
     providers       each provider's configuration, a row a provider
 
 A run finds the same when it measures, as an Error that is tried again; here all faults are named at once, by field. A
-text that is still to be filled in from arguments (`{{args.x}}`) is left out, but for its placeholders' names.
+text that is still to be filled in from arguments (`{{args.x}}`) is left out, but for its placeholders' names; a
+condition is read with the values arguments have by default.
 """
 
 from __future__ import annotations
@@ -14,30 +15,34 @@ from collections.abc import Collection, Iterator, Mapping
 from typing import Any
 
 from analysis.language import ConditionError, compile_condition
-from analysis.lint.providers import Fault, is_templated, provider_faults
+from analysis.lint.providers import Fault, provider_faults
 from analysis.spec.metric import Metric
+from analysis.templating import TemplatingError, fill
 
 _PLACEHOLDER = re.compile(r"\{\{(.*?)\}\}", re.DOTALL)
 _CONDITIONS = (("successCondition", "success_condition"), ("failureCondition", "failure_condition"))
 
 
-def metric_faults(metric: Metric, *, args: Collection[str] | None = None) -> Iterator[Fault]:
+def metric_faults(
+    metric: Metric, *, args: Collection[str] | None = None, values: Mapping[str, str] | None = None
+) -> Iterator[Fault]:
     """Everything that would make this metric an Error: a field's path below the metric, and why.
 
-    `args`: names of the arguments there are; None where they are not known.
+    `args`: names of the arguments there are, None where they are not known; `values`: the defaults of some.
     """
     for field, name in _CONDITIONS:
-        yield from _condition_faults(field, getattr(metric, name))
+        yield from _condition_faults(field, getattr(metric, name), values or {})
     if args is not None:
         yield from _placeholder_faults(metric.to_api(), args, "")
     yield from ((f"provider.{field}", text) for field, text in provider_faults(metric))
 
 
-def _condition_faults(field: str, text: str | None) -> Iterator[Fault]:
-    if not text or is_templated(text):
-        return
+def _condition_faults(field: str, text: str | None, values: Mapping[str, str]) -> Iterator[Fault]:
     try:
-        compile_condition(text)
+        if text:
+            compile_condition(fill(text, values))
+    except TemplatingError:
+        return  # who uses the template gives the value
     except ConditionError as error:
         yield field, str(error)
 

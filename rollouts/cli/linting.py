@@ -12,7 +12,10 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from pydantic import ValidationError
+
 from analysis.lint import metric_faults
+from analysis.spec import Metric
 from rollouts.api.errors import FieldError, Path
 from rollouts.api.kinds import ARGO
 from rollouts.api.loose import listed, mapping
@@ -94,24 +97,35 @@ def _errors(item: Manifest, others: Sequence[Manifest]) -> Iterator[FieldError]:
         return
     parsed = check(kind, dict(value))
     yield from parsed.errors
-    if parsed.model is not None:
-        yield from _measuring(kind, parsed.model)
+    yield from _measuring(kind, mapping(value.get("spec")))
     for path, template in _pod_templates(kind, mapping(value.get("spec"))):
         yield from unknown_fields(template, path)
     if kind == "Rollout" and parsed.model is not None:
         yield from _references(item, parsed.model, others)
 
 
-def _measuring(kind: str, model: Any) -> Iterator[FieldError]:
-    """What would make a metric an Error when it is measured."""
+def _measuring(kind: str, spec: Mapping[str, Any]) -> Iterator[FieldError]:
+    """What would make a metric an Error when it is measured, whatever else is wrong with its object."""
     if kind not in _METRICS:
         return
-    spec = model.spec
+    declared = [mapping(arg) for arg in listed(spec.get("args"))]
     # other templates may bring arguments
-    args = None if getattr(spec, "templates", None) else [arg.name for arg in spec.args or ()]
-    for index, metric in enumerate(spec.metrics or ()):
-        for field, text in metric_faults(metric, args=args):
+    args = None if spec.get("templates") else [str(arg.get("name")) for arg in declared]
+    values = {str(arg.get("name")): str(arg["value"]) for arg in declared if arg.get("value") is not None}
+    for index, metric in enumerate(listed(spec.get("metrics"))):
+        found = _readable(mapping(metric))
+        for field, text in metric_faults(found, args=args, values=values) if found is not None else ():
             yield FieldError(str(_placed(Path.of("spec", "metrics", index), field)), text)
+
+
+def _readable(metric: Mapping[str, Any]) -> Metric | None:
+    """A metric without keys that are none of a metric's; None if it can't be read even so."""
+    known = {str(info.alias) for info in Metric.model_fields.values()}
+    try:
+        kept = {key: value for key, value in metric.items() if key in known}
+        return Metric.model_validate(kept, by_alias=True, by_name=False)
+    except (ValidationError, RecursionError):
+        return None
 
 
 def _placed(path: Path, field: str) -> Path:

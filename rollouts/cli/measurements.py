@@ -48,13 +48,13 @@ def _row(metric: Metric, spec: RunSpec, status: RunStatus) -> list[Cell]:
 
 
 def _measured(metric: Metric, spec: RunSpec, result: MetricResult) -> str:
-    """`3/5`, or `3` where there is no end."""
+    """`3/5`, or `3` where there is no end; errors do not count, and are told apart: `0/5 (+2 ⚠)`."""
     try:
         count = limits_of(metric, known_values(spec)).count
     except Exception:  # what is wrong is told by the run itself
         count = None
-    taken = (result.count or 0) + (result.error or 0)
-    return f"{taken}/{count}" if count else str(taken)
+    taken = f"{result.count or 0}/{count}" if count else str(result.count or 0)
+    return f"{taken} (+{result.error} {state('Error').glyph})" if result.error else taken
 
 
 def mark(measurement: Measurement) -> Span:

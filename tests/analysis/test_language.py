@@ -191,6 +191,25 @@ def test_an_error_points_at_its_place() -> None:
     assert str(caught.value).endswith("\n |   foo < 2\n |   ^")
 
 
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("result[0] > 1 &&\n", "unexpected end of expression (1:17)\n | result[0] > 1 &&\n |                 ^"),
+        (
+            "result[0] > 1 &&\n  result[1 > 3\n\n",
+            "unexpected end of expression, ']' was expected (2:15)\n |   result[1 > 3\n |               ^",
+        ),
+        ("result[1 2]", "unexpected token number 2, ']' was expected (1:10)\n | result[1 2]\n |          ^"),
+        ("result[1:2", "unexpected end of expression, ']' was expected (1:11)"),
+    ],
+)
+def test_an_end_that_comes_too_soon_is_shown_after_the_last_word(text: str, said: str) -> None:
+    """A block of YAML ends with a line break: the line after it has nothing to point at."""
+    with pytest.raises(ConditionError) as caught:
+        compile_condition(text)
+    assert str(caught.value).startswith(said)
+
+
 def test_without_a_known_kind_a_condition_compiles_once_for_any_result() -> None:
     condition = compile_condition("result == 'ok'")
     assert compile_condition("result == 'ok'") is condition

@@ -145,6 +145,24 @@ def test_conditions() -> None:
     assert "^" in found[1]
 
 
+@pytest.mark.parametrize(
+    ("values", "said"),
+    [
+        ({"limit": "0.9"}, "unknown name reslt"),
+        ({"limit": "0.9 and"}, "unexpected token name 'reslt'"),
+        ({}, None),  # who uses the template gives it
+    ],
+)
+def test_conditions_with_arguments_are_read_with_their_defaults(values: dict[str, str], said: str | None) -> None:
+    provider = {"influxdb": {"query": "q"}}
+    condition = "result[0] > {{args.limit}} && reslt" if said != "unexpected token name 'reslt'" else ""
+    condition = condition or "result[0] > {{args.limit}} reslt + reslt reslt"
+    metric = Metric.model_validate({"name": "m", "provider": provider, "successCondition": condition})
+    found = dict(metric_faults(metric, args=["limit"], values=values))
+    assert (said or "") in found.get("successCondition", "")
+    assert ("successCondition" in found) == (said is not None)
+
+
 def test_placeholders() -> None:
     provider = {
         "job": {"spec": {"template": {"spec": {"containers": [{"image": "{{args.a}}", "name": "{{args.b}}"}]}}}}

@@ -98,7 +98,7 @@ def test_the_view_says_which_metric_is_not_well() -> None:
         "Status:    ◌ Running",
         "",
         "METRIC  STATUS     MEASURED  VALUE  MEASUREMENTS",
-        "a       ◌ Running  2         [1]    ✔⚠",
+        "a       ◌ Running  1 (+1 ⚠)  [1]    ✔⚠",
         "b       ◌ Pending  0         -",
         "  ⚠ a: away",
         "  ⚠ a: for long",

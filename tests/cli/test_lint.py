@@ -260,3 +260,36 @@ def test_arguments_may_come_with_other_templates(lint: Any) -> None:
     text = TEMPLATE.replace("prometheus:9090", "http://p").replace("1 minute", "1m").replace("imge", "image")
     assert lint(text)[0] == 1
     assert lint(text + "  templates: [{templateName: more}]\n")[0] == 0
+
+
+def test_metrics_are_looked_into_whatever_else_is_wrong(lint: Any) -> None:
+    """A key nobody knows hides neither other faults of its metric nor those of the next."""
+    text = """\
+apiVersion: argoproj.io/v1alpha1
+kind: AnalysisTemplate
+metadata: {name: check}
+spec:
+  arg: []
+  args: [{name: limit, value: "0.9"}]
+  metrics:
+  - name: rate
+    intervall: 1m
+    successCondition: result[0] >= {{args.limit}} && reslt
+    provider: {prometheus: {address: "http://p:9090", query: "up{a=\\"{{args.servce}}\\"}"}}
+  - name: latency
+    successCondition: result >
+    provider: {prometheus: {address: "p:9090", query: up}}
+  - just text
+"""
+    code, lines = lint(text)
+    found = {line.split(": ")[2] for line in lines if ": AnalysisTemplate/check" in line}
+    assert code == 1
+    assert found == {
+        "spec.arg",
+        "spec.metrics[0].intervall",
+        "spec.metrics[0].successCondition",
+        "spec.metrics[0].provider.prometheus.query",
+        "spec.metrics[1].successCondition",
+        "spec.metrics[1].provider.prometheus.address",
+        "spec.metrics[2]",
+    }

@@ -58,7 +58,8 @@ def run(
     single: Annotated[bool, typer.Option("--once", help="Measure each metric once, now.")] = False,
     output: Annotated[Format, typer.Option("--output", "-o", help="json prints the status in the end.")] = Format.text,
 ) -> None:
-    """Run an analysis now, on this machine; the exit code is its verdict (0 Successful, 1 Failed, 2 Inconclusive)."""
+    """Run an analysis now, on this machine; the exit code is its verdict (0 Successful, 1 Failed or Error,
+    2 Inconclusive)."""
     choice = Choice(
         ctx=ctx, name=name, file=file, everywhere=everywhere, catalog=catalog, arguments=argument or (), rollout=rollout
     )

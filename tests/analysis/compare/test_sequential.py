@@ -359,6 +359,7 @@ async def test_a_state_somebody_has_changed_is_an_error() -> None:
     [
         ({"allowedIncrease": "much"}, '.compare.allowedIncrease must be a number, not "much"'),
         ({"falseAlarms": 0}, ".compare.falseAlarms must be more than 0 and at most 50, not 0"),
+        ({"weight": "current"}, '.compare.weight must be a number or Current, not "current"'),
         ({"weight": 101}, ".compare.weight must be 0 or more and at most 100, not 101"),
         ({"provenIncrease": 5}, ".compare.provenIncrease must not be less than allowedIncrease"),
         ({"canary": {"total": "x"}}, ".compare.canary.errors is required"),

@@ -39,6 +39,10 @@ async def _at_once(stage: tuple[Examined, ...]) -> str:
     return ""
 
 
+async def _now() -> str:
+    return ""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Outcome:
     """What was done. `errors` empty means all of the plan is done; otherwise nothing was pruned, or not all of it."""
@@ -65,10 +69,12 @@ async def execute(
     go_on: GoOn,
     propagation: str = "Background",
     ready: Ready = _at_once,
+    prunable: Callable[[], Awaitable[str]] = _now,
 ) -> Outcome:
     """Apply the stages and prune. Never raises for a single object: its error is in the outcome.
 
     `go_on` is asked before each stage but the first, and before the prunes: those are the safe points to stop at.
+    `prunable` is asked before the prunes: empty when they may begin, else what they wait for (R15).
     """
     outcome = Outcome()
     for index, stage in enumerate(plan.stages):
@@ -84,6 +90,9 @@ async def execute(
     stopped = await go_on() if plan.prunes and plan.stages else ""
     if stopped:
         return replace(outcome, stopped=stopped)
+    waiting = await prunable() if plan.prunes else ""
+    if waiting:
+        return replace(outcome, waiting=waiting)
     return await _prune_all(cluster, plan.prunes, outcome, propagation=propagation)
 
 

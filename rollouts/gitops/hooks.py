@@ -47,6 +47,22 @@ class Deletion(StrEnum):
     FAILED = "HookFailed"
 
 
+PASSIVE = frozenset(
+    {
+        "ClusterRole",
+        "ClusterRoleBinding",
+        "ConfigMap",
+        "NetworkPolicy",
+        "PersistentVolumeClaim",
+        "Role",
+        "RoleBinding",
+        "Secret",
+        "Service",
+        "ServiceAccount",
+    }
+)
+"""Kinds that do not run: as hooks they are applied anew for each run and not deleted before it (R28)."""
+
 _HELM_PHASES: Mapping[str, tuple[Phase, bool | None]] = {
     "pre-install": (Phase.PRE, True),
     "pre-upgrade": (Phase.PRE, False),

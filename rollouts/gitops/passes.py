@@ -17,6 +17,7 @@ from dataclasses import dataclass, field, replace
 from rollouts.api import kinds as known
 from rollouts.api.kinds import Kind
 from rollouts.gitops import health, objectoptions, references
+from rollouts.gitops.addresses import addresses
 from rollouts.gitops.apply import Outcome, execute
 from rollouts.gitops.claims import claims
 from rollouts.gitops.cluster import Cluster, in_parallel
@@ -96,6 +97,7 @@ class Comparison:
     record: Record
     hooks: tuple[Hook, ...] = ()
     images: tuple[str, ...] = ()
+    addresses: tuple[str, ...] = ()
     verified: tuple[str, ...] = ()
     folder: str = ""
     remarks: tuple[str, ...] = ()
@@ -182,6 +184,7 @@ class Pipeline:
             record=record,
             hooks=hooks,
             images=references.images(manifest.body for manifest in manifests),
+            addresses=addresses(manifest.body for manifest in manifests),
             verified=files.verified,
             folder=files.folder,
             remarks=remarks(wanted, question.claims, more=(item.remark for item in decided.items)),
@@ -276,13 +279,15 @@ class Pipeline:
         await self.records.save(Record(inventory=final, attempted=found.commit, applied=applied, message=message))
         return report
 
-    async def _healthy(self, items: Iterable[Examined], question: Question) -> Progress:
-        """Whether all of them are healthy; if not, what is waited for."""
-        found = await in_parallel(items, lambda item: self._not_healthy(item, question))
+    async def _healthy(
+        self, items: Iterable[Examined], question: Question, *, also: frozenset[health.Status] = frozenset()
+    ) -> Progress:
+        """Whether all of them are healthy, or `also` what counts as such; if not, what is waited for."""
+        found = await in_parallel(items, lambda item: self._not_healthy(item, question, also))
         texts = [text for text in found if text]
         return Progress(waiting=f"waiting for {', '.join(texts[:3])}" if texts else "")
 
-    async def _not_healthy(self, item: Examined, question: Question) -> str:
+    async def _not_healthy(self, item: Examined, question: Question, also: frozenset[health.Status]) -> str:
         """Which object is not healthy, and why; empty when it is. A release under way counts as R35 says."""
         manifest = item.manifest
         key = key_of(manifest)
@@ -290,7 +295,7 @@ class Pipeline:
         live = await self.cluster.live(kind, manifest.ref)
         state = health.Health(status=health.Status.MISSING) if live is None else health.counted(live)
         going = (health.Status.SUSPENDED, health.Status.PROGRESSING)
-        if state is None or state.status is health.Status.HEALTHY:
+        if state is None or state.status is health.Status.HEALTHY or state.status in also:
             return ""
         if manifest.ref.kind == "Rollout" and not self.terms.wait_for_rollouts and state.status in going:
             return ""
@@ -439,6 +444,12 @@ class Pipeline:
             neighbours = claims([*await self._neighbours([item.manifest]), item.manifest.body])
             return (await examine(self.cluster, [item.manifest], replace(question, claims=neighbours)))[0]
 
+        async def prunable() -> str:
+            """What is waited for before anything is deleted; what was healthy when compared is not asked again."""
+            rest = [item for item in placed if not (item.seen and item.action is Action.KEEP and _fine(item.health))]
+            found = await patiently(lambda: self._healthy(rest, question, also=_RESTING))
+            return f"{found.waiting}, before {len(decided.prunes)} objects are pruned" if found.waiting else ""
+
         return await execute(
             self.cluster,
             decided,
@@ -447,6 +458,7 @@ class Pipeline:
             go_on=go_on,
             propagation=self.terms.propagation,
             ready=ready,
+            prunable=prunable,
         )
 
     async def _part(self, entry: Entry) -> health.Part | None:
@@ -455,6 +467,14 @@ class Pipeline:
         if body is None:
             return health.Part(ref=entry.ref, health=health.Health(status=health.Status.MISSING))
         return health.part_of(entry.ref, body)
+
+
+_RESTING = frozenset({health.Status.SUSPENDED})
+"""What somebody has suspended may stay so for ever."""
+
+
+def _fine(state: health.Health | None) -> bool:
+    return state is None or state.status is health.Status.HEALTHY or state.status in _RESTING
 
 
 def _custom(group: str) -> bool:

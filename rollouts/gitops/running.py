@@ -18,12 +18,12 @@ from itertools import groupby
 
 from analysis.spec.base import read_time
 from rollouts.api.kinds import Kind
-from rollouts.engine.errors import ApiError
+from rollouts.engine.errors import ApiError, InvalidError
 from rollouts.gitops import health, marks
 from rollouts.gitops.claims import dig
 from rollouts.gitops.cluster import Cluster
 from rollouts.gitops.examine import refusal
-from rollouts.gitops.hooks import RUN, Deletion, Hook, Phase
+from rollouts.gitops.hooks import PASSIVE, RUN, Deletion, Hook, Phase
 from rollouts.gitops.inventory import HookRun
 from rollouts.gitops.normalise import KindKey, key_of
 from rollouts.gitops.objects import JSON, Ref, annotation
@@ -158,9 +158,24 @@ class Runner:
         """An object of an earlier run makes room; one of somebody else does not."""
         if marks.tracked_by(live, hook.manifest.ref) != self._sync:
             return Progress(error=f"{label}: there is an object of that name that this sync has not made")
-        if not dig(live, "metadata").get("deletionTimestamp"):
+        going = bool(dig(live, "metadata").get("deletionTimestamp"))
+        if not going and await self._kept(hook):
+            return DONE
+        if not going:
             await self._delete(hook, live)
         return Progress(waiting=f"{label} of an earlier run to be gone")
+
+    async def _kept(self, hook: Hook) -> bool:
+        """Whether the object of an earlier run could be made that of this one: of kinds that don't run, unless what has
+        changed can't be changed."""
+        if hook.manifest.ref.kind not in PASSIVE:
+            return False
+        try:
+            await self._create(hook)
+        except InvalidError:
+            return False
+        self._ran[hook.manifest.ref] = True
+        return True
 
     async def _unknown(self, hook: Hook) -> str | None:
         """Why its kind can't be used, None when it can: it may come with the commit, or from elsewhere."""

@@ -126,12 +126,12 @@ class Repository:
             "uploadpack.allowReachableSHA1InWant there"
         )
 
-    async def contains(self, newer: str, older: str) -> bool:
-        """Whether `older` is an ancestor of `newer`, looking at most 50 commits back; False when nobody can tell."""
+    async def contains(self, newer: str, older: str) -> bool | None:
+        """Whether `older` is an ancestor of `newer`, looking at most 50 commits back; None when nobody can tell."""
         async with self._fetching:
             refspec = f"+{newer}:refs/sync/{newer}"
             deepened = await self.git.succeeds(*_fetching(depth=HISTORY), self.url.text, refspec)
-        return deepened and await self.git.succeeds("merge-base", "--is-ancestor", older, newer)
+        return await self.git.succeeds("merge-base", "--is-ancestor", older, newer) if deepened else None
 
     async def subject(self, commit: str) -> str:
         """The first line of the commit message, for people; at most 72 characters, printable ones only."""

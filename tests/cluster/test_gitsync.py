@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+
 import pytest
 
 from tests.cluster.gitsyncs import AUTOMATED, Synced, config
@@ -181,8 +183,49 @@ def test_a_branch_that_goes_back_is_not_followed(syncing: Synced) -> None:
     assert syncing.values() == {"a": "1"}
 
 
+def test_a_branch_that_was_rewritten_is_followed_with_a_remark(syncing: Synced) -> None:
+    """R5: nobody can tell any more whether it went back."""
+    first = syncing.bare.commit({"a.yaml": config("a", "1")})
+    syncing.create(automated=AUTOMATED)
+    syncing.until_synced(first)
+    syncing.bare.rewrite()
+    second = syncing.bare.commit({"a.yaml": config("a", "2")})
+    syncing.ask("1")
+    syncing.until_synced(second)
+    (remark,) = syncing.status["remarks"]
+    assert "it could not be told whether it went back" in remark
+
+
+def deployment(**selector: str) -> str:
+    """A Deployment `new`, for nodes with these labels."""
+    labels = {"app": "new"}
+    pod = {"containers": [{"name": "main", "image": "example/app:1"}], "nodeSelector": selector}
+    spec = {
+        "replicas": 1,
+        "selector": {"matchLabels": labels},
+        "template": {"metadata": {"labels": labels}, "spec": pod},
+    }
+    return json.dumps({"apiVersion": "apps/v1", "kind": "Deployment", "metadata": {"name": "new"}, "spec": spec})
+
+
+def test_nothing_is_deleted_before_the_rest_is_healthy(syncing: Synced) -> None:
+    """R15: what replaces it may never come up."""
+    first = syncing.bare.commit({"a.yaml": config("a"), "b.yaml": config("b")})
+    syncing.create(automated=AUTOMATED)
+    syncing.until_synced(first)
+    syncing.bare.commit({"b.yaml": None, "new.json": deployment(node="none")})
+    syncing.ask("1")
+    syncing.until("it waits", lambda: "objects are pruned" in (syncing.status.get("plan") or {}).get("waitingFor", ""))
+    assert f"waiting for Deployment {syncing.space.namespace}/new" in syncing.status["plan"]["waitingFor"]
+    assert set(syncing.values()) == {"a", "b"}
+    third = syncing.bare.commit({"new.json": deployment()})
+    syncing.ask("2")
+    syncing.until_synced(third)
+    assert set(syncing.values()) == {"a"}
+
+
 def test_many_deletions_wait_for_a_confirmation_of_exactly_that_plan(syncing: Synced) -> None:
-    """R13: the digest names the plan a person has seen."""
+    """R13: the digest names the plan a person has seen. R40: who confirms is recorded."""
     files: dict[str, str | None] = {f"{name}.yaml": config(name) for name in "abcdefgh"}
     first = syncing.bare.commit(files)
     syncing.create(automated=AUTOMATED)
@@ -196,7 +239,8 @@ def test_many_deletions_wait_for_a_confirmation_of_exactly_that_plan(syncing: Sy
     assert len(syncing.values()) == 8
     syncing.sync(confirmPlan="sha256:another")
     assert len(syncing.values()) == 8
-    syncing.sync(confirmPlan=plan["digest"])
+    state = syncing.sync(confirmPlan=plan["digest"])
+    assert state["operation"]["initiatedBy"] == {"username": "ann"}
     assert syncing.values() == {"a": "1"}
     assert syncing.condition("PruneBlocked") == {}
 
@@ -216,6 +260,7 @@ def test_git_can_do_what_the_account_may_do_and_no_more(syncing: Synced) -> None
 
 
 def test_without_an_account_nothing_is_applied(syncing: Synced) -> None:
+    """§2.5 E: to act as nobody would be to act as the controller."""
     syncing.bare.commit({"a.yaml": config("a")})
     syncing.create(automated=AUTOMATED, serviceAccountName=None)
     stalled = syncing.until("it says so", lambda: syncing.condition("Stalled"))

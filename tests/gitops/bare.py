@@ -46,6 +46,15 @@ class Bare:
         self._git("reset", "-q", "--hard", commit)
         self._git("push", "-q", "--force", "origin", "main")
 
+    def rewrite(self) -> None:
+        """Make the branch one commit that knows nothing of those before, and forget those."""
+        self._git("checkout", "-q", "--orphan", "anew")
+        self._git("commit", "-q", "-m", "anew")
+        self._git("push", "-q", "--force", "origin", "anew:main")
+        self._git("branch", "-q", "-M", "main")
+        self._git("reflog", "expire", "--expire=now", "--all", where=self.path)
+        self._git("gc", "-q", "--prune=now", where=self.path)
+
     def pull(self) -> None:
         """Take what others pushed."""
         self._git("pull", "-q", "--ff-only", "origin", "main")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
@@ -30,7 +30,7 @@ class Jobs:
 
     def __init__(self) -> None:
         self.there: dict[str, Any] | None = None
-        self.made = 0
+        self.made = self.deleted = 0
 
     async def live(self, kind: Kind, ref: Ref) -> dict[str, Any] | None:
         return self.there
@@ -43,6 +43,7 @@ class Jobs:
 
     async def delete(self, kind: Kind, ref: Ref, *, uid: str) -> None:
         self.there = None
+        self.deleted += 1
 
 
 class Kept:
@@ -118,6 +119,30 @@ async def test_one_that_deletes_itself_when_it_has_succeeded_does_not_run_again(
     await runner(jobs, kept, run="2").phase([hook], Phase.PRE)
     assert jobs.made == 2
     assert kept.known == HookRun(run="2", hooks={hook.manifest.ref: False})
+
+
+async def test_each_has_a_time_after_which_it_has_failed(jobs: Jobs, kept: Kept) -> None:
+    """R27."""
+    there = await begun(jobs, kept)
+    there["metadata"]["creationTimestamp"] = write_time(datetime.now(UTC) - timedelta(seconds=301))
+    assert "did not end within 300 s" in (await runner(jobs, kept).phase([HOOK], Phase.PRE)).error
+    patient = replace(HOOK, timeout=600.0)
+    assert (await runner(jobs, kept).phase([patient], Phase.PRE)).waiting
+
+
+async def test_what_does_not_run_is_kept_from_run_to_run(jobs: Jobs, kept: Kept) -> None:
+    """R28: a chart's ServiceAccount for its hooks, say; a Job is made anew."""
+    served = Kind(group="", version="v1", kind="ServiceAccount", plural="serviceaccounts")
+    kinds = {("v1", "ServiceAccount"): served}
+    body = {"apiVersion": "v1", "kind": "ServiceAccount", "metadata": {"name": "runner", "namespace": "shop"}}
+    account = Hook(manifest=Manifest(body=body, file="a", line=1), phases=frozenset({Phase.PRE}))
+    for run in ("1", "2"):
+        one = Runner(jobs, kinds, run=run, sync="shop/shop", known=kept.known, records=kept)  # type: ignore[arg-type]
+        await one.phase([account], Phase.PRE)
+        assert jobs.there is not None
+        jobs.there["metadata"]["annotations"][marks.TRACKING] = marks.tracking("shop/shop", account.manifest.ref)
+    assert (jobs.there["metadata"]["annotations"][RUN], jobs.deleted) == ("2", 0)
+    assert (await one.phase([account], Phase.PRE)).done
 
 
 async def test_somebody_elses_object_is_left_alone(jobs: Jobs, kept: Kept) -> None:

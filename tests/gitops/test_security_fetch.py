@@ -1,4 +1,6 @@
-"""Attacks by way of the address, the transport and the repository's contents, each tried on real git and real ssh."""
+"""Attacks by way of the address, the transport and the repository's contents (§2.5 A, B, C), each tried on real git and
+real ssh.
+"""
 
 from __future__ import annotations
 

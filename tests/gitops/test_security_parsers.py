@@ -1,4 +1,6 @@
-"""Every parser of what strangers write, on arbitrary input: an answer or an error of ours, never anything else."""
+"""Every parser of what strangers write, on arbitrary input: an answer or an error of ours, never anything else
+(§2.5 A, B, G).
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Attacks by way of rendering (classes A, B and H of the reference), each tried on the real child.
+"""Attacks by way of rendering (§2.5 A, B, H), each tried on the real child.
 
 The walls are tried one at a time as well: a child is made to do the forbidden thing with all other walls left out.
 """

@@ -218,7 +218,7 @@ def _refreshed(row: JSON, fresh: dict[Ref, health.Health | None]) -> JSON:
     state = fresh.get(_ref(row))
     if state is None:
         return row
-    return {**row, "health": {key: value for key, value in status.health_state(state).items() if value}}
+    return {**row, "health": status.row_health(state)}
 
 
 def _ref(row: JSON) -> Ref:

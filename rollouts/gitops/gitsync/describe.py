@@ -26,6 +26,7 @@ def described(found: Comparison) -> dict[str, Any]:
         "renderer": found.renderer,
         "folder": found.folder,
         "images": found.images,
+        "addresses": found.addresses,
         "remarks": found.remarks,
         "counts": counts,
         "protected": tuple(f"{row.ref.label}: {row.reason}" for row in decided.kept),

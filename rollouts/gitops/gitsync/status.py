@@ -6,6 +6,7 @@ thousand syncs at rest cause no writes at all (R25). Lists are bounded (R23).
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
 from datetime import datetime
 from typing import Any
@@ -19,6 +20,9 @@ from rollouts.gitops.objects import JSON, Ref
 
 SHOWN = 500
 MESSAGE = 2000
+ROW_MESSAGE = 200
+LIMIT = 256_000
+"""Bytes of a status beside its inventory: what people look at is cut until it fits."""
 
 
 def absorbed(sync: GitSync, before: JSON, finding: Finding) -> dict[str, Any]:
@@ -40,9 +44,30 @@ def absorbed(sync: GitSync, before: JSON, finding: Finding) -> dict[str, Any]:
     after["hold"] = _hold(before, finding)
     if finding.commit and (finding.attempted or finding.failed):
         after["lastAttemptedRevision"] = finding.commit
+    after = _bounded(after)
     if _without_time(after) != _without_time(before):
         after["reconciledAt"] = write_time(finding.at)
     return after
+
+
+def _bounded(after: dict[str, Any]) -> dict[str, Any]:
+    """R23: as much of the long lists as fits; the worst rows come first, so those stay."""
+    for shown in (SHOWN, 200, 50, 10):
+        cut = {**after, **_cut(after, shown)}
+        if len(json.dumps({**cut, "inventory": None}, default=str)) <= LIMIT:
+            break
+    return cut
+
+
+def _cut(after: JSON, shown: int) -> dict[str, Any]:
+    found: dict[str, Any] = {}
+    if rows := after.get("resources"):
+        found["resources"] = rows[:shown]
+    for key, name in (("plan", "protected"), ("summary", "images")):
+        holder = after.get(key) or {}
+        if holder.get(name):
+            found[key] = {**holder, name: holder[name][:shown]}
+    return found
 
 
 def _worth_telling(finding: Finding) -> bool:
@@ -95,6 +120,7 @@ def _summary(sync: GitSync, before: JSON, finding: Finding) -> dict[str, Any]:
     return {
         **(before.get("summary") or {}),
         "images": list(finding.images[:SHOWN]),
+        "externalURLs": list(finding.addresses) or None,
         "shortRevision": commit if finding.commit.startswith(revision) else f"{revision}@{commit[:7]}",
         "objects": finding.objects,
     }
@@ -114,6 +140,12 @@ def health_state(found: health.Health) -> dict[str, Any]:
     return {"status": found.status.value, "message": found.message[:MESSAGE] or None}
 
 
+def row_health(found: health.Health) -> dict[str, Any]:
+    """The same for one of many rows, in few words."""
+    state = health_state(found)
+    return {key: value[:ROW_MESSAGE] for key, value in state.items() if value}
+
+
 def _badness(row: Row, parts: Mapping[Any, health.Health]) -> tuple[int, int, Any]:
     state = parts.get(row.ref, health.HEALTHY)
     return -health.rank(state.status), 0 if row.status != "Synced" else 1, row.ref
@@ -123,11 +155,11 @@ def _row(row: Row, state: health.Health | None) -> dict[str, Any]:
     ref = row.ref
     described = {"group": ref.group, "version": row.version, "kind": ref.kind, "namespace": ref.namespace}
     known = {key: value for key, value in described.items() if value}
-    extra: dict[str, Any] = {"health": {k: v for k, v in health_state(state).items() if v}} if state else {}
+    extra: dict[str, Any] = {"health": row_health(state)} if state else {}
     if row.prune:
         extra["requiresPruning"] = True
     if row.message:
-        extra["message"] = row.message[:200]
+        extra["message"] = row.message[:ROW_MESSAGE]
     return {**known, "name": ref.name, "status": row.status, **extra}
 
 
@@ -176,6 +208,8 @@ def _phase(finding: Finding) -> str:
 
 
 def _success(finding: Finding) -> str:
+    if finding.attempted and finding.heals:
+        return "what others had changed was set back; hooks did not run"
     return "applied" if finding.attempted else "nothing was to be done"
 
 

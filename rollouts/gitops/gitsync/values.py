@@ -117,6 +117,7 @@ class Finding:
     rows: tuple[Row, ...] = ()
     parts: tuple[Part, ...] = ()
     images: tuple[str, ...] = ()
+    addresses: tuple[str, ...] = ()
     remarks: tuple[str, ...] = ()
     objects: int = 0
     heals: tuple[Heal, ...] = ()

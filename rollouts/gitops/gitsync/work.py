@@ -36,8 +36,13 @@ from rollouts.gitops.report import Report
 from rollouts.gitops.source import Repository
 from rollouts.gitops.verify import ANY_TAG, Verification
 
+PARTIAL = "only a part was asked for; hooks did not run"
 AGAIN = timedelta(seconds=10)
 """A pass that stopped to wait is followed by another one."""
+UNTOLD = (
+    "the repository no longer hands out the commit that was applied before (was the branch rewritten?): "
+    "it could not be told whether it went back"
+)
 APPROVED = ("gitops.rollouts.dev/deletion-approved", "argocd.argoproj.io/deletion-approved")
 """Annotations of the GitSync by which a person approves deleting what asks for that."""
 
@@ -184,8 +189,10 @@ async def _at(
         return glanced
     found = await pipeline.compare(commit, confirmed=str(this.mandate.sync.get("confirmPlan") or ""))
     rewind = await _rewinds(this, repository, commit) if not found.plan.empty else False
-    case = _case(this, commit, rewind=rewind)
+    case = _case(this, commit, rewind=bool(rewind))
     known = replace(this.base, resolved=resolved, commit=commit, compared=True, seen=taken(found), **described(found))
+    if rewind is None:
+        known = replace(known, remarks=(*known.remarks, UNTOLD))
     said = verdict(case)
     if said.waiting and not found.plan.empty:
         return replace(
@@ -214,7 +221,7 @@ async def _at(
         parts=report.parts or (),
         rows=rows(found.plan, applied=not (report.errors or report.waiting) and chosen is found.plan),
         counts={} if chosen is found.plan and not report.waiting else _left(known.counts),
-        waiting=report.waiting or ("only a part was asked for" if chosen is not found.plan else ""),
+        waiting=report.waiting or (PARTIAL if chosen is not found.plan else ""),
         unfinished=bool(report.waiting),
         again=_again(this, report, queued=commit == reading.under_way(this.status) != resolved),
         objects=len(report.inventory.entries),
@@ -262,15 +269,15 @@ def _case(this: Desk, commit: str, *, rewind: bool) -> Case:
     )
 
 
-async def _rewinds(this: Desk, repository: Repository, commit: str) -> bool:
-    """R5: whether the commit is a step back on the same branch, as far as the repository still tells."""
+async def _rewinds(this: Desk, repository: Repository, commit: str) -> bool | None:
+    """R5: whether the commit is a step back on the same branch; None when the repository does not tell any more."""
     applied = str(reading.last_applied(this.status).get("revision") or "")
     if this.mandate.sync.get("historyID") is not None:
         return False  # it is meant, and Git may be away
     if applied in ("", commit) or this.mandate.generation != int(this.status.get("observedGeneration") or 0):
         return False
     held = (this.status.get("hold") or {}).get("revision") == applied
-    return not held and await repository.contains(applied, commit)
+    return False if held else await repository.contains(applied, commit)
 
 
 def _superseded(this: Desk, repository: Repository, resolved: str) -> Callable[[], Awaitable[str]]:

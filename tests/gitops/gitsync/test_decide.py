@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import replace
 from typing import Any
 
 import pytest
 
 from rollouts.gitops.gitsync.decide import FINALIZER, decide
-from rollouts.gitops.gitsync.values import Facts, Mandate, Task
+from rollouts.gitops.gitsync.values import Facts, Mandate, Row, Task
+from rollouts.gitops.health import Health, Part, Status
+from rollouts.gitops.objects import Ref
 from tests.gitops.gitsync.world import NOW, A, B, C, after, at, condition, finding, quiet, settled, stored, sync
 
 LOOKED = Facts(looked_at=NOW)
@@ -50,6 +53,31 @@ def test_a_remark_is_told_when_it_arises_and_not_again() -> None:
     assert [row.message for row in more.plan.events if row.reason == "Remark"] == ["y: that too"]
     gone = stored(obj, decide(stored(obj, more), replace(facts, finding=finding(C)), at(10)))
     assert "remarks" not in gone["status"]
+
+
+def test_a_status_stays_small_whatever_there_is() -> None:
+    """R23: five thousand objects with long names and longer troubles."""
+    refs = [
+        Ref(group="apps.example.com", kind="Deployment", namespace="n" * 63, name=f"{number}-{'x' * 240}")
+        for number in range(5000)
+    ]
+    trouble = Health(status=Status.DEGRADED, message="m" * 5000)
+    found = finding(
+        rows=tuple(Row(ref=ref, version="v1", message="d" * 5000) for ref in refs),
+        parts=tuple(Part(ref=ref, health=trouble) for ref in refs),
+        images=tuple(f"registry.example.com/{'i' * 200}:{number}" for number in range(5000)),
+        protected=tuple(f"{'p' * 300}{number}" for number in range(5000)),
+    )
+    status = after(found)["status"]
+    assert len(json.dumps(status)) < 300_000
+    assert len(status["resources"]) >= 50
+    assert after(found, found)["status"] == status
+
+
+def test_the_summary_says_what_there_is_to_look_at() -> None:
+    summary = after(finding(images=("web:1",), addresses=("https://a.example",), objects=3))["status"]["summary"]
+    assert (summary["images"], summary["externalURLs"]) == (["web:1"], ["https://a.example"])
+    assert (summary["shortRevision"], summary["objects"]) == ("main@aaaaaaa", 3)
 
 
 def test_planning_again_on_the_stored_status_gives_nothing_more() -> None:

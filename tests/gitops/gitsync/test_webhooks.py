@@ -1,4 +1,4 @@
-"""Webhooks (R38, R39; §2.5 G): who proves nothing is not heard, what is hostile does no harm."""
+"""Webhooks (R38, R39; §2.5 E, G): who proves nothing is not heard, what is hostile does no harm."""
 
 from __future__ import annotations
 

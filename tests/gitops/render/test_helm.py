@@ -1,4 +1,4 @@
-"""Charts, rendered by the real program in a real child."""
+"""Charts, rendered by the real program in a real child; options and templates that mean harm (§2.5 A, H)."""
 
 from __future__ import annotations
 

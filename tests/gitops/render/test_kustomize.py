@@ -1,4 +1,4 @@
-"""Kustomizations, built by the real program in a real child."""
+"""Kustomizations, built by the real program in a real child; options and bases that mean harm (§2.5 A, H)."""
 
 from __future__ import annotations
 

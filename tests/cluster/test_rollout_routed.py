@@ -98,8 +98,8 @@ def test_scaling_in_the_middle(space: Space) -> None:
     for replicas, wanted in ((0, {"1": 0, "2": 0}), (4, {"1": 4, "2": 1})):
         space.edit(replicas=replicas)
         space.until("both follow", lambda wanted=wanted: space.sizes() == wanted)
+    space.until("the weight is back", lambda: weights(space) == {"canary": 25, "stable": 75})
     space.until_status(phase="Paused", currentStepIndex=1, availableReplicas=5)
-    assert weights(space) == {"canary": 25, "stable": 75}
 
 
 def test_set_canary_scale_and_min_pods(space: Space) -> None:

@@ -35,7 +35,7 @@ class Moment:
         self._uids: dict[str, str] = {}
         self._objects = [obj for obj in yaml.safe_load_all(text) if obj and obj["kind"] in ORDER]
         self._status = next(obj["status"] for obj in self._objects if obj["kind"] == "Rollout")
-        for obj in sorted(self._objects, key=lambda obj: ORDER.index(obj["kind"])):
+        for obj in sorted(self._objects, key=in_the_order_of_birth):
             if obj["kind"] != "ReplicaSet" or owner_of(obj)["kind"] != "Deployment":
                 self._put(obj)
         self._tell()
@@ -88,6 +88,11 @@ class Moment:
             self._space.patch(kinds.ROLLOUT, "app", {"metadata": {"annotations": {GENERATION: generation}}})
             status["workloadObservedGeneration"] = generation
         self._space.patch(kinds.ROLLOUT, "app", {"status": status}, "status")
+
+
+def in_the_order_of_birth(obj: JSON) -> tuple[int, str]:
+    """By kind, then as recorded: which of two versions is the older one decides whether it is a rollback."""
+    return ORDER.index(obj["kind"]), obj["metadata"]["creationTimestamp"]
 
 
 def owner_of(obj: JSON) -> JSON:

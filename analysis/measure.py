@@ -295,13 +295,17 @@ def _holds(condition: str | None, answer: Answer, now: datetime) -> bool | None:
     return judge_condition(condition, answer.result, now=now) if condition else None
 
 
+_IF_NIL = "write `default(result, 0)` in place of `result`"
+_IF_EMPTY = "begin the condition with `len(result) == 0 ||`"
+
+
 def _explained(message: str, answer: Answer) -> str:
     """The message, with the usual cause put first when there was nothing to judge."""
     if answer.result is None or answer.result in ([], {}):
-        shown = "nothing" if answer.result is None else f"no data ({answer.value})"
+        shown, advice = ("nothing", _IF_NIL) if answer.result is None else (f"no data ({answer.value})", _IF_EMPTY)
         return (
             f"the provider answered with {shown}, which the condition does not expect: check that the query finds "
-            f"something, or begin the condition with `len(result) == 0 ||`: {message}"
+            f"something; only where no data is as good as success, {advice}: {message}"
         )
     return message
 

@@ -88,7 +88,12 @@ async def test_verdicts(conditions: dict[str, str], result: float, phase: str) -
     ("result", "condition", "fragment"),
     [
         (None, "result[0] > 1", "the provider answered with nothing"),
-        ([], "result[0] > 1", "begin the condition with `len(result) == 0 ||`"),
+        (
+            [],
+            "result[0] > 1",
+            "only where no data is as good as success, begin the condition with `len(result) == 0 ||`",
+        ),
+        (None, "result > 1", "write `default(result, 0)` in place of `result`"),
         ([1.0], "result > 1", "mismatched types array and int"),
     ],
 )
@@ -96,6 +101,18 @@ def test_what_cannot_be_judged_says_why(result: Any, condition: str, fragment: s
     phase, message = judged(metric(successCondition=condition), Answer(result=result, value="x"), now=START)
     assert phase == "Error"
     assert fragment in (message or "")
+
+
+@pytest.mark.parametrize(
+    ("result", "condition"),
+    [
+        (None, "default(result, 0) < 1"),
+        ([], "len(result) == 0 || result[0] > 1"),
+        ({}, "len(result) == 0 || result.a > 1"),
+    ],
+)
+def test_the_advice_for_no_data_works(result: Any, condition: str) -> None:
+    assert judged(metric(successCondition=condition), Answer(result=result, value="x"), now=START)[0] == "Successful"
 
 
 @pytest.mark.parametrize(

@@ -119,6 +119,15 @@ def test_the_chart() -> None:
     ]
 
 
+def test_a_chart_of_what_never_changes_is_one_row() -> None:
+    taken = tuple(item.model_copy(update={"value": "[0]"}) for item in track("SSS").measurements)
+    assert plain(chart(Track(metric="m", interval=60.0, measurements=taken))).splitlines()[:-1] == [
+        "m, every 1m: 3 measurements  ✔ 3",
+        "  0 ┤•••",
+        "     ✔✔✔",
+    ]
+
+
 def test_a_chart_of_nothing() -> None:
     empty = Track(metric="m", interval=60.0, measurements=(Measurement(phase="Inconclusive", value="[]"),))
     assert "no values at all" in plain(chart(empty))

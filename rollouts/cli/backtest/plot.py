@@ -38,6 +38,7 @@ def chart(track: Track, *, width: int = WIDTH, height: int = HEIGHT) -> Iterator
     columns = buckets(len(track.measurements), width)
     dots = [_dot(track, column) for column in columns]
     known = [dot for dot in dots if dot is not None]
+    height = 1 if len(set(known)) == 1 else height
     marks = [worst(track, column) for column in columns]
     labels = _labels(min(known), max(known), height) if known else {}
     indent = " " * (max(map(len, labels.values()), default=0) + 4)

@@ -15,8 +15,10 @@ import pytest
 import yaml
 
 from rollouts.api import kinds
+from rollouts.traffic import Destination, Split
 from tests.cluster.controllers import OwnController
 from tests.cluster.space import JSON, Space
+from tests.strategy.router import ROUTER, written
 
 RECORDINGS = Path(__file__).parents[1] / "data" / "recordings"
 DEADLINE = "scale-down-deadline"
@@ -34,7 +36,10 @@ class Moment:
         self._space = space
         self._uids: dict[str, str] = {}
         self._objects = [obj for obj in yaml.safe_load_all(text) if obj and obj["kind"] in ORDER]
-        self._status = next(obj["status"] for obj in self._objects if obj["kind"] == "Rollout")
+        (rollout,) = [obj for obj in self._objects if obj["kind"] == "Rollout"]
+        self._status = rollout["status"]
+        if "trafficRouting" in (rollout["spec"]["strategy"].get("canary") or {}):
+            self._reroute(rollout)
         for obj in sorted(self._objects, key=in_the_order_of_birth):
             if obj["kind"] != "ReplicaSet" or owner_of(obj)["kind"] != "Deployment":
                 self._put(obj)
@@ -62,6 +67,14 @@ class Moment:
 
         self._space.until("the recorded pods", look)
 
+    def _reroute(self, rollout: JSON) -> None:
+        """The tests' own router in the place of Istio: told already what the mesh was."""
+        rollout["spec"]["strategy"]["canary"]["trafficRouting"] = {"plugins": {"test/router": {"configMap": "routes"}}}
+        weights = self._status["canary"]["weights"]
+        parts = [Destination(**told(weights[role])) for role in ("canary", "stable")]
+        head = {"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "routes"}}
+        self._space.create({**head, "data": {"split": written(Split(canary=parts[0], stable=parts[1]))}})
+
     def _of_the_rollout(self) -> list[JSON]:
         sets = [obj for obj in self._objects if obj["kind"] == "ReplicaSet"]
         return [rs for rs in sets if owner_of(rs)["kind"] == "Rollout"]
@@ -88,6 +101,11 @@ class Moment:
             self._space.patch(kinds.ROLLOUT, "app", {"metadata": {"annotations": {GENERATION: generation}}})
             status["workloadObservedGeneration"] = generation
         self._space.patch(kinds.ROLLOUT, "app", {"status": status}, "status")
+
+
+def told(part: JSON) -> dict[str, Any]:
+    """A share of the traffic, as a router is told."""
+    return {"service": part["serviceName"], "hash": part["podTemplateHash"], "weight": part["weight"]}
 
 
 def in_the_order_of_birth(obj: JSON) -> tuple[int, str]:
@@ -122,6 +140,11 @@ def updated(space: Space) -> None:
     space.until_paused(at=1)
 
 
+def stepped(space: Space) -> None:
+    space.promote()
+    space.until_paused(at=3)
+
+
 def scaled(space: Space) -> None:
     replicas = space.rollout()["spec"]["replicas"] + 1
     space.edit(replicas=replicas)
@@ -138,6 +161,8 @@ MOMENTS: dict[str, Callable[[Space], None]] = {
     "bluegreen-2-paused-with-preview": promoted,
     "bluegreen-3-promoted-in-scale-down-delay": rolled_back,
     "bluegreen-4-aborted": retried,
+    "istio-2-paused-at-25": stepped,
+    "istio-4-aborted": retried,
     "workloadref-2-paused": promoted,
     "experiment-2-done-paused": promoted,
 }
@@ -147,7 +172,7 @@ MOMENTS: dict[str, Callable[[Space], None]] = {
 def test_what_argo_rollouts_left_is_gone_on_with(space: Space, own_controller: Any, name: str) -> None:
     left = Moment(space, name)
     left.until_pods_are_there()
-    controller: OwnController = own_controller()
+    controller: OwnController = own_controller(routers=ROUTER)
     queue = controller.app.loops[kinds.ROLLOUT].queue
     space.until("it has looked", lambda: queue.statistics().done and not queue.statistics().working)
     assert controller.counts() == {}

@@ -27,7 +27,7 @@ class Why:
 
 
 def why(seen: World, *, now: datetime) -> Why | None:
-    """Why the Rollout is where it is; None when it is Healthy."""
+    """Why the Rollout is where it is; None when it is Healthy and nothing is wrong with its traffic."""
     return next((found for teller in _TELLERS if (found := teller(seen, now)) is not None), None)
 
 
@@ -46,6 +46,20 @@ def _unseen(seen: World, now: datetime) -> Why | None:
     if phase_of(seen.root)[1] not in (NOT_OBSERVED, WORKLOAD_NOT_OBSERVED):
         return None
     return Why(reason="the controller hasn't seen the latest change yet; is it running?")
+
+
+def _failing(seen: World, now: datetime) -> Why | None:
+    return _told(seen, "ReconcileError", "the controller can't do what it should")
+
+
+def _unrouted(seen: World, now: datetime) -> Why | None:
+    return _told(seen, "TrafficFailure", "traffic does not follow")
+
+
+def _told(seen: World, condition: str, words: str) -> Why | None:
+    """A condition that is there only while something is wrong, with its own words."""
+    found = world.condition(seen.root, condition)
+    return Why(reason=f"{words}: {found.get('message')}") if found.get("status") == "True" else None
 
 
 def _aborted(seen: World, now: datetime) -> Why | None:
@@ -211,12 +225,14 @@ def _pods_coming(seen: World, now: datetime) -> Why | None:
 _TELLERS: Sequence[Callable[[World, datetime], Why | None]] = (
     _invalid,
     _unseen,
+    _failing,
     _aborted,
     _deadline,
     _paused_by_hand,
     _paused,
     _unpausing,
     _restarting,
+    _unrouted,
     _analysis,
     _experiment,
     _pods_coming,

@@ -30,6 +30,10 @@ def both(*changes: Change) -> Change:
     return change
 
 
+def condition(kind: str, message: str) -> Change:
+    return lambda rollout: rollout["status"]["conditions"].append({"type": kind, "status": "True", "message": message})
+
+
 def pause(reason: str) -> Change:
     return status(pauseConditions=[{"reason": reason, "startTime": "2026-11-21T06:21:33Z"}])
 
@@ -88,6 +92,17 @@ def nothing(rollout: dict[str, Any]) -> None:
         ("canary-11", nothing, None),
         ("analysis-1", nothing, "waits for analysis app-5f5db89b74-2-1: job measured 1 of 2 (step 2 of 3, analysis)"),
         ("experiment-1", nothing, "waits for experiment app-5f5db89b74-2-0, 2s left (step 1 of 3, experiment)"),
+        (
+            "istio-1",
+            condition("TrafficFailure", "VirtualService vs not found"),
+            "traffic does not follow: VirtualService vs not found",
+        ),
+        ("istio-2", condition("TrafficFailure", "no"), "waits for a promotion, 4s so far (step 2 of 4, pause)"),
+        (
+            "canary-3",
+            condition("ReconcileError", "Failed to scale app-65757c859c up: no"),
+            "the controller can't do what it should: Failed to scale app-65757c859c up: no",
+        ),
         ("bluegreen-2", nothing, "waits for a promotion, 4s so far"),
         ("bluegreen-2", blue_green(autoPromotionSeconds=30), "waits for the pause of 30s to pass, 26s left"),
         ("invalid-1", nothing, "the spec is invalid, nothing is changed until it is mended"),

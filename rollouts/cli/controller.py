@@ -115,7 +115,7 @@ async def _run(
     from rollouts.engine.app import App
     from rollouts.engine.lease import Lease
 
-    async with _connected(kubeconfig, context) as api, _syncing(gitops) as additions:
+    async with connected(kubeconfig, context) as api, _syncing(gitops) as additions:
         identity = f"{os.environ.get('POD_NAME') or socket.gethostname()}_{os.getpid()}"
         lease = lock and Lease(api=api, namespace=lock[0], name=lock[1], identity=identity, timing=timing)
         app = App(api=api, settings=settings, lease=lease or None, additions=additions)
@@ -125,7 +125,8 @@ async def _run(
 
 
 @contextlib.asynccontextmanager
-async def _connected(kubeconfig: str | None, context: str | None) -> AsyncIterator[Api]:
+async def connected(kubeconfig: str | None, context: str | None) -> AsyncIterator[Api]:
+    """The client for a cluster; CliError with what to do when there is none."""
     from kubernetes.aio.config import ConfigException
 
     from rollouts.engine.client import connect

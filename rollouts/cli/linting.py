@@ -23,6 +23,8 @@ from rollouts.api.parsing import MODELS, check
 from rollouts.api.podschema import unknown_fields
 from rollouts.api.validation.references import Existing, missing, references
 from rollouts.cli.manifests import Manifest, Unreadable
+from rollouts.strategy.unsupported import unsupported
+from rollouts.traffic import ROUTERS
 
 _METRICS = frozenset(("AnalysisTemplate", "ClusterAnalysisTemplate", "AnalysisRun"))
 API_VERSION = f"{ARGO}/v1alpha1"
@@ -100,6 +102,9 @@ def _errors(item: Manifest, others: Sequence[Manifest]) -> Iterator[FieldError]:
     yield from _measuring(kind, mapping(value.get("spec")))
     for path, template in _pod_templates(kind, mapping(value.get("spec"))):
         yield from unknown_fields(template, path)
+    if kind == "Rollout":
+        said = {error.path for error in parsed.errors}
+        yield from (e for e in unsupported(mapping(value.get("spec")), ROUTERS) if e.path not in said)
     if kind == "Rollout" and parsed.model is not None:
         yield from _references(item, parsed.model, others)
 

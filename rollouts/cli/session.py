@@ -46,24 +46,28 @@ class Session:
         except ApiError as error:
             raise self.missing(kind, name, error) from None
 
-    def patch(self, kind: Kind, name: str, patch: Patch) -> None:
-        """Send a patch: its status to the status subresource first, all of it to the object where there is none."""
+    def patch(self, kind: Kind, name: str, patch: Patch) -> dict[str, Any]:
+        """Send a patch: its status to the status subresource first, all of it to the object where there is none.
+
+        The object as it is then; empty for an empty patch.
+        """
         try:
-            self._patch(kind.path(self.namespace, bare(name)), patch)
+            return self._patch(kind.path(self.namespace, bare(name)), patch)
         except ApiError as error:
             raise self.missing(kind, name, error) from None
 
-    def _patch(self, path: str, patch: Patch) -> None:
+    def _patch(self, path: str, patch: Patch) -> dict[str, Any]:
+        patched: dict[str, Any] = {}
         if patch.status is not None:
             try:
-                self.client.patch(f"{path}/status", {"status": patch.status})
+                patched = self.client.patch(f"{path}/status", {"status": patch.status})
             except ApiError as error:
                 if error.status != 404:
                     raise
-                self.client.patch(path, patch.body)
-                return
+                return self.client.patch(path, patch.body)
         if patch.spec is not None:
-            self.client.patch(path, {"spec": patch.spec})
+            patched = self.client.patch(path, {"spec": patch.spec})
+        return patched
 
     def missing(self, kind: Kind, name: str, error: ApiError) -> CliError:
         """`error` in words; for an object that does not exist, with names like it."""
@@ -80,7 +84,8 @@ class Session:
         return [str(item["metadata"]["name"]) for item in found.get("items") or ()]
 
     def _elsewhere(self, kind: Kind) -> str:
-        return f"The namespace has no {kind.kind} at all: name another with -n, or list them all with -A."
+        others = f"`kubectl get {kind.plural} -A` lists them"
+        return f"The namespace has no {kind.kind} at all: name another with -n; {others}."
 
     def each(self, names: list[str], act: Any) -> None:
         """Do `act(name)` for every name; what fails for one doesn't keep the others from being done."""

@@ -10,6 +10,8 @@ from typing import Annotated
 
 import typer
 
+from rollouts.cli.errors import CliError
+
 
 def sync(
     repo: Annotated[str, typer.Option(help="URL of the Git repository.")],
@@ -27,23 +29,30 @@ def sync(
 ) -> None:
     """Apply what is in Git, and go on applying each new commit until told to stop."""
     from analysis.spec.durations import parse_duration
+    from rollouts.gitops import url
+    from rollouts.gitops.errors import SourceError
     from rollouts.gitops.plan import Policy
     from rollouts.gitops.source import Source
     from rollouts.gitops.sync import Settings
 
+    try:
+        every = parse_duration(interval)
+        url.parse(repo, allow_local=allow_local)
+    except (ValueError, SourceError) as error:
+        raise CliError(str(error), code=2) from error
     settings = Settings(
         name=name,
         namespace=namespace,
         source=Source(url=repo, revision=branch, path=path, allow_local=allow_local),
         policy=Policy(sync=name),
-        interval=parse_duration(interval),
+        interval=every,
     )
     ok = asyncio.run(_run(settings, once=once, kubeconfig=kubeconfig, context=kube_context))
     raise typer.Exit(0 if ok else 1)
 
 
 async def _run(settings: object, *, once: bool, kubeconfig: str | None, context: str | None) -> bool:
-    from rollouts.engine.client import connect
+    from rollouts.cli.controller import connected
     from rollouts.gitops.report import Report, Result
     from rollouts.gitops.sync import Settings, Syncer
 
@@ -54,7 +63,7 @@ async def _run(settings: object, *, once: bool, kubeconfig: str | None, context:
             typer.echo(line)
 
     with tempfile.TemporaryDirectory(prefix="rollouts-sync-") as folder:
-        async with connect(kubeconfig=kubeconfig, context=context) as api:
+        async with connected(kubeconfig, context) as api:
             syncer = Syncer(api=api, settings=settings, directory=Path(folder))
             if once:
                 report = await syncer.once()

@@ -88,10 +88,11 @@ def carried_out(session: Session, name: str, operation: Mapping[str, Any], *, se
 def told(session: Session, name: str, state: JSON) -> None:
     """Say how an operation ended; a failed one is an error."""
     commit = str(state.get("revision") or "")[:8]
+    told_of = f"gitsync '{name}'" + (f" {commit}" if commit else "")
     if state.get("phase") == "Succeeded":
-        session.terminal.say(f"gitsync '{name}' {commit}: {state.get('message')}")
+        session.terminal.say(f"{told_of}: {state.get('message')}")
         return
-    raise CliError(f"gitsync '{name}' {commit}: {state.get('message')}")
+    raise CliError(f"{told_of}: {state.get('message')}")
 
 
 def sync_names(ctx: typer.Context, incomplete: str) -> list[str]:

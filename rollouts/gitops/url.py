@@ -103,8 +103,8 @@ def _is_local(text: str) -> bool:
 def _local(text: str, *, allowed: bool) -> RepositoryURL:
     if not allowed:
         raise SourceError(
-            f"the repository {text!r} is a local path: pass --allow-local to read one, "
-            f"or use {_REMOTE}. Inside a cluster local paths stay off."
+            f"the repository {text!r} is a local path: only `rollouts sync --allow-local` reads one. "
+            f"A GitSync never does: use {_REMOTE}"
         )
     path = Path(text.removeprefix("file://")).absolute()
     return RepositoryURL(text=f"file://{path}", transport=Transport.FILE)

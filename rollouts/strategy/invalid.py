@@ -18,16 +18,14 @@ from rollouts.plan import Event, Plan
 from rollouts.strategy import conditions, events, kstatus, measure, patching, trials
 from rollouts.strategy.recorded import recall
 from rollouts.strategy.snapshot import Snapshot
-from rollouts.strategy.steps import STEPS
+from rollouts.strategy.unsupported import unsupported
 from rollouts.traffic import Routers
 
 JSON = Mapping[str, Any]
 
 RECHECK_SECONDS: Final = 20.0
-NOT_YET: Final = "Forbidden: not supported by this version of the controller"
 _SERVICE: Final = re.compile(r'spec\.strategy\.\S+Service: Invalid value: "[^"]*": service "', re.IGNORECASE)
 """An error about a Service that is named, as `api.validation.references` words it."""
-_ROUTING_OPTIONS: Final = frozenset({"managedRoutes", "maxTrafficWeight"})
 
 
 def problems(snapshot: Snapshot, routers: Routers) -> tuple[str, ...]:
@@ -36,20 +34,9 @@ def problems(snapshot: Snapshot, routers: Routers) -> tuple[str, ...]:
     checked = check(kinds.ROLLOUT, rollout)
     found = [str(error) for error in checked.errors]
     if checked.model is not None:
-        found += list(_unsupported(rollout["spec"], routers))
+        found += [str(error) for error in unsupported(rollout["spec"], routers)]
         found += [str(error) for error in missing(checked.model, Existing(services=snapshot.services))]
     return tuple(found) or (*measure.problems(snapshot), *trials.problems(snapshot))
-
-
-def _unsupported(spec: JSON, routers: Routers) -> Iterator[str]:
-    canary = (spec.get("strategy") or {}).get("canary") or {}
-    for key, block in (canary.get("trafficRouting") or {}).items():
-        if key not in _ROUTING_OPTIONS and key not in routers and block is not None:
-            yield f"spec.strategy.canary.trafficRouting.{key}: {NOT_YET}"
-    for index, step in enumerate(canary.get("steps") or ()):
-        for key in step if isinstance(step, Mapping) else ():
-            if key not in STEPS:
-                yield f"spec.strategy.canary.steps[{index}].{key}: {NOT_YET}"
 
 
 def plan(rollout: JSON, errors: tuple[str, ...], *, now: datetime) -> Plan:

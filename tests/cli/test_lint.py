@@ -86,6 +86,17 @@ def test_all_errors_with_their_places(lint: Any) -> None:
     assert lines[2:] == ["✖ 2 errors in 2 objects"]
 
 
+def test_what_the_controller_would_refuse_is_refused_beforehand(lint: Any) -> None:
+    routed = "canary: {stableService: web, canaryService: next, trafficRouting: {nginx: {stableIngress: web}}}\n"
+    text = GOOD.partition("    canary:")[0] + "    " + routed
+    code, lines = lint(text)
+    assert code == 1
+    place = "a.yaml:11: Rollout/good (document 1): spec.strategy.canary.trafficRouting.nginx: "
+    assert lines[0] == place + "Forbidden: not supported by this version of the controller"
+    code, lines = lint(text.replace("nginx", "kong"))
+    assert [line.partition("kong: ")[2][:20] for line in lines[:-1]] == ['unknown field "kong"']
+
+
 @pytest.mark.parametrize(
     ("text", "line"),
     [

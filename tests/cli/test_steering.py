@@ -97,6 +97,16 @@ def test_what_is_promoted_already_is_left_alone(story: Any, api: ApiServer, run:
     assert "fully promoted already" in result.stdout
 
 
+def test_an_abort_with_nothing_under_way_says_how_to_go_back(story: Any, api: ApiServer, run: Any) -> None:
+    rollout = story("canary-5")
+    said = "rollout 'app' is fully promoted already, nothing to abort; `kubectl rollouts undo app` goes back a revision"
+    assert run("abort app").stdout.strip() == said
+    rollout["metadata"]["generation"] += 1  # an update that the controller has not seen: the wish is for that one
+    api.put(rollout)
+    assert run("abort app").stdout.strip() == "rollout 'app' aborted"
+    assert api.writes() == [("PATCH", STATUS, {"status": {"abort": True}})] * 2
+
+
 def test_a_promotion_of_an_aborted_rollout_is_refused_with_the_way_out(story: Any, api: ApiServer, run: Any) -> None:
     story("canary-3")
     result = run("promote app")

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
 from rollouts.api.kinds import ROLLOUT
+from rollouts.cli import world
 from rollouts.cli.patches import ABORT
 from rollouts.cli.session import Session, rollout_names
 
@@ -19,7 +20,21 @@ def run(
     session = Session.of(ctx)
 
     def act(name: str) -> None:
-        session.patch(ROLLOUT, name, ABORT)
-        session.terminal.say(f"rollout '{name}' aborted")
+        patched = session.patch(ROLLOUT, name, ABORT)
+        session.terminal.say(_told(name, patched, program=session.program))
 
     session.each(names, act)
+
+
+def _told(name: str, rollout: dict[str, Any], *, program: str) -> str:
+    """A Rollout without an update under way has nothing to give up: the controller takes the wish back."""
+    if _has_update(rollout):
+        return f"rollout '{name}' aborted"
+    return f"rollout '{name}' is fully promoted already, nothing to abort; `{program} undo {name}` goes back a revision"
+
+
+def _has_update(rollout: dict[str, Any]) -> bool:
+    """Whether an update is under way, or one may be that the controller has not seen yet."""
+    status, generation = world.status(rollout), rollout.get("metadata", {}).get("generation")
+    seen = str(status.get("observedGeneration")) == str(generation)
+    return not seen or not status.get("stableRS") or status.get("currentPodHash") != status.get("stableRS")

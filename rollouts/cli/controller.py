@@ -58,6 +58,10 @@ def controller(
     insecure_registry: Annotated[
         list[str] | None, typer.Option(help="host:port of an image registry without TLS; may be repeated.")
     ] = None,
+    allow_local: Annotated[
+        bool,
+        typer.Option("--allow-local", help="Permit file:// repositories of this machine, to try things out."),
+    ] = False,
 ) -> None:
     """Release Rollouts and measure AnalysisRuns until told to stop (SIGTERM or Ctrl-C)."""
     from rollouts.engine import logs
@@ -90,6 +94,7 @@ def controller(
             "account": default_service_account,
             "passes": concurrent_syncs,
             "insecure_registries": insecure_registry or (),
+            "allow_local": allow_local,
         }
         if gitops
         else None,

@@ -43,6 +43,22 @@ def status(sync: JSON) -> JSON:
     return sync.get("status") or {}
 
 
+UNSEEN = "nobody has looked at it yet: does a controller run?"
+
+
+def waiting(sync: JSON) -> str:
+    """What it waits for, or why it does nothing by itself; empty when neither."""
+    state = status(sync)
+    hold = state.get("hold") or {}
+    if sync["spec"].get("suspend"):
+        return "suspended"
+    if not state:
+        return UNSEEN
+    if text := (state.get("plan") or {}).get("waitingFor"):
+        return str(text)
+    return f"{str(hold.get('revision'))[:8]} is held ({hold.get('reason')})" if hold else ""
+
+
 def ready(sync: JSON) -> tuple[str, str]:
     """Reason and message of the condition Ready."""
     rows = [row for row in status(sync).get("conditions") or () if row.get("type") == "Ready"]

@@ -14,7 +14,7 @@ from typing import Any, TypeVar
 from rollouts.api.kinds import Kind
 from rollouts.engine.client import Api, Request
 from rollouts.engine.errors import ApiError, NotFoundError
-from rollouts.gitops.errors import ClusterError, redact
+from rollouts.gitops.errors import ClusterError, redact, role_advice
 from rollouts.gitops.marks import FIELD_MANAGER
 from rollouts.gitops.normalise import KindKey
 from rollouts.gitops.objects import JSON, Manifest, Ref, group_of
@@ -56,7 +56,8 @@ class Cluster:
         except NotFoundError:
             return None
         except ApiError as error:
-            raise ClusterError(f"{ref.label} could not be read: {redact(str(error))}") from error
+            why = redact(str(error)) + role_advice(error)
+            raise ClusterError(f"{ref.label} could not be read: {why}") from error
 
     async def list(self, kind: Kind, namespace: str) -> list[JSON]:
         """The objects of a namespace; none when the cluster has no such kind."""

@@ -13,6 +13,12 @@ from typing import ClassVar
 _USERINFO = re.compile(r"(?<=://)[^/@\s]+@")
 
 
+def role_advice(error: Exception) -> str:
+    """What to do about a refused right of a ServiceAccount; empty for all other errors."""
+    denied = 'User "system:serviceaccount:' in str(error) and "forbidden" in str(error)
+    return ": give the ServiceAccount a Role that allows it" if denied else ""
+
+
 def redact(text: str) -> str:
     """The text without the user part of any URL in it."""
     return _USERINFO.sub("", text)

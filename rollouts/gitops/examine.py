@@ -22,7 +22,7 @@ from rollouts.gitops.adopt import adopt, steered
 from rollouts.gitops.claims import Claims
 from rollouts.gitops.cluster import Cluster, in_parallel
 from rollouts.gitops.diff import differences, owned_fields
-from rollouts.gitops.errors import ClusterError, RefusedError, redact
+from rollouts.gitops.errors import ClusterError, RefusedError, redact, role_advice
 from rollouts.gitops.health import assess
 from rollouts.gitops.normalise import KindKey, key_of
 from rollouts.gitops.objectoptions import Chosen, Ssa
@@ -299,4 +299,4 @@ def refusal(error: ApiError, manifest: Manifest) -> str:
     """The server's reason. It quotes the values it refuses, so nothing of it is repeated for a Secret."""
     if manifest.body["kind"] == "Secret":
         return f"refused by the API server ({type(error).__name__}); its reason may hold secret values and is not shown"
-    return redact(str(error))
+    return redact(str(error)) + role_advice(error)

@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from rollouts.cli.syncs import waiting
 from rollouts.cli.verbs.sync_get import elsewhere, notes
 
 A, B = "a" * 40, "b" * 40
@@ -35,3 +36,17 @@ def test_what_should_be_changed_in_git() -> None:
     """R8."""
     found = notes({"metadata": {"name": "shop"}, "status": {"remarks": ["a.yaml: remove it"]}})
     assert ["".join(span.text for span in line) for line in found] == ["Remark:          a.yaml: remove it"]
+
+
+@pytest.mark.parametrize(
+    ("spec", "status", "text"),
+    [
+        ({}, {}, "nobody has looked at it yet: does a controller run?"),
+        ({}, {"plan": None}, ""),
+        ({}, {"plan": {"waitingFor": "a person applies it: `sync now`"}}, "a person applies it: `sync now`"),
+        ({}, {"hold": {"revision": A, "reason": "Rollback"}}, "aaaaaaaa is held (Rollback)"),
+        ({"suspend": True}, {"hold": {"revision": A, "reason": "Rollback"}}, "suspended"),
+    ],
+)
+def test_what_it_waits_for(spec: dict[str, Any], status: dict[str, Any], text: str) -> None:
+    assert waiting({"spec": spec, "status": status}) == text

@@ -30,18 +30,21 @@ def run(
     name: Annotated[str, typer.Argument(metavar="GITSYNC", autocompletion=sync_names)],
     revision: Annotated[str, typer.Option(help="Another commit, branch or tag.")] = "",
     exit_code: Annotated[bool, typer.Option("--exit-code", help="End with 1 when there are differences.")] = False,
+    allow_local: Annotated[bool, typer.Option("--allow-local", help="Permit file:// repositories.")] = False,
 ) -> None:
     """Show what a sync would change now, object by object. The repository is fetched with the GitSync's Secret."""
     session = Session.of(ctx)
     sync = {**session.find(GIT_SYNC, name), "apiVersion": GIT_SYNC.api_version, "kind": GIT_SYNC.kind}
-    found = asyncio.run(_compared(sync, revision, *connection(ctx)))
+    found = asyncio.run(_compared(sync, revision, *connection(ctx), allow_local=allow_local))
     lines = list(_lines(found))
     session.terminal.show(lines or [(Span(f"{found.commit[:8]} {found.subject}: no differences", FAINT),)])
     if lines and exit_code:
         raise typer.Exit(1)
 
 
-async def _compared(sync: dict[str, Any], revision: str, kubeconfig: str | None, context: str | None) -> Comparison:
+async def _compared(
+    sync: dict[str, Any], revision: str, kubeconfig: str | None, context: str | None, *, allow_local: bool
+) -> Comparison:
     from rollouts.engine.client import connect
     from rollouts.engine.errors import ApiError
     from rollouts.gitops.errors import SyncError
@@ -52,7 +55,8 @@ async def _compared(sync: dict[str, Any], revision: str, kubeconfig: str | None,
     with tempfile.TemporaryDirectory(prefix="rollouts-diff-") as folder:
         async with connect(kubeconfig=kubeconfig, context=context) as api:
             try:
-                means = Means(api=api, directory=Path(folder), sharing=Sharing(Path(folder)))
+                sharing = Sharing(Path(folder))
+                means = Means(api=api, directory=Path(folder), sharing=sharing, allow_local=allow_local)
                 return await preview(sync, means, revision=revision)
             except (SyncError, ApiError) as error:
                 raise CliError(str(error)) from error

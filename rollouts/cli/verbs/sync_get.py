@@ -11,7 +11,7 @@ from rollouts.api.kinds import GIT_SYNC
 from rollouts.cli.output import Format, printed
 from rollouts.cli.render import Cell, table
 from rollouts.cli.session import Session
-from rollouts.cli.syncs import JSON, last_state, ready, status, sync_names, word
+from rollouts.cli.syncs import JSON, UNSEEN, last_state, ready, status, sync_names, word
 from rollouts.cli.text import BAD, BOLD, FAINT, WARN, Line, Span
 
 
@@ -39,7 +39,7 @@ def _head(sync: JSON) -> Iterator[Line]:
     yield _row("Sync", word((state.get("sync") or {}).get("status")))
     health = state.get("health") or {}
     yield _row("Health", word(health.get("status")), Span(f"  {health.get('message') or ''}"))
-    yield _row("Ready", Span(reason or "-"), Span(f"  {message}"))
+    yield _row("Ready", Span(reason or "-"), Span(f"  {message}" if state else f"  {UNSEEN}"))
     last = last_state(sync)
     if last:
         who = (last.get("operation") or {}).get("initiatedBy") or {}

@@ -12,7 +12,7 @@ from rollouts.cli import world
 from rollouts.cli.output import Format, printed
 from rollouts.cli.render import Cell, table
 from rollouts.cli.session import Session
-from rollouts.cli.syncs import JSON, all_syncs, status, word
+from rollouts.cli.syncs import JSON, all_syncs, status, waiting, word
 from rollouts.cli.text import BOLD, FAINT, Span, age
 
 TITLES = ("NAMESPACE", "NAME", "SYNC", "HEALTH", "REVISION", "WAITING", "AGE")
@@ -39,7 +39,7 @@ def run(
 
 def _cells(sync: JSON) -> list[Cell]:
     state = status(sync)
-    waiting = str((state.get("plan") or {}).get("waitingFor") or "")
+    why = waiting(sync)
     revision = (state.get("summary") or {}).get("shortRevision") or "-"
     return [
         (Span(sync["metadata"]["namespace"], FAINT),),
@@ -47,6 +47,6 @@ def _cells(sync: JSON) -> list[Cell]:
         (word((state.get("sync") or {}).get("status")),),
         (word((state.get("health") or {}).get("status")),),
         (Span(str(revision)),),
-        (Span(waiting or "-", "" if waiting else FAINT),),
+        (Span(why or "-", "" if why else FAINT),),
         (Span(age(world.since(world.created(sync), datetime.now(UTC)))),),
     ]

@@ -44,7 +44,7 @@ def next_pass(obj: JSON, sync: GitSync, facts: Facts, now: datetime) -> tuple[Ma
     freed = facts.blocked and not facts.blockers
     if facts.looked_at is None or facts.hinted or freed or _asked(obj, status):
         thorough = not facts.hinted or _asked(obj, status)
-        return Mandate(attempt=_attempt(sync, state, now), fresh=True, thorough=thorough), None
+        return Mandate(attempt=_attempt(sync, state, facts, now), fresh=True, thorough=thorough), None
     moments = {
         Task.SYNC: _poll(sync, facts),
         Task.LOOK: _look(status, facts),
@@ -52,14 +52,14 @@ def next_pass(obj: JSON, sync: GitSync, facts: Facts, now: datetime) -> tuple[Ma
         **({} if (moment := reverting.due(sync, status, facts)) is None else {Task.REVERT: moment}),
     }
     moved = facts.moved and facts.moved + timedelta(seconds=FOLLOW)
-    also = (_retry(sync, state), facts.again, _stirred(sync, facts), moved)
+    also = (_retry(sync, state, facts), facts.again, _stirred(sync, facts), moved)
     moments[Task.SYNC] = min(moment for moment in (moments[Task.SYNC], *also) if moment is not None)
     task, moment = min(moments.items(), key=lambda item: item[1])
     if moment > now:
         return None, (moment - now).total_seconds()
     if task is not Task.SYNC:
         return Mandate(task=task), None
-    return Mandate(attempt=_attempt(sync, state, now), stirred=facts.stirred is not None), None
+    return Mandate(attempt=_attempt(sync, state, facts, now), stirred=facts.stirred is not None), None
 
 
 def _asked(obj: JSON, status: JSON) -> bool:
@@ -106,19 +106,26 @@ def _images(sync: GitSync, status: JSON, facts: Facts) -> datetime:
     )
 
 
-def _retry(sync: GitSync, state: JSON) -> datetime | None:
-    """When the next attempt at what failed is due; None when nothing failed, or no attempt is left."""
+def _retry(sync: GitSync, state: JSON, facts: Facts) -> datetime | None:
+    """When the next attempt at what failed is due; None when nothing failed, or no attempt is left.
+
+    Its pause begins with the last pass of all, also with one that came to no end worth telling: never one on the other.
+    """
     if state.get("phase") not in ("Failed", "Error") or reading.automated(sync.spec) is None:
         return None
     retry = reading.retry_of(sync.spec, state.get("operation") or {})
     attempt = int(state.get("retryCount") or 0)
     if not reading.retries_left(retry, attempt):
         return None
-    return reading.after(reading.time_of(state.get("finishedAt")), reading.retry_pause(retry, attempt))
+    pause = reading.retry_pause(retry, attempt)
+    moment = reading.after(reading.time_of(state.get("finishedAt")), pause)
+    if moment is None or facts.compared_at is None:
+        return moment
+    return max(moment, facts.compared_at + timedelta(seconds=pause))
 
 
-def _attempt(sync: GitSync, state: JSON, now: datetime) -> int:
+def _attempt(sync: GitSync, state: JSON, facts: Facts, now: datetime) -> int:
     """The number of the attempt a pass that begins now would be."""
     so_far = int(state.get("retryCount") or 0)
-    moment = _retry(sync, state)
+    moment = _retry(sync, state, facts)
     return so_far + 1 if moment is not None and moment <= now else so_far

@@ -37,7 +37,7 @@ def absorbed(sync: GitSync, before: JSON, finding: Finding) -> dict[str, Any]:
     theirs = (before.get("operationState") or {}).get("phase") == "Running" and not finding.mandate.explicit
     if finding.unfinished and finding.mandate.explicit:
         after["operationState"] = {**(before.get("operationState") or {}), "message": finding.waiting[:MESSAGE]}
-    elif not (theirs or finding.unfinished) and _worth_telling(finding):
+    elif not (theirs or finding.unfinished) and _worth_telling(before, finding):
         after["operationState"] = _operation_state(before, finding)
     if _belongs_into_history(before, finding):
         after["history"] = _history(sync, before, finding)
@@ -70,8 +70,11 @@ def _cut(after: JSON, shown: int) -> dict[str, Any]:
     return found
 
 
-def _worth_telling(finding: Finding) -> bool:
-    return finding.attempted or bool(finding.failed and finding.commit) or finding.mandate.explicit
+def _worth_telling(before: JSON, finding: Finding) -> bool:
+    """A retry is, whatever it came to: it is counted, and the next one waits longer."""
+    old = before.get("operationState") or {}
+    retried = old.get("phase") in ("Failed", "Error") and finding.mandate.attempt > int(old.get("retryCount") or 0)
+    return finding.attempted or bool(finding.failed and finding.commit) or finding.mandate.explicit or retried
 
 
 def _without_time(status: JSON) -> Any:
@@ -184,7 +187,7 @@ def _rows(before: JSON) -> tuple[Row, ...]:
 def _operation_state(before: JSON, finding: Finding) -> dict[str, Any]:
     """The operation as it stands after the pass. One that keeps failing the same way is not told again and again."""
     old = before.get("operationState") or {}
-    same = old.get("revision") == finding.commit and old.get("phase") in ("Failed", "Error")
+    same = (not finding.commit or old.get("revision") == finding.commit) and old.get("phase") in ("Failed", "Error")
     if same and not finding.mandate.explicit and finding.mandate.attempt <= int(old.get("retryCount") or 0):
         return dict(old)
     attempt = finding.mandate.attempt if same else 0
@@ -196,7 +199,7 @@ def _operation_state(before: JSON, finding: Finding) -> dict[str, Any]:
         "startedAt": write_time(finding.began),
         "finishedAt": write_time(finding.at),
         "retryCount": attempt or None,
-        "revision": finding.commit or None,
+        "revision": finding.commit or (old.get("revision") if same else None),
     }
 
 

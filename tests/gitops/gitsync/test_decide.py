@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 from dataclasses import replace
+from datetime import timedelta
+from itertools import pairwise
 from typing import Any
 
 import pytest
@@ -188,6 +190,34 @@ def test_failing_the_same_way_again_is_not_told_again() -> None:
     obj = after(finding(), bad)
     again = decide(obj, Facts(finding=replace(bad, at=at(500)), looked_at=at(500)), at(500))
     assert again.plan.status == {}
+
+
+@pytest.mark.parametrize("waits", [{"errors": ("away",)}, {"waiting": "wave 1", "unfinished": True}])
+def test_a_retry_without_a_commit_waits_its_turn(waits: dict[str, Any]) -> None:
+    """R6: a repository that is away is asked after pauses that double, not again and again in one second."""
+    away = finding(commit="", resolved="", compared=False, attempted=False, step="fetch", errors=("away",))
+    obj, _ = settled(sync(), Facts(finding=replace(away, mandate=Mandate(explicit=True, generation=1)), looked_at=NOW))
+    assert obj["status"]["operationState"]["phase"] == "Error"
+    away = replace(away, **{"errors": (), **waits})
+    facts, now, begun = Facts(looked_at=NOW, compared_at=NOW), NOW, []
+    for _ in range(12):
+        obj, decision = settled(obj, facts, now=now)
+        if decision.start is None:
+            now += timedelta(seconds=decision.plan.requeue_after)
+            continue
+        begun.append(now)
+        facts = Facts(finding=replace(away, mandate=decision.start, began=now, at=now), looked_at=now, compared_at=now)
+    pauses = [(after - before).total_seconds() for before, after in pairwise([NOW, *begun])]
+    assert len(pauses) >= 5
+    assert min(pauses) >= 5
+
+
+def test_retries_that_find_no_commit_are_counted() -> None:
+    away = finding(commit="", resolved="", compared=False, attempted=False, step="fetch", errors=("away",))
+    obj, _ = settled(sync(), Facts(finding=replace(away, mandate=Mandate(explicit=True, generation=1)), looked_at=NOW))
+    retried = replace(away, mandate=Mandate(attempt=1), at=at(5))
+    obj, _ = settled(obj, Facts(finding=retried, looked_at=at(5), compared_at=at(5)), now=at(5))
+    assert obj["status"]["operationState"]["retryCount"] == 1
 
 
 def test_access_denied_is_stalled_until_it_works() -> None:

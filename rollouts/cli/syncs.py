@@ -56,7 +56,15 @@ def waiting(sync: JSON) -> str:
         return UNSEEN
     if text := (state.get("plan") or {}).get("waitingFor"):
         return str(text)
-    return f"{str(hold.get('revision'))[:8]} is held ({hold.get('reason')})" if hold else ""
+    if hold:
+        return f"{str(hold.get('revision'))[:8]} is held ({hold.get('reason')})"
+    return f"a person: {stalled}" if (stalled := _stalled(state)) else ""
+
+
+def _stalled(state: JSON) -> str:
+    """Why it can't go on before somebody changes something; empty when it can."""
+    rows = (row for row in state.get("conditions") or () if row.get("type") == "Stalled")
+    return next((str(row.get("reason") or "Stalled") for row in rows if row.get("status") == "True"), "")
 
 
 def ready(sync: JSON) -> tuple[str, str]:

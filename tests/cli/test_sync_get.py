@@ -45,6 +45,12 @@ def test_what_should_be_changed_in_git() -> None:
         ({}, {"plan": None}, ""),
         ({}, {"plan": {"waitingFor": "a person applies it: `sync now`"}}, "a person applies it: `sync now`"),
         ({}, {"hold": {"revision": A, "reason": "Rollback"}}, "aaaaaaaa is held (Rollback)"),
+        (
+            {},
+            {"conditions": [{"type": "Stalled", "status": "True", "reason": "AccessDenied"}]},
+            "a person: AccessDenied",
+        ),
+        ({}, {"conditions": [{"type": "Stalled", "status": "False", "reason": "x"}], "sync": {}}, ""),
         ({"suspend": True}, {"hold": {"revision": A, "reason": "Rollback"}}, "suspended"),
     ],
 )

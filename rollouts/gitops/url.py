@@ -103,8 +103,8 @@ def _is_local(text: str) -> bool:
 def _local(text: str, *, allowed: bool) -> RepositoryURL:
     if not allowed:
         raise SourceError(
-            f"the repository {text!r} is a local path: only `rollouts sync --allow-local` reads one. "
-            f"A GitSync never does: use {_REMOTE}"
+            f"the repository {text!r} is a local path: --allow-local of `rollouts controller`, `rollouts sync` "
+            f"and `sync diff` permits those, to try things out. Else use {_REMOTE}"
         )
     path = Path(text.removeprefix("file://")).absolute()
     return RepositoryURL(text=f"file://{path}", transport=Transport.FILE)

@@ -13,7 +13,7 @@ from rollouts.cli.main import controller_app
 @pytest.mark.parametrize(
     ("options", "code", "said"),
     [
-        (["--repo", "/srv/shop"], 2, "only `rollouts sync --allow-local` reads one"),
+        (["--repo", "/srv/shop"], 2, "--allow-local of `rollouts controller`, `rollouts sync`"),
         (["--repo", "https://me:secret@git.example.com/shop"], 2, "give credentials separately"),
         (["--repo", "https://git.example.com/shop", "--interval", "2x"], 2, "such as 30s, 5m or 1h30m"),
         (["--repo", "https://git.example.com/shop"], 1, "say which one with --kubeconfig or KUBECONFIG"),

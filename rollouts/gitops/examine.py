@@ -268,7 +268,7 @@ def _check_owner(manifest: Manifest, live: JSON, question: Question) -> None:
     if owner and not question.adopt_owned:
         raise _RefusalError(
             f"{manifest.place}: {manifest.ref.label} is managed by {owner} already: "
-            "take it out there first, or take it over with --adopt"
+            "take it out there first, or take it over with `kubectl rollouts sync now NAME --adopt`"
         )
 
 

@@ -79,8 +79,8 @@ def condition(facts: Facts) -> Condition | None:
     """The condition to write; None to leave the one there is."""
     rows = (
         (facts.abort is not None, _aborted),
-        (facts.retry and not facts.paused, _retry),
         (facts.complete, _complete),
+        (facts.retry and not facts.paused, _retry),
         (facts.paused, _paused),
         (facts.created, _created),
         (facts.before == "", _found),

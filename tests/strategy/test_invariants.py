@@ -377,3 +377,16 @@ def test_storm(storm: type[Storm]) -> None:
             suppress_health_check=list(HealthCheck),
         ),
     )
+
+
+def test_a_retry_that_ends_in_the_same_pass_is_told_as_over() -> None:
+    """A storm that once found Progressing say `RolloutRetry` of a Rollout that was Healthy."""
+    storm = BlueGreen()
+    storm.deploy(seconds=20, pre=False, post=False, replicas=0, preview=None, by_itself=False, delay=None, keep=None)
+    storm.abort()
+    storm.change_image(version=3)
+    storm.reconcile_on_old_news()
+    storm.promote_full()
+    storm.pods_come(available=0)
+    storm.reconcile(crash=None)
+    assert {c["type"]: c["reason"] for c in storm.world.status["conditions"]}["Progressing"] == "NewReplicaSetAvailable"

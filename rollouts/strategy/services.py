@@ -45,7 +45,7 @@ def follow(
     service = services.get(name or "")
     if service is None or rs is None or selected(services, name) == rs.hash:
         return
-    if (rs.available or idle) if managed(service) else rs.full:
+    if (rs.available or idle) if managed(service) else (rs.full and rs.settled):
         yield Switch(service=service, hash=rs.hash)
 
 

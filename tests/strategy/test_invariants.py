@@ -282,16 +282,21 @@ class Routed(Storm):
         found = []
         for part in json.loads(text)["destinations"] if text else ():
             selector = self.world.services[part["service"]]["spec"]["selector"]
-            rs = self.of(selector.get(POD_HASH, ""))
-            found.append((part["weight"], self.totals()[0] if rs is None else self.available(rs)))
+            found.append((part["weight"], self._behind(selector.get(POD_HASH, ""))))
         return found
+
+    def _behind(self, digest: str) -> int:
+        """Available pods a Service selects: without a hash all of them, with that of a deleted ReplicaSet none."""
+        rs = self.of(digest)
+        return self.available(rs) if rs else 0 if digest else self.totals()[0]
 
     def stable(self) -> tuple[int, int]:
         """(pods asked for, weight) of the stable Service."""
         text = self.world.routes["routes"]["data"].get("split")
-        rs = self.of(self.world.services["stable"]["spec"]["selector"].get(POD_HASH, ""))
+        digest = self.world.services["stable"]["spec"]["selector"].get(POD_HASH, "")
+        rs = self.of(digest)
         weight = json.loads(text)["destinations"][1]["weight"] if text else 100
-        return (rs["spec"]["replicas"], weight) if rs else (self.totals()[1], weight)
+        return rs["spec"]["replicas"] if rs else 0 if digest else self.totals()[1], weight
 
     def before(self) -> Any:
         return self.shares(), self.stable()
@@ -365,7 +370,7 @@ class BlueGreen(Storm):
             assert selects == self.world.status["stableRS"] or (selects is None and self.n == 0)
 
 
-@pytest.mark.timeout(300)  # hundreds of storms, on a machine that may have other work
+@pytest.mark.timeout(600)  # hundreds of storms; when one fails, five minutes go by until the shortest is found
 @pytest.mark.parametrize("storm", [Canary, Routed, BlueGreen], ids=lambda storm: storm.__name__)
 def test_storm(storm: type[Storm]) -> None:
     run_state_machine_as_test(
@@ -379,6 +384,24 @@ def test_storm(storm: type[Storm]) -> None:
     )
 
 
+class Chosen:
+    """Stands in for what a storm drew."""
+
+    def __init__(self, value: Any) -> None:
+        self.value = value
+
+    def draw(self, _: Any) -> Any:
+        return self.value
+
+
+def first_of(storm: Storm) -> Any:
+    """Makes a rule choose the first ReplicaSet."""
+    return Chosen(min(storm.world.sets))
+
+
+# --- what storms once found
+
+
 def test_a_retry_that_ends_in_the_same_pass_is_told_as_over() -> None:
     """A storm that once found Progressing say `RolloutRetry` of a Rollout that was Healthy."""
     storm = BlueGreen()
@@ -390,3 +413,59 @@ def test_a_retry_that_ends_in_the_same_pass_is_told_as_over() -> None:
     storm.pods_come(available=0)
     storm.reconcile(crash=None)
     assert {c["type"]: c["reason"] for c in storm.world.status["conditions"]}["Progressing"] == "NewReplicaSetAvailable"
+
+
+def test_nothing_goes_while_a_service_nobody_took_over_selects_every_pod() -> None:
+    """Back to a version whose ReplicaSet was deleted, with pods of another that serve by the Service's own selector."""
+    storm = Routed()
+    storm.deploy(replicas=0, steps=[], dynamic=True, least=None, keep=None)
+    storm.change_image(version=2)
+    storm.a_replica_set_is_deleted(data=first_of(storm))
+    storm.scale(replicas=1)
+    storm.reconcile(crash=None)
+    storm.change_image(version=1)
+    storm.pods_come(available=1)
+    storm.reconcile(crash=None)
+    storm.teardown()
+
+
+def test_a_service_is_taken_over_when_the_size_of_the_replica_set_has_been_seen() -> None:
+    """A ReplicaSet that is full only for the smaller size it is just being given would have asked for another pass."""
+    storm = BlueGreen()
+    storm.deploy(seconds=None, pre=False, post=False, replicas=0, preview=None, by_itself=False, delay=None, keep=None)
+    storm.a_replica_set_is_deleted(data=first_of(storm))
+    storm.scale(replicas=2)
+    storm.reconcile(crash=None)
+    storm.scale(replicas=1)
+    storm.pods_come(available=1)
+    storm.reconcile(crash=None)
+    storm.teardown()
+
+
+def test_an_active_service_on_a_deleted_version_follows_the_stable_one_even_while_paused() -> None:
+    """Every ReplicaSet was deleted by somebody, at 0 replicas in between, and then the Rollout was held."""
+    storm = BlueGreen()
+    storm.deploy(seconds=None, pre=False, post=False, replicas=1, preview=None, by_itself=False, delay=None, keep=None)
+    storm.a_replica_set_is_deleted(data=first_of(storm))
+    storm.change_image(version=2)
+    storm.reconcile(crash=None)
+    storm.scale(replicas=0)
+    storm.reconcile_on_old_news()
+    storm.scale(replicas=4)
+    storm.change_image(version=1)
+    storm.freeze(paused=True)
+    storm.a_replica_set_is_deleted(data=first_of(storm))
+    storm.teardown()
+
+
+def test_without_any_replica_set_the_pass_that_makes_one_is_followed_by_another() -> None:
+    """At 0 replicas nothing else would come to move the active Service."""
+    storm = BlueGreen()
+    storm.deploy(seconds=None, pre=False, post=False, replicas=1, preview=None, by_itself=False, delay=None, keep=None)
+    storm.a_replica_set_is_deleted(data=first_of(storm))
+    storm.change_image(version=2)
+    storm.reconcile(crash=None)
+    storm.a_replica_set_is_deleted(data=first_of(storm))
+    storm.scale(replicas=0)
+    storm.reconcile(crash=None)
+    storm.teardown()

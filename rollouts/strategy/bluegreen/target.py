@@ -34,7 +34,8 @@ def target(at: Situation, course: Course, *, aborted: bool, promote: bool) -> Ta
         ),
         deadlines={name: stay.deadline for name, stay in stays.items() if name},
         switches=moved,
-        again=bool(moved) and (at.alone or (course.cutover and wanted.post is not None)),
+        again=(at.alone and (bool(moved) or new is None))
+        or (course.cutover and bool(moved) and wanted.post is not None),
     )
 
 
@@ -52,8 +53,9 @@ def _switches(at: Situation, wanted: BlueGreen, course: Course, *, aborted: bool
 
 
 def _kept_apart(at: Situation, wanted: BlueGreen) -> Iterator[Switch]:
-    """Even while all is held: an active Service nobody has taken over yet would send users to the preview, too."""
-    if not services.selected(at.snapshot.services, wanted.active_service):
+    """Even while all is held: an active Service nobody has taken over yet would send users to the preview, too, and one
+    whose ReplicaSet was deleted sends them nowhere."""
+    if at.labelled(services.selected(at.snapshot.services, wanted.active_service)) is None:
         yield from services.follow(at.snapshot.services, wanted.active_service, at.revisions.stable)
 
 

@@ -60,12 +60,17 @@ def _new(at: Situation, canary: Canary, course: Course, *, aborted: bool, promot
 
 
 def _serving(at: Situation, switches: Sequence[Switch], traffic: Traffic | None) -> set[str]:
-    """Hashes some traffic still goes to: by a Service, or by the weights last told (a router needs time to act)."""
+    """Hashes some traffic still goes to: by a Service, or by the weights last told (a router needs time to act). A
+    Service nobody has taken over yet selects every pod."""
     told = at.recorded.weights
     weights = {told.hash} if told and told.canary else set()
     if traffic is not None and not (at.wants.canary and at.wants.canary.dynamic_stable):
         weights = {traffic.split.canary.hash} if traffic.split.canary.weight else set()
-    return ({services.after(at.snapshot.services, switches, name) for name in names(at)} | weights) - {""}
+    there = at.snapshot.services
+    selected = {services.after(there, switches, name) for name in names(at) if name in there}
+    if "" in selected and at.wants.limits.replicas:
+        selected |= {rs.hash for rs in at.revisions.all}
+    return (selected | weights) - {""}
 
 
 def _behind(

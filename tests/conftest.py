@@ -6,10 +6,12 @@ A test has a time limit, which a first build (minutes) would break; and its prog
 from __future__ import annotations
 
 import asyncio
+import logging
 import os
 from collections.abc import Iterator
 
 import pytest
+import structlog
 from hypothesis import settings
 
 from deploy.local.errors import LocalError
@@ -22,9 +24,19 @@ from tests.programs import helm, kustomize, registry, wanted  # noqa: F401  # fi
 def pytest_configure() -> None:
     """pytest-asyncio asks for the current event loop; Python 3.11 would make one then, which nobody closes.
 
-    Hypothesis would fail an example that takes 200 ms: on a busy machine any of them may.
+    Hypothesis would fail an example that takes 200 ms: on a busy machine any of them may. Controllers run in threads:
+    what they log goes through `logging`, which locks; several threads printing to what pytest captures crash Python.
     """
     asyncio.set_event_loop(None)
+    structlog.configure(
+        processors=[
+            structlog.contextvars.merge_contextvars,
+            structlog.processors.TimeStamper(fmt="%H:%M:%S"),
+            structlog.dev.ConsoleRenderer(colors=False),
+        ],
+        logger_factory=structlog.stdlib.LoggerFactory(),
+    )
+    logging.getLogger("rollouts").setLevel(logging.DEBUG)
     settings.register_profile("patient", deadline=None)
     settings.load_profile("patient")
 

@@ -35,11 +35,14 @@ users: [{name: u, user: {token: t}}]
 @pytest.fixture(autouse=True)
 def logging_as_before() -> Iterator[None]:
     root = logging.getLogger()
-    handlers, level = root.handlers[:], root.level
+    ours = logging.getLogger("rollouts")
+    handlers, level, configured = root.handlers[:], (root.level, ours.level), structlog.get_config()
+    ours.setLevel(logging.NOTSET)
     yield
     root.handlers[:] = handlers
-    root.setLevel(level)
-    structlog.reset_defaults()
+    root.setLevel(level[0])
+    ours.setLevel(level[1])
+    structlog.configure(**configured)
 
 
 def run(*arguments: str, **environment: str) -> tuple[int, str]:

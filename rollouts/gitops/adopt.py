@@ -64,6 +64,7 @@ ROUTES: Mapping[str, Lists] = {
 
 def adopt(wanted: JSON, live: JSON, claims: Claims) -> JSON:
     """The wanted object with the steered values of the live one. The same object when nothing in it is steered."""
+    wanted = _annotated(wanted, live, claims)
     spec = wanted.get("spec")
     if not isinstance(spec, Mapping):
         return wanted
@@ -74,11 +75,24 @@ def adopt(wanted: JSON, live: JSON, claims: Claims) -> JSON:
 
 
 def steered(wanted: JSON, claims: Claims) -> frozenset[str]:
-    """The keys of spec in which something is steered: whose they are changes with each step, and is no difference."""
+    """The keys of spec, and the annotations, in which something is steered: whose they are changes with each step, and
+    is no difference."""
     ref, lists = ref_of(wanted), ROUTES.get(str(wanted.get("kind")))
+    route = claims.route(ref)
     simple = {"replicas": claims.replicas, "selector": claims.services, "subsets": claims.subsets}
-    routed = (lists.rules or (lists.backends,)) if lists is not None and claims.route(ref) is not None else ()
-    return frozenset([*(key for key, refs in simple.items() if ref in refs), *routed])
+    routed = (lists.rules or (lists.backends,)) if lists is not None and route is not None else ()
+    written = route.annotations if route is not None else ()
+    return frozenset([*(key for key, refs in simple.items() if ref in refs), *routed, *written])
+
+
+def _annotated(wanted: JSON, live: JSON, claims: Claims) -> JSON:
+    """An annotation holds the weights of some routes (ALB)."""
+    route = claims.route(ref_of(wanted))
+    given, there = dig(wanted, "metadata", "annotations"), dig(live, "metadata", "annotations")
+    values = {key: there[key] for key in (route.annotations if route else ()) if key in given and key in there}
+    if all(given[key] == value for key, value in values.items()):
+        return wanted
+    return {**wanted, "metadata": {**wanted["metadata"], "annotations": {**given, **values}}}
 
 
 Adopter = Callable[[JSON, JSON, JSON, Claims], JSON]

@@ -22,13 +22,19 @@ _PLUGIN_ROUTES = {"httpRoute": "HTTPRoute", "grpcRoute": "GRPCRoute", "tcpRoute"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Route:
-    """What a Rollout does to a route: shifts weight between `services` (or subsets), adds rules named in `managed`."""
+    """What a Rollout does to a route: shifts weight between `services` (or subsets), adds rules named in `managed`,
+    writes whole `annotations`."""
 
     services: frozenset[str] = frozenset()
     managed: frozenset[str] = frozenset()
+    annotations: frozenset[str] = frozenset()
 
     def __or__(self, other: Route) -> Route:
-        return Route(services=self.services | other.services, managed=self.managed | other.managed)
+        return Route(
+            services=self.services | other.services,
+            managed=self.managed | other.managed,
+            annotations=self.annotations | other.annotations,
+        )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -105,11 +111,20 @@ def _routes(rollout: JSON) -> Iterator[tuple[tuple[str, str, str], Route]]:
     managed = frozenset(str(row["name"]) for row in routing.get("managedRoutes") or () if row.get("name"))
     rule = dig(routing, "istio", "destinationRule")
     subsets = frozenset(str(rule[key]) for key in ("canarySubsetName", "stableSubsetName") if rule.get(key))
-    route = Route(services=_names(rollout) | subsets, managed=managed)
+    route = Route(services=_names(rollout) | subsets, managed=managed, annotations=_actions(rollout))
     home = str(rollout["metadata"].get("namespace") or "")
     for key, find in _ROUTERS.items():
         for kind, name, namespace in find(dig(routing, key)):
             yield (kind, namespace or home, name), route
+
+
+def _actions(rollout: JSON) -> frozenset[str]:
+    """The annotation in which an ALB Ingress keeps the weights."""
+    canary = dig(rollout, "spec", "strategy", "canary")
+    alb = dig(canary, "trafficRouting", "alb")
+    service = alb.get("rootService") or canary.get("stableService")
+    prefix = alb.get("annotationPrefix") or "alb.ingress.kubernetes.io"
+    return frozenset({f"{prefix}/actions.{service}"}) if alb and service else frozenset()
 
 
 Target = tuple[str, str, str | None]
@@ -132,6 +147,12 @@ def _plugins(spec: JSON) -> Iterator[Target]:
             yield from ((kind, str(name), config.get("namespace")) for name in names if name)
 
 
+def _alb(spec: JSON) -> Iterator[Target]:
+    for name in (spec.get("ingress"), *(spec.get("ingresses") or ())):
+        if name:
+            yield "Ingress", str(name), None
+
+
 def _single(kind: str, key: str) -> Callable[[JSON], Iterator[Target]]:
     def find(spec: JSON) -> Iterator[Target]:
         if spec.get(key):
@@ -142,6 +163,7 @@ def _single(kind: str, key: str) -> Callable[[JSON], Iterator[Target]]:
 
 _ROUTERS: Mapping[str, Callable[[JSON], Iterator[Target]]] = {
     "istio": _istio,
+    "alb": _alb,
     "plugins": _plugins,
     "traefik": _single("TraefikService", "weightedTraefikServiceName"),
     "smi": _single("TrafficSplit", "trafficSplitName"),

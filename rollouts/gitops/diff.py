@@ -41,14 +41,24 @@ def paths(live: Any, result: Any, at: Place = ()) -> Iterator[Place]:
 
 
 def owned_fields(body: JSON, *, but: frozenset[str] = frozenset()) -> Any:
-    """What our field manager owns: it may change while every value stays the same. `but`: keys of spec to leave out."""
+    """What our field manager owns: it may change while every value stays the same. `but`: keys of spec,
+    and annotations, to leave out."""
     entries = dig(body, "metadata").get("managedFields") or ()
     ours = (row for row in entries if row.get("manager") == marks.FIELD_MANAGER and row.get("operation") == "Apply")
     found = next((row.get("fieldsV1") for row in ours if not row.get("subresource")), None)
     if not found or not but:
         return found
-    spec = {key: sub for key, sub in dig(found, "f:spec").items() if key.removeprefix("f:") not in but}
-    return {**found, "f:spec": spec}
+    metadata = dig(found, "f:metadata")
+    annotations = _without(dig(metadata, "f:annotations"), but)
+    return {
+        **found,
+        "f:spec": _without(dig(found, "f:spec"), but),
+        "f:metadata": {**metadata, "f:annotations": annotations},
+    }
+
+
+def _without(fields: JSON, but: frozenset[str]) -> JSON:
+    return {key: sub for key, sub in fields.items() if key.removeprefix("f:") not in but}
 
 
 def shorten(fields: tuple[str, ...]) -> str:

@@ -1,4 +1,4 @@
-"""R34: a live HTTPRoute of the Gateway API's own definition, whose weights and added rules belong to a release.
+"""R33, R34: a live HTTPRoute of the Gateway API's own definition, whose weights and added rules belong to a release.
 
 The router is played by hand, in the order in which a release moves: what counts here is what the sync makes of it.
 """
@@ -127,3 +127,31 @@ async def test_without_a_rollout_the_weights_are_those_of_git(bare: Bare, once: 
     routed(kubectl, [added(), only])
     assert (await once()).changed
     assert weights(kubectl) == [[100, 0]]
+
+
+ACTION = "alb.ingress.kubernetes.io/actions.stable"
+
+
+def ingress(weights: str, *, team: str) -> str:
+    metadata = {"name": "balanced", "annotations": {ACTION: weights, "team": team}}
+    backend = {"service": {"name": "stable", "port": {"name": "use-annotation"}}}
+    spec = {"defaultBackend": backend}
+    return json.dumps({"apiVersion": "networking.k8s.io/v1", "kind": "Ingress", "metadata": metadata, "spec": spec})
+
+
+async def test_the_weights_of_an_alb_are_kept_in_its_annotation(bare: Bare, once: Once, kubectl: Kubectl) -> None:
+    made = json.loads(release())
+    made["spec"]["strategy"]["canary"]["trafficRouting"] = {"alb": {"ingress": "balanced", "servicePort": 80}}
+    bare.commit({"web.json": json.dumps(made), "ingress.json": ingress("100/0", team="a")})
+    assert (await once()).errors == ()
+
+    kubectl("annotate", "ingress", "balanced", f"{ACTION}=80/20", "--overwrite", "--field-manager=rollouts")
+    assert (await once()).result is Result.CURRENT, "a step of a release is no drift"
+
+    bare.commit({"ingress.json": ingress("100/0", team="b")})
+    assert (await once()).errors == ()
+    annotations = kubectl.json("get", "ingress", "balanced")["metadata"]["annotations"]
+    assert (annotations[ACTION], annotations["team"]) == ("80/20", "b")
+
+    kubectl("annotate", "ingress", "balanced", f"{ACTION}=100/0", "--overwrite", "--field-manager=rollouts")
+    assert (await once()).result is Result.CURRENT

@@ -7,8 +7,10 @@ from typing import Any
 
 import pytest
 
+from rollouts.gitops import marks
 from rollouts.gitops.adopt import adopt, steered
 from rollouts.gitops.claims import claims
+from rollouts.gitops.diff import owned_fields
 
 ROLLOUT: dict[str, Any] = {
     "apiVersion": "argoproj.io/v1alpha1",
@@ -149,3 +151,37 @@ def test_what_nobody_steers_is_sent_as_git_has_it() -> None:
 )
 def test_in_which_fields_something_is_steered(wanted: dict[str, Any], keys: set[str]) -> None:
     assert steered(wanted, claims([ROLLOUT, scaler("HorizontalPodAutoscaler", WEB)])) == keys
+
+
+ACTIONS = "alb.ingress.kubernetes.io/actions."
+
+
+@pytest.mark.parametrize(
+    ("alb", "key"),
+    [
+        ({"ingress": "web", "servicePort": 80}, f"{ACTIONS}stable"),
+        ({"ingresses": ["other", "web"], "servicePort": 80, "rootService": "root"}, f"{ACTIONS}root"),
+        ({"ingress": "web", "servicePort": 80, "annotationPrefix": "mine.io"}, "mine.io/actions.stable"),
+    ],
+)
+def test_the_annotation_with_the_weights_of_an_alb_while_the_rest_follows_git(alb: dict[str, Any], key: str) -> None:
+    canary = {"stableService": "stable", "canaryService": "canary", "trafficRouting": {"alb": alb}}
+    steering = claims([{**ROLLOUT, "spec": {"strategy": {"canary": canary}}}])
+    wanted = obj("Ingress", {"rules": ["new"]}, annotations={key: "100/0", "team": "new"})
+    live = obj("Ingress", {"rules": ["old"]}, annotations={key: "80/20", "team": "old", "else": "x"})
+    sent = adopt(wanted, live, steering)
+    assert sent["metadata"]["annotations"] == {key: "80/20", "team": "new"}
+    assert sent["spec"] == {"rules": ["new"]}
+    assert steered(wanted, steering) == {key}
+    assert adopt(wanted, obj("Ingress", {}), steering) == wanted
+
+
+def test_whose_a_steered_annotation_is_makes_no_difference() -> None:
+    def live(*annotations: str) -> dict[str, Any]:
+        fields = {"f:metadata": {"f:annotations": {f"f:{name}": {} for name in annotations}}, "f:spec": {"f:rules": {}}}
+        entry = {"manager": marks.FIELD_MANAGER, "operation": "Apply", "fieldsV1": fields}
+        return obj("Ingress", {}, managedFields=[entry])
+
+    steered_ones = frozenset({"actions"})
+    assert owned_fields(live("actions", "team"), but=steered_ones) == owned_fields(live("team"), but=steered_ones)
+    assert owned_fields(live("actions", "team"), but=steered_ones) != owned_fields(live("actions"), but=steered_ones)

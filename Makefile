@@ -31,7 +31,7 @@ lint: venv ## style, types, dependencies between packages
 
 .PHONY: test
 test: lint setup ## everything: style, types, unit tests, tests on a real API server
-	@exec .venv/bin/pytest -n 2 --dist loadfile
+	@exec .venv/bin/pytest
 
 .PHONY: test-unit
 test-unit: venv ## tests that need no cluster

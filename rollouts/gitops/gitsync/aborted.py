@@ -8,8 +8,8 @@ releases it, or, with `onAbort: Revert`, the commit before it is applied.
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
-from datetime import datetime
-from typing import Any
+from datetime import datetime, timedelta
+from typing import Any, Final
 
 from analysis.spec.base import write_time
 from rollouts.api.gitsync import GitSync
@@ -18,6 +18,8 @@ from rollouts.gitops.gitsync import reading
 from rollouts.gitops.objects import JSON, ref_of
 
 KEPT = 20
+TIE: Final = timedelta(seconds=2)
+"""Times are whole seconds: an abort in the second in which a revision came counts when the Rollout had time to answer."""
 
 
 def rejected(sync: GitSync, before: JSON, rollouts: Iterable[JSON], *, now: datetime) -> dict[str, Any]:
@@ -27,7 +29,7 @@ def rejected(sync: GitSync, before: JSON, rollouts: Iterable[JSON], *, now: date
     applied = reading.last_applied(before)
     revision = applied.get("revision")
     known = {row.get("revision") for row in before.get("rejected") or ()}
-    guilty = [rollout for rollout in rollouts if _gave_up(rollout, since=applied.get("deployedAt"))]
+    guilty = [rollout for rollout in rollouts if _waits(rollout, since=applied.get("deployedAt"), now=now) == 0]
     if way == "Ignore" or not guilty or not revision or revision in known:
         return after
     rows = [row for rollout in guilty for row in _rows(rollout, str(revision))]
@@ -40,19 +42,34 @@ def rejected(sync: GitSync, before: JSON, rollouts: Iterable[JSON], *, now: date
     return after
 
 
+def undecided(before: JSON, rollouts: Iterable[JSON], *, now: datetime) -> float | None:
+    """Seconds until it can be told whether an abort is the fault of the applied revision; None: there is no doubt."""
+    since = reading.last_applied(before).get("deployedAt")
+    waits = (_waits(rollout, since=since, now=now) for rollout in rollouts)
+    return min((wait for wait in waits if wait), default=None)
+
+
 def taken_up(operation: JSON, *, now: datetime) -> dict[str, Any]:
     """The state of an operation that begins now."""
     return {"operation": dict(operation), "phase": "Running", "startedAt": write_time(now)}
 
 
-def _gave_up(rollout: JSON, *, since: Any) -> bool:
-    """Whether it is aborted, and was so after the revision came: an older abort is not this revision's fault."""
+def _waits(rollout: JSON, *, since: Any, now: datetime) -> float | None:
+    """0: it was aborted after the revision came; more: so many seconds until that is certain; None: it was not. An
+    older abort is not this revision's fault, nor is one of a spec that has changed since."""
     status = dig(rollout, "status")
     at = status.get("abortedAt")
-    if not (status.get("abort") or at) or status.get("phase") != "Degraded":
-        return False
+    if not (status.get("abort") or at) or status.get("phase") != "Degraded" or not _observed(rollout):
+        return None
     stamp, came = reading.time_of(at), reading.time_of(since)
-    return stamp is None or came is None or stamp >= came
+    if stamp is None or came is None or stamp > came:
+        return 0.0
+    return max(0.0, (came + TIE - now).total_seconds()) if stamp == came else None
+
+
+def _observed(rollout: JSON) -> bool:
+    seen, generation = dig(rollout, "status").get("observedGeneration"), dig(rollout, "metadata").get("generation")
+    return seen is None or generation is None or str(seen) == str(generation)
 
 
 def _rows(rollout: JSON, revision: str) -> Iterator[dict[str, Any]]:

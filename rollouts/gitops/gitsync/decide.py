@@ -57,7 +57,14 @@ def decide(obj: JSON, facts: Facts, now: datetime) -> Decision:
         return news
     if obj.get("operation"):
         return replace(_command(obj, facts, now), settled=True)
-    return _next(obj, sync, replace(facts, finding=None), now)
+    decision = _next(obj, sync, replace(facts, finding=None), now)
+    doubt = aborted.undecided(reading.status_of(obj), facts.rollouts, now=now)
+    return decision if doubt is None else replace(decision, plan=_soon(decision.plan, doubt))
+
+
+def _soon(plan: Plan, seconds: float) -> Plan:
+    again = plan.requeue_after
+    return replace(plan, requeue_after=seconds if again is None else min(again, seconds))
 
 
 def _news(obj: JSON, sync: GitSync, facts: Facts, now: datetime) -> Decision | None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from dataclasses import replace
-from datetime import timedelta
+from datetime import datetime, timedelta
 from itertools import pairwise
 from typing import Any
 
@@ -308,6 +308,26 @@ def test_an_aborted_rollout_rejects_commit_and_image() -> None:
 def test_an_abort_from_before_the_commit_is_not_its_fault() -> None:
     obj = after(finding(A, at=at(7200)))
     obj, _ = settled(obj, Facts(looked_at=at(7200), rollouts=(ABORTED,)), now=at(7300))
+    assert "hold" not in obj["status"]
+
+
+def test_an_abort_in_the_second_of_the_commit_is_judged_when_the_rollout_had_time_to_answer() -> None:
+    """Times are whole seconds, and what is known of the Rollout may be from just before."""
+    obj = after(finding(A), finding(B, at=at(2)))
+    deployed = obj["status"]["history"][-1]["deployedAt"]
+    same = {**ABORTED, "status": {**ABORTED["status"], "abortedAt": deployed}}
+    facts, came = Facts(looked_at=at(2), rollouts=(same,)), datetime.fromisoformat(deployed)
+    obj, decision = settled(obj, facts, now=came + timedelta(seconds=0.5))
+    assert "hold" not in obj["status"]
+    assert decision.plan.requeue_after == 1.5
+    obj, _ = settled(obj, facts, now=came + timedelta(seconds=2))
+    assert obj["status"]["hold"]["revision"] == B
+
+
+def test_an_abort_of_a_spec_that_has_changed_since_is_nobody_s_fault() -> None:
+    obj = after(finding(A), finding(B, at=at(2)))
+    changed = {**ABORTED, "metadata": {**ABORTED["metadata"], "generation": 3}}
+    obj, _ = settled(obj, Facts(looked_at=at(2), rollouts=(changed,)), now=at(9))
     assert "hold" not in obj["status"]
 
 

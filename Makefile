@@ -47,7 +47,7 @@ figures: venv ## write the figures of docs/statistics.md anew (a quarter of an h
 
 .PHONY: performance-analysis
 performance-analysis: setup ## measure 2000 AnalysisRuns in one controller (docs/performance.md)
-	@exec .venv/bin/python -m tests.performance.measurements --runs 2000
+	@GOGC=400 exec .venv/bin/python -m tests.performance.measurements --runs 2000
 
 .PHONY: performance-gitops
 performance-gitops: setup ## measure 500 GitSyncs in one controller, then one of 5,000 objects (docs/performance.md)

@@ -59,16 +59,17 @@ class Measuring:
         if before.phase in COMPLETED:
             return _expiry(obj, run, before, now)
         look = assess(spec=run.spec, status=before, now=now)
+        ended: datetime | None = None
         if before.phase is not None and look.due:
             status = await self._measured(obj, run, look, now)
-            now = datetime.now(UTC)
+            now = ended = datetime.now(UTC)
             look = assess(spec=run.spec, status=status, now=now)
         if before.phase is not None and look.status.phase in COMPLETED:
             await sweep(run.spec, providers=self._providers, run=self._context(obj["metadata"], now))
         return Plan(
             status=patching.difference(obj.get("status") or {}, look.status.to_api()),
             events=tuple(told(before, look.status)),
-            requeue_after=_again(look, run, now, uid=obj["metadata"]["uid"]),
+            requeue_after=_again(look, run, now, uid=obj["metadata"]["uid"], ended=ended),
         )
 
     async def _measured(self, obj: JSON, run: AnalysisRun, look: Assessment, now: datetime) -> RunStatus:
@@ -106,14 +107,14 @@ def _unreadable(obj: JSON, message: str, now: datetime) -> Plan:
     return Plan(status=status, events=(_finished(ERROR),))
 
 
-def _again(look: Assessment, run: AnalysisRun, now: datetime, *, uid: str) -> float | None:
+def _again(look: Assessment, run: AnalysisRun, now: datetime, *, uid: str, ended: datetime | None) -> float | None:
     """Seconds until the next measurement, or until a finished run's time is over. Nothing else brings a run back after
     what we wrote ourselves."""
     if look.due:
         return 0.0
     if look.status.phase in COMPLETED:
         return _seconds_kept(run, look.status, now)
-    return _seconds(look.next_look, now, uid=uid)
+    return _seconds(look.next_look, now, uid=uid, ended=ended)
 
 
 def _seconds_kept(run: AnalysisRun, status: RunStatus, now: datetime) -> float | None:
@@ -155,14 +156,18 @@ def _severity(phase: str | None) -> str:
     return "Warning" if phase in {FAILED, ERROR} else "Normal"
 
 
-def _seconds(moment: datetime | None, now: datetime, *, uid: str) -> float | None:
+def _seconds(moment: datetime | None, now: datetime, *, uid: str, ended: datetime | None) -> float | None:
     """Seconds until a moment, at the run's own fraction of a second.
 
-    An object's times are whole seconds: all runs would be due as a second begins, hundreds at once.
+    An object's times are whole seconds: all runs would be due as a second begins, hundreds at once. Measurements that
+    have just `ended` in the second after the one they belong to are due as their second begins, or they would be a
+    whole one late.
     """
     if moment is None:
         return None
-    due = moment.replace(microsecond=0) + timedelta(seconds=own_fraction(uid))
+    fraction = own_fraction(uid)
+    over = ended is not None and ended.microsecond / 1e6 < fraction
+    due = moment.replace(microsecond=0) + timedelta(seconds=0.0 if over else fraction)
     return max((due - now).total_seconds(), 0.01)
 
 

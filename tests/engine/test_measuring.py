@@ -14,6 +14,7 @@ import pytest
 from analysis.providers import Answer, Context
 from analysis.spec import Measurement, Metric
 from rollouts.api import kinds
+from rollouts.engine import measuring
 from rollouts.engine.client import Request
 from rollouts.engine.jobs import JobProvider
 from rollouts.engine.measuring import Measuring, own_fraction
@@ -112,6 +113,18 @@ async def test_a_run_is_measured_at_its_own_fraction_of_a_second(uid: str, fract
     plan = await bench.step(now)
     assert plan.requeue_after == pytest.approx(9 - fraction + own_fraction(uid))
     assert 0 <= own_fraction(uid) < 0.75
+
+
+@pytest.mark.parametrize(("fraction", "late"), [(0.0, True), (0.2, True), (0.8, False)])
+async def test_a_measurement_that_ended_in_the_next_second_makes_none_a_whole_second_late(
+    fraction: float, late: bool
+) -> None:
+    uid = next(name for name in map(str, range(99)) if 0.3 < own_fraction(name) < 0.7)
+    ended = datetime(2026, 1, 2, 3, 4, 6, tzinfo=UTC)
+    moment = ended + timedelta(seconds=10)
+    now = ended + timedelta(seconds=fraction)
+    seconds = measuring._seconds(moment, now, uid=uid, ended=now)
+    assert seconds == pytest.approx(10 - fraction + (0 if late else own_fraction(uid)))
 
 
 @pytest.mark.parametrize(

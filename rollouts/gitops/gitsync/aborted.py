@@ -19,7 +19,7 @@ from rollouts.gitops.objects import JSON, ref_of
 
 KEPT = 20
 TIE: Final = timedelta(seconds=2)
-"""Times are whole seconds: an abort in the second in which a revision came counts when the Rollout had time to answer."""
+"""Times are whole seconds: an abort in the second in which a revision came counts once the Rollout could answer."""
 
 
 def rejected(sync: GitSync, before: JSON, rollouts: Iterable[JSON], *, now: datetime) -> dict[str, Any]:

@@ -60,8 +60,11 @@ def _needs_tools(item: pytest.Item) -> bool:
     return item.get_closest_marker("cluster") is not None and not elsewhere
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def past() -> Iterator[str]:
-    """URL of a Prometheus with an hour of traffic, as `tests/analysis/catalog/series.py` describes it."""
+    """URL of a Prometheus with an hour of traffic, as `tests/analysis/catalog/series.py` describes it.
+
+    One for each file: the traffic ends some minutes after it was made, and the whole run takes longer.
+    """
     with prometheus_with([*everything(), *recovered(), *honoured()]) as url:
         yield url

@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-import asyncio
 import base64
-import ssl
-import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -13,47 +10,27 @@ from typing import Any
 
 from aiohttp import web
 
-from deploy.local.certs import Authority, Subject
 from tests.cluster.controllers import CLOSING_SECONDS
 from tests.cluster.harness import Kubectl
+from tests.tls import TlsServer
 
 Verdict = Callable[[dict[str, Any]], str]
 """The request of a review: empty to allow it, else why not."""
 
 
-class Admission:
+class Admission(TlsServer):
     """Serves `verdict` over TLS until `close`."""
 
     def __init__(self, directory: Path, verdict: Verdict) -> None:
-        authority = Authority(directory=directory / "admission")
-        self.bundle = base64.b64encode(authority.bundle.read_bytes()).decode()
-        certificate, key = authority.issue("webhook", Subject(user="webhook", hosts=("127.0.0.1",)))
-        self._tls = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
-        self._tls.load_cert_chain(certificate, key)
         self._verdict = verdict
-        self._ready = threading.Event()
-        self._thread = threading.Thread(target=lambda: asyncio.run(self._serve()), daemon=True)
-        self._thread.start()
-        assert self._ready.wait(20), "the webhook did not start"
+        super().__init__(directory / "admission", name="webhook", answer=self._review, linger=CLOSING_SECONDS)
 
-    def close(self) -> None:
-        self._loop.call_soon_threadsafe(self._over.set)
-        self._thread.join(20)
+    @property
+    def bundle(self) -> str:
+        """What proves the server, as a webhook's configuration wants it."""
+        return base64.b64encode(self.ca.read_bytes()).decode()
 
-    async def _serve(self) -> None:
-        self._loop, self._over = asyncio.get_running_loop(), asyncio.Event()
-        app = web.Application()
-        app.router.add_post("/", self._answer)
-        runner = web.AppRunner(app, access_log=None)
-        await runner.setup()
-        await web.TCPSite(runner, host="127.0.0.1", port=0, ssl_context=self._tls).start()
-        self.port = runner.addresses[0][1]
-        self._ready.set()
-        await self._over.wait()
-        await runner.cleanup()
-        await asyncio.sleep(CLOSING_SECONDS)
-
-    async def _answer(self, request: web.Request) -> web.Response:
+    async def _review(self, request: web.Request) -> web.Response:
         review = await request.json()
         why = self._verdict(review["request"])
         answer: dict[str, Any] = {"uid": review["request"]["uid"], "allowed": not why}

@@ -6,10 +6,7 @@ job that is set to what it is), remembers every request, and can be told to answ
 
 from __future__ import annotations
 
-import asyncio
 import json
-import ssl
-import threading
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -17,7 +14,7 @@ from typing import Any
 
 from aiohttp import web
 
-from deploy.local.certs import Authority, Subject
+from tests.tls import TlsServer
 
 TOKEN = "forge-token-0123456789"
 Bad = Callable[[str, str], web.Response | None]
@@ -37,34 +34,19 @@ def refused(status: int, message: str) -> web.Response:
     return web.json_response({"message": message}, status=status)
 
 
-class ForgeServer:
+class ForgeServer(TlsServer):
     """One forge with the project `team/app`, until `close`."""
 
     def __init__(self, directory: Path, provider: str) -> None:
         self.provider, self.project = provider, Project()
         self.requests: list[tuple[str, str, Any]] = []
         self.bad: Bad = lambda method, path: None
-        self.port = 0
-        authority = Authority(directory=directory / "forge-tls")
-        self.ca = authority.bundle
-        certificate, key = authority.issue("forge", Subject(user="forge", hosts=("127.0.0.1", "localhost")))
-        self._tls = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
-        self._tls.load_cert_chain(certificate, key)
-        self._ready = threading.Event()
-        self._thread = threading.Thread(target=lambda: asyncio.run(self._serve()), daemon=True)
-        self._thread.start()
-        assert self._ready.wait(20), "the forge did not start"
+        super().__init__(directory / "forge-tls", name="forge", answer=self._respond)
 
     @property
     def url(self) -> str:
         """Where its API is."""
         return f"https://localhost:{self.port}{_PREFIX[self.provider]}"
-
-    def close(self) -> None:
-        """Stop serving; nothing happens when it has stopped."""
-        if self._thread.is_alive():
-            self._loop.call_soon_threadsafe(self._over.set)
-        self._thread.join(20)
 
     def told(self, revision: str = "") -> list[tuple[str, str]]:
         """State and text of the statuses in the order they came, of one commit or of all."""
@@ -74,19 +56,7 @@ class ForgeServer:
             if revision in ("", row["sha"]) and row["description"] is not None
         ]
 
-    async def _serve(self) -> None:
-        self._loop, self._over = asyncio.get_running_loop(), asyncio.Event()
-        app = web.Application()
-        app.router.add_route("*", "/{path:.*}", self._answer)
-        runner = web.AppRunner(app, access_log=None, shutdown_timeout=0.1)
-        await runner.setup()
-        await web.TCPSite(runner, host="127.0.0.1", port=0, ssl_context=self._tls).start()
-        self.port = runner.addresses[0][1]
-        self._ready.set()
-        await self._over.wait()
-        await runner.cleanup()
-
-    async def _answer(self, request: web.Request) -> web.Response:
+    async def _respond(self, request: web.Request) -> web.Response:
         path, body = request.rel_url.raw_path.removeprefix(_PREFIX[self.provider]), await request.text()
         parsed = json.loads(body) if body else None
         self.requests.append((request.method, path, parsed))

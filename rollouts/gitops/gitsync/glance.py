@@ -73,6 +73,7 @@ async def glance(cluster: Cluster, calm: Finding, base: Finding, steady: Steady)
         mandate=base.mandate,
         began=base.began,
         parts=tuple(look.part for look in looks if look.part is not None),
+        again=None,
         attempted=False,
         changed=False,
         counts={},

@@ -223,13 +223,18 @@ async def _at(
         counts={} if chosen is found.plan and not report.waiting else _left(known.counts),
         waiting=report.waiting or (PARTIAL if chosen is not found.plan else ""),
         unfinished=bool(report.waiting),
-        again=_again(this, report, queued=commit == reading.under_way(this.status) != resolved),
+        again=_again(report, queued=_queued(this, commit, resolved)),
         objects=len(report.inventory.entries),
         heals=tuple(heals(chosen)) if case.drift else (),
     )
 
 
-def _again(this: Desk, report: Report, *, queued: bool) -> datetime | None:
+def _queued(this: Desk, commit: str, resolved: str) -> bool:
+    """Whether a newer commit waited for this one. Of a command nothing waits: what it passes over is held."""
+    return not this.mandate.sync and _queues(this) and commit == reading.under_way(this.status) != resolved
+
+
+def _again(report: Report, *, queued: bool) -> datetime | None:
     """When to look again: soon, at what waits; at once, for the commit that waited for this one."""
     if report.waiting:
         return datetime.now(UTC) + AGAIN

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import Any
+from typing import Any, cast
 
 import pytest
 
-from rollouts.gitops.gitsync.glance import may_glance
+from rollouts.api.kinds import CONFIG_MAP
+from rollouts.gitops.cluster import Cluster
+from rollouts.gitops.gitsync.glance import glance, may_glance
 from rollouts.gitops.gitsync.values import Mandate
-from rollouts.gitops.seen import fingerprint
-from tests.gitops.gitsync.world import A, B, at, finding
+from rollouts.gitops.seen import Mark, fingerprint
+from tests.gitops.gitsync.world import CONFIG, A, B, at, finding, quiet
 
 LIVE: dict[str, Any] = {
     "metadata": {"uid": "u", "generation": 3, "resourceVersion": "7", "labels": {"a": "b"}, "annotations": {"c": "d"}}
@@ -64,3 +66,11 @@ def test_a_glance_is_for_when_nothing_can_have_changed(mandate: Mandate, values:
     """R1, R3: commit, options and spec are the same, nobody asks, and the last comparison is not too long ago."""
     given = {"resolved": A, "commit": A, "inputs": "sha256:x", "now": at(60), **values}
     assert may_glance(CALM, mandate, **given) is expected
+
+
+async def test_a_glance_does_not_ask_again_for_what_the_comparison_asked_for() -> None:
+    """Its moment is over: handed on, each glance would begin the next one at once."""
+    calm = finding(at=at(0), again=at(0), seen={CONFIG: Mark(kind=CONFIG_MAP, version=7, fingerprint="x")})
+    found = await glance(cast(Cluster, None), calm, quiet(at=at(9)), steady=lambda ref, mark: True)
+    assert found is not None
+    assert found.again is None

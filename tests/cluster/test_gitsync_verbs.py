@@ -60,7 +60,7 @@ def test_back_held_and_on_again(syncing: Synced, run: Run) -> None:
     assert syncing.values() == {"a": "1"}
     assert "held" in run("history shop")
     assert "Held:" in run("get shop")
-    assert "has applied no other commit" not in run("resume shop")
+    assert "no other good commit" not in run("resume shop")
     syncing.until("the hold is over", lambda: "hold" not in syncing.status)
     syncing.ask("1")
     syncing.until_synced(second)

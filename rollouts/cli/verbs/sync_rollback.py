@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Annotated
 
 import typer
@@ -16,13 +17,13 @@ from rollouts.cli.syncs import JSON, carried_out, status, sync_names, told
 def run(
     ctx: typer.Context,
     name: Annotated[str, typer.Argument(metavar="GITSYNC", autocompletion=sync_names)],
-    entry: Annotated[int, typer.Argument(metavar="[ID]", help="Of `sync history`; 0: the one before.")] = 0,
+    entry: Annotated[int, typer.Argument(metavar="[ID]", help="Of `sync history`; 0: the good one before.")] = 0,
     timeout: Annotated[str, typer.Option(help="How long to wait.")] = "5m",
 ) -> None:
     """Roll back to an entry of the history. Syncing by itself goes on with the next different commit."""
     session = Session.of(ctx)
     found = session.find(GIT_SYNC, name)
-    chosen = _chosen(found, entry)
+    chosen = chosen_entry(found, entry)
     seconds = duration(timeout, option="--timeout")
     told(session, bare(name), carried_out(session, name, {"sync": {"historyID": chosen["id"]}}, seconds=seconds))
     held = status(session.find(GIT_SYNC, name)).get("hold") or {}
@@ -31,7 +32,8 @@ def run(
         session.terminal.say(f"{commit} is held until a different commit comes, or `sync resume`")
 
 
-def _chosen(sync: JSON, wanted: int) -> JSON:
+def chosen_entry(sync: JSON, wanted: int) -> JSON:
+    """The entry of the history with this ID; for 0 the newest good one from before the present commit came."""
     entries = list(status(sync).get("history") or ())
     name = sync["metadata"]["name"]
     if wanted:
@@ -39,7 +41,23 @@ def _chosen(sync: JSON, wanted: int) -> JSON:
         if not by_id:
             raise CliError(f"gitsync '{name}' has no entry {wanted}", hint="List them with `sync history`.")
         return dict(by_id[0])
-    earlier = [entry for entry in entries[:-1] if entry["revision"] != entries[-1]["revision"]]
+    earlier = [entry for entry in _before(sync, entries) if entry["revision"] not in _unwanted(sync)]
     if not earlier:
-        raise CliError(f"gitsync '{name}' has applied no other commit before this one")
+        hint = "`sync history` lists all, `sync rollback NAME ID` applies any." if len(entries) > 1 else ""
+        raise CliError(f"gitsync '{name}' has applied no other good commit before this one", hint=hint)
     return dict(earlier[-1])
+
+
+def _before(sync: JSON, entries: Sequence[JSON]) -> Sequence[JSON]:
+    """What was applied before the present commit first came: a second rollback goes further back, never forth. All of
+    it, if the present commit failed and never became an entry."""
+    commits = [entry["revision"] for entry in entries]
+    last = status(sync).get("operationState") or {}
+    failed = last.get("phase") in ("Failed", "Error") and last.get("revision") not in (None, *commits[-1:])
+    return entries if failed or not commits else entries[: commits.index(commits[-1])]
+
+
+def _unwanted(sync: JSON) -> set[str]:
+    """Commits that are held back, or that a Rollout gave up."""
+    rows = [status(sync).get("hold") or {}, *(status(sync).get("rejected") or ())]
+    return {str(row["revision"]) for row in rows if row.get("revision")}

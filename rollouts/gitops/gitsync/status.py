@@ -247,7 +247,7 @@ def _hold(before: JSON, finding: Finding) -> dict[str, Any] | None:
     """R30: who applies another commit than the source's present one holds that back; it ends with a different one."""
     old = before.get("hold")
     chosen = finding.mandate.sync.get("historyID") is not None or bool(finding.mandate.sync.get("revision"))
-    if chosen and finding.attempted and not finding.failed and finding.resolved not in ("", finding.commit):
+    if chosen and _carried_out(finding) and finding.resolved not in ("", finding.commit):
         reason = "Rollback" if finding.mandate.sync.get("historyID") is not None else "Manual"
         if old and old.get("revision") == finding.resolved:
             return dict(old)
@@ -255,6 +255,11 @@ def _hold(before: JSON, finding: Finding) -> dict[str, Any] | None:
     if old and finding.resolved and old.get("revision") != finding.resolved:
         return None
     return dict(old) if old else None
+
+
+def _carried_out(finding: Finding) -> bool:
+    """Whether the cluster is as the commit says, or on its way; also when there was nothing to do."""
+    return finding.compared and not finding.failed and (finding.attempted or not finding.waiting)
 
 
 def _held(revision: str, reason: str, *, by: str, at: datetime) -> dict[str, Any]:

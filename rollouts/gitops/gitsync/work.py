@@ -194,7 +194,7 @@ async def _at(
     if rewind is None:
         known = replace(known, remarks=(*known.remarks, UNTOLD))
     said = verdict(case)
-    if said.waiting and not found.plan.empty:
+    if said.waiting and (this.mandate.sync.get("dryRun") or not found.plan.empty):
         return replace(
             known,
             waiting=said.waiting,

@@ -151,6 +151,16 @@ def test_a_rollback_holds_what_the_branch_means_now() -> None:
     assert [row["revision"] for row in status["history"]] == [A, B, A]
 
 
+def test_a_rollback_with_nothing_to_do_holds_too() -> None:
+    """The commits may differ in a comment, or somebody had set the objects back by hand: what comes next counts."""
+    status = rolled_back(attempted=False, changed=False)["status"]
+    assert (status["hold"]["revision"], status["hold"]["reason"]) == (B, "Rollback")
+
+
+def test_what_was_only_tried_out_holds_nothing() -> None:
+    assert "hold" not in rolled_back(attempted=False, changed=False, waiting="this was a dry run")["status"]
+
+
 def test_a_rollback_that_failed_holds_nothing() -> None:
     assert "hold" not in rolled_back(errors=("no",), step="apply")["status"]
 

@@ -1,6 +1,7 @@
 """What would go wrong when a metric is measured, found beforehand: for people who write templates, before a release.
 
     metric_faults   conditions, placeholders and the provider's configuration of one metric
+    metric_doubts   conditions that can't be read before somebody gives the arguments
     providers       each provider's configuration, a row a provider
 
 A run finds the same when it measures, as an Error that is tried again; here all faults are named at once, by field. A
@@ -47,6 +48,30 @@ def _condition_faults(field: str, text: str | None, values: Mapping[str, str]) -
         yield field, str(error)
 
 
+def metric_doubts(metric: Metric, *, values: Mapping[str, str]) -> Iterator[Fault]:
+    """Conditions with arguments that have no default, and that read wrong with a number in their place: perhaps they
+    are wrong, perhaps the argument is more than a value."""
+    for field, name in _CONDITIONS:
+        missing = _without_default(getattr(metric, name) or "", values)
+        if not missing:
+            continue
+        try:
+            compile_condition(fill(getattr(metric, name), {**dict.fromkeys(missing, "1"), **values}))
+        except TemplatingError:
+            continue  # a fault already: it is no argument
+        except ConditionError as error:
+            yield field, f"not checked, because {_names(missing)} no default; with 1 in its place: {error}"
+
+
+def _without_default(text: str, values: Mapping[str, str]) -> list[str]:
+    names = (found.strip().removeprefix("args.") for found in _PLACEHOLDER.findall(text))
+    return sorted({name for name in names if name not in values})
+
+
+def _names(missing: Collection[str]) -> str:
+    return f"{', '.join(f'args.{name}' for name in missing)} {'has' if len(missing) == 1 else 'have'}"
+
+
 def _placeholder_faults(value: Any, args: Collection[str], path: str) -> Iterator[Fault]:
     if isinstance(value, Mapping):
         for key, item in value.items():
@@ -66,4 +91,4 @@ def _unknown(name: str, args: Collection[str]) -> str:
     return "" if wanted in args else f"{{{{{name}}}}} cannot be filled in: there is no such argument (args: {known})"
 
 
-__all__ = ["Fault", "metric_faults", "provider_faults"]
+__all__ = ["Fault", "metric_doubts", "metric_faults", "provider_faults"]

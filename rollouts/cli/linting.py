@@ -1,5 +1,7 @@
 """What is wrong with manifests: every error of every object, with file, line, document and field.
 
+What can't be told from the files alone is a note: it is shown, and no error.
+
 The same check that the controller makes, so what passes here is not refused there; in addition, Services that are in
 the same files are held against the Rollouts that name them, and metrics are searched for what would be an Error only
 when they are measured: conditions, placeholders, the configuration of their providers.
@@ -14,10 +16,10 @@ from typing import Any
 
 from pydantic import ValidationError
 
-from analysis.lint import metric_faults
+from analysis.lint import metric_doubts, metric_faults
 from analysis.spec import Metric
 from rollouts.api.errors import FieldError, Path
-from rollouts.api.kinds import ARGO
+from rollouts.api.kinds import ARGO, GIT_SYNC, GITOPS
 from rollouts.api.loose import listed, mapping
 from rollouts.api.parsing import MODELS, check
 from rollouts.api.podschema import unknown_fields
@@ -27,7 +29,7 @@ from rollouts.strategy.unsupported import unsupported
 from rollouts.traffic import ROUTERS
 
 _METRICS = frozenset(("AnalysisTemplate", "ClusterAnalysisTemplate", "AnalysisRun"))
-API_VERSION = f"{ARGO}/v1alpha1"
+_GROUPS = {kind: GITOPS if kind == GIT_SYNC.kind else ARGO for kind in MODELS}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -49,10 +51,12 @@ class Finding:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Report:
-    """All findings, and how many objects were looked at; others (Services, …) are only looked up."""
+    """All errors, what could not be checked, and how many objects were looked at; others (Services, …) are only looked
+    up."""
 
     findings: tuple[Finding, ...]
     objects: int
+    notes: tuple[Finding, ...] = ()
 
 
 def lint(manifests: Sequence[Manifest | Unreadable]) -> Report:
@@ -62,7 +66,8 @@ def lint(manifests: Sequence[Manifest | Unreadable]) -> Report:
     found = [_unreadable(item) for item in manifests if isinstance(item, Unreadable)]
     for item in ours:
         found += [_finding(item, error) for error in _errors(item, readable)]
-    return Report(findings=tuple(found), objects=len(ours))
+    notes = [_finding(item, note) for item in ours for note in _doubts(item)]
+    return Report(findings=tuple(found), objects=len(ours), notes=tuple(notes))
 
 
 def _unreadable(item: Unreadable) -> Finding:
@@ -83,7 +88,7 @@ def _finding(item: Manifest, error: FieldError) -> Finding:
 def _is_ours(value: Mapping[str, Any]) -> bool:
     """Whether we know the kind, or it is one misspelt; the group has kinds of other programs too."""
     kind, group = str(value.get("kind")), str(value.get("apiVersion")).partition("/")[0]
-    return group == ARGO and (kind in MODELS or bool(_meant(kind)))
+    return group in _GROUPS.values() and (kind in MODELS or bool(_meant(kind)))
 
 
 def _meant(kind: str) -> list[str]:
@@ -92,8 +97,9 @@ def _meant(kind: str) -> list[str]:
 
 def _errors(item: Manifest, others: Sequence[Manifest]) -> Iterator[FieldError]:
     value, kind = item.value, str(item.value.get("kind"))
-    if value.get("apiVersion") != API_VERSION:
-        yield FieldError("apiVersion", f'must be "{API_VERSION}", not "{value.get("apiVersion")}"')
+    version = f"{_GROUPS[kind if kind in MODELS else _meant(kind)[0]]}/v1alpha1"
+    if value.get("apiVersion") != version:
+        yield FieldError("apiVersion", f'must be "{version}", not "{value.get("apiVersion")}"')
     if kind not in MODELS:
         yield FieldError("kind", f'unknown kind "{kind}", did you mean "{_meant(kind)[0]}"?')
         return
@@ -111,16 +117,32 @@ def _errors(item: Manifest, others: Sequence[Manifest]) -> Iterator[FieldError]:
 
 def _measuring(kind: str, spec: Mapping[str, Any]) -> Iterator[FieldError]:
     """What would make a metric an Error when it is measured, whatever else is wrong with its object."""
-    if kind not in _METRICS:
-        return
-    declared = [mapping(arg) for arg in listed(spec.get("args"))]
+    declared = [str(mapping(arg).get("name")) for arg in listed(spec.get("args"))]
     # other templates may bring arguments
-    args = None if spec.get("templates") else [str(arg.get("name")) for arg in declared]
-    values = {str(arg.get("name")): str(arg["value"]) for arg in declared if arg.get("value") is not None}
-    for index, metric in enumerate(listed(spec.get("metrics"))):
+    args = None if spec.get("templates") else declared
+    for place, metric in _metrics(kind, spec):
+        for field, text in metric_faults(metric, args=args, values=_defaults(spec)):
+            yield FieldError(str(_placed(place, field)), text)
+
+
+def _doubts(item: Manifest) -> Iterator[FieldError]:
+    """What can't be told about metrics before somebody gives the arguments."""
+    spec = mapping(item.value.get("spec"))
+    for place, metric in _metrics(str(item.value.get("kind")), spec):
+        for field, text in metric_doubts(metric, values=_defaults(spec)):
+            yield FieldError(str(_placed(place, field)), text)
+
+
+def _metrics(kind: str, spec: Mapping[str, Any]) -> Iterator[tuple[Path, Metric]]:
+    for index, metric in enumerate(listed(spec.get("metrics"))) if kind in _METRICS else ():
         found = _readable(mapping(metric))
-        for field, text in metric_faults(found, args=args, values=values) if found is not None else ():
-            yield FieldError(str(_placed(Path.of("spec", "metrics", index), field)), text)
+        if found is not None:
+            yield Path.of("spec", "metrics", index), found
+
+
+def _defaults(spec: Mapping[str, Any]) -> dict[str, str]:
+    declared = [mapping(arg) for arg in listed(spec.get("args"))]
+    return {str(arg.get("name")): str(arg["value"]) for arg in declared if arg.get("value") is not None}
 
 
 def _readable(metric: Mapping[str, Any]) -> Metric | None:

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 import yaml
 
-from analysis.lint import metric_faults
+from analysis.lint import metric_doubts, metric_faults
 from analysis.spec import Metric
 
 DOCS = Path(__file__).parents[2] / "docs" / "providers.md"
@@ -161,6 +161,27 @@ def test_conditions_with_arguments_are_read_with_their_defaults(values: dict[str
     found = dict(metric_faults(metric, args=["limit"], values=values))
     assert (said or "") in found.get("successCondition", "")
     assert ("successCondition" in found) == (said is not None)
+
+
+@pytest.mark.parametrize(
+    ("condition", "values", "said"),
+    [
+        ("result[0] > {{args.limit}}", {}, None),
+        ("'{{args.limit}}' == result[0]", {}, None),
+        ("reslt > {{args.limit}}", {}, "args.limit has no default; with 1 in its place: unknown name reslt"),
+        ("{{ args.a }} {{args.b}} result", {}, "args.a, args.b have no default"),
+        ("{{ args.a }} {{args.b}} result", {"a": "1"}, "args.b has no default"),
+        ("reslt > {{args.limit}}", {"limit": "2"}, None),  # a fault, not a doubt
+        ("reslt > {{limit}}", {}, None),
+        ("reslt", {}, None),
+    ],
+)
+def test_what_waits_for_an_argument_is_a_doubt(condition: str, values: dict[str, str], said: str | None) -> None:
+    provider = {"influxdb": {"query": "q"}}
+    metric = Metric.model_validate({"name": "m", "provider": provider, "failureCondition": condition})
+    found = dict(metric_doubts(metric, values=values))
+    assert (said or "") in found.get("failureCondition", "")
+    assert ("failureCondition" in found) == (said is not None)
 
 
 def test_placeholders() -> None:

@@ -120,6 +120,50 @@ def test_other_mistakes(lint: Any, text: str, line: str) -> None:
     assert any(found.startswith(line) for found in lines), lines
 
 
+SYNC = """\
+apiVersion: gitops.rollouts.dev/v1alpha1
+kind: GitSync
+metadata: {name: shop}
+spec:
+  source: {repoURL: "https://git.example.com/shop.git"}
+  interval: 1h
+  serviceAccountName: deployer
+"""
+
+
+def test_git_syncs_are_looked_at(lint: Any) -> None:
+    assert lint(SYNC) == (0, ["✔ 1 object checked, no errors"])
+    code, lines = lint(SYNC.replace("repoURL", "repoUrl").replace("1h", "1 hour"))
+    assert code == 1
+    assert lines[0] == "a.yaml:5: GitSync/shop (document 1): spec.source.repoURL: is required"
+    assert 'a.yaml:5: GitSync/shop (document 1): spec.source.repoUrl: unknown field "repoUrl", did you mean' in lines[1]
+    code, lines = lint(SYNC.replace("1h", "1 hour"))
+    assert (code, lines[0].startswith("a.yaml:6: GitSync/shop (document 1): spec.interval: ")) == (1, True)
+    code, lines = lint(SYNC.replace("gitops.rollouts.dev", "argoproj.io"))
+    assert 'apiVersion: must be "gitops.rollouts.dev/v1alpha1"' in lines[0]
+
+
+LIMITED = """\
+apiVersion: argoproj.io/v1alpha1
+kind: AnalysisTemplate
+metadata: {name: rate}
+spec:
+  args: [{name: limit}]
+  metrics:
+  - name: rate
+    successCondition: reslt[0] >= {{args.limit}}
+    provider: {prometheus: {address: "http://prometheus:9090", query: up}}
+"""
+
+
+def test_what_can_not_be_told_is_no_error_but_said(lint: Any) -> None:
+    code, lines = lint(LIMITED)
+    place = "a.yaml:8: AnalysisTemplate/rate (document 1): spec.metrics[0].successCondition: "
+    assert (code, lines[0]) == (0, "✔ 1 object checked, no errors")
+    assert lines[1].startswith(place + "not checked, because args.limit has no default; with 1 in its place: unknown")
+    assert lint(LIMITED.replace("reslt", "result")) == (0, lines[:1])
+
+
 def test_lists_are_opened(lint: Any) -> None:
     indented = "\n".join(("- " if at == 0 else "  ") + line for at, line in enumerate(GOOD.splitlines()))
     text = "apiVersion: v1\nkind: List\nitems:\n" + indented.replace("setWeight: 20", "setWeight: 200")

@@ -135,7 +135,7 @@ def option_problem(text: str) -> str | None:
     if name in PER_OBJECT:
         return f"{name} is possible for single objects only: annotate them with gitops.rollouts.dev/sync-options"
     teller = _OPTIONS.get(name)
-    return teller(value) if teller else f'unknown option "{name}"'
+    return teller(value) if teller else f'unknown option "{name}"; known are {", ".join(sorted(_OPTIONS))}'
 
 
 def _switch(value: str) -> str | None:

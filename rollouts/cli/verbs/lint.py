@@ -27,7 +27,7 @@ def run(
     ],
     output: Annotated[Format, typer.Option("--output", "-o", help="json for other programs.")] = Format.text,
 ) -> None:
-    """Check Rollouts, analysis templates and Experiments: all errors at once, with line and field."""
+    """Check Rollouts, analysis templates, Experiments and GitSyncs: all errors at once, with line and field."""
     from rollouts.cli.linting import lint
     from rollouts.cli.manifests import read_all
 
@@ -39,6 +39,8 @@ def run(
         for finding in report.findings:
             place, _, rest = str(finding).partition(": ")
             terminal.show([(Span(f"{place}: ", BOLD), Span(rest))])
+        for note in report.notes:
+            terminal.remark(f"{note}")
         terminal.show([(Span(*_summary(len(report.findings), report.objects)),)])
     if report.findings:
         raise typer.Exit(1)
@@ -48,5 +50,5 @@ def _summary(errors: int, objects: int) -> tuple[str, str]:
     if errors:
         return f"✖ {count(errors, 'error')} in {count(objects, 'object')}", BAD
     if not objects:
-        return "no Rollout, AnalysisTemplate, AnalysisRun or Experiment found, nothing checked", ""
+        return "no Rollout, AnalysisTemplate, AnalysisRun, Experiment or GitSync found, nothing checked", ""
     return f"✔ {count(objects, 'object')} checked, no errors", GOOD

@@ -20,6 +20,7 @@ from collections import OrderedDict
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
+from urllib.parse import parse_qs
 
 import structlog
 from aiohttp import web
@@ -75,15 +76,20 @@ def proven(headers: Mapping[str, str], secret: bytes, body: bytes) -> bool:
 def refs(body: bytes) -> frozenset[str] | None:
     """The refs a payload speaks of; empty when it names none, None when it is no payload at all.
 
-    Any JSON is taken, and only text at the few known places is looked at.
+    Any JSON is taken, also as the field `payload` of a form (what GitHub sends unless told otherwise), and only text at
+    the few known places is looked at.
     """
     if not body.strip():
         return frozenset()
     try:
-        payload = json.loads(body)
+        payload = json.loads(_unpacked(body))
     except (ValueError, RecursionError):
         return None
     return frozenset(_refs(payload)) if isinstance(payload, Mapping) else None
+
+
+def _unpacked(body: bytes) -> bytes:
+    return parse_qs(body).get(b"payload", [b""])[0] if body.startswith(b"payload=") else body
 
 
 def _refs(payload: Mapping[str, Any]) -> Iterator[str]:
@@ -142,7 +148,7 @@ class Webhooks:
             return web.Response(status=404)
         named = refs(body)
         if named is None:
-            return web.Response(status=400, text="the body is no JSON object")
+            return web.Response(status=400, text="the body is no JSON object\n")
         revision = str(found["spec"]["source"].get("targetRevision") or "HEAD")
         if self._heard(request, name=f"{namespace}/{name}") or not concerns(named, revision):
             return web.Response(status=200)
@@ -153,13 +159,16 @@ class Webhooks:
         reference = ((found or {}).get("spec") or {}).get("webhook") or {}
         if not reference:
             return b""
+        name = str((reference.get("secretRef") or {}).get("name"))
         try:
-            secret = await self._door.secret(namespace, str(reference["secretRef"]["name"]))
+            secret = await self._door.secret(namespace, name)
             return base64.b64decode((secret.get("data") or {}).get("token") or "", validate=True)
         except binascii.Error:
             return b""
         except Exception as error:
-            log.warning("the secret of a webhook could not be read", namespace=namespace, error=type(error).__name__)
+            log.warning(
+                "the secret of a webhook could not be read", secret=f"{namespace}/{name}", error=str(error)[:300]
+            )
             return b""
 
     def _allowed(self) -> bool:

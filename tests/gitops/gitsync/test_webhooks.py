@@ -9,6 +9,7 @@ import io
 import json
 from collections.abc import AsyncIterator
 from typing import Any
+from urllib.parse import quote_plus
 
 import aiohttp
 import pytest
@@ -18,6 +19,7 @@ from rollouts.gitops.gitsync.webhooks import Door, concerns, refs, serving
 
 SECRET = b"a-secret"
 PUSH = json.dumps({"ref": "refs/heads/main", "repository": {"clone_url": "https://evil.example/x"}}).encode()
+FORM = b"payload=" + quote_plus(PUSH.decode()).encode()
 BITBUCKET = json.dumps({"push": {"changes": [{"new": {"name": "main"}}]}}).encode()
 
 
@@ -64,6 +66,7 @@ async def hooks() -> AsyncIterator[Hooks]:
     ("body", "headers"),
     [
         (PUSH, {"X-Hub-Signature-256": f"sha256={signature(PUSH)}", "X-GitHub-Delivery": "1"}),
+        (FORM, {"X-Hub-Signature-256": f"sha256={signature(FORM)}", "X-GitHub-Event": "push"}),
         (BITBUCKET, {"X-Hub-Signature": f"sha256={signature(BITBUCKET)}"}),
         (PUSH, {"X-Gitea-Signature": signature(PUSH)}),
         (PUSH, {"X-Forgejo-Signature": signature(PUSH), "X-Gitea-Signature": "also sent"}),
@@ -71,7 +74,7 @@ async def hooks() -> AsyncIterator[Hooks]:
         (b"", {"Authorization": f"Bearer {SECRET.decode()}"}),
         (b"{}", {"X-Signature-256": f"sha256={signature(b'{}')}"}),
     ],
-    ids=["GitHub", "Bitbucket", "Gitea", "Forgejo", "GitLab", "a token", "a signature"],
+    ids=["GitHub", "GitHub, as a form", "Bitbucket", "Gitea", "Forgejo", "GitLab", "a token", "a signature"],
 )
 async def test_each_forge_is_heard(hooks: Hooks, body: bytes, headers: dict[str, str]) -> None:
     assert await hooks.post(body, headers) == 202
@@ -104,7 +107,20 @@ async def test_an_empty_secret_opens_nothing(hooks: Hooks) -> None:
 
 
 @pytest.mark.parametrize(
-    "body", [b"[", b"[]", b'"x"', b"\xff\xfe", b"[" * 100_000, b'{"ref":' * 50_000], ids=lambda body: repr(body[:8])
+    "body",
+    [
+        b"[",
+        b"[]",
+        b'"x"',
+        b"\xff\xfe",
+        b"[" * 100_000,
+        b'{"ref":' * 50_000,
+        b"payload=%5B",
+        b"payload=",
+        b"payload=%FF",
+        b"ref=x",
+    ],
+    ids=lambda body: repr(body[:8]),
 )
 async def test_a_hostile_body_is_a_bad_request(hooks: Hooks, body: bytes) -> None:
     assert await hooks.post(body, {"X-Gitea-Signature": signature(body)}) == 400

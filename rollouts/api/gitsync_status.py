@@ -154,7 +154,7 @@ class PlanState(StatusModel):
     """What a sync would do now."""
 
     digest: str | None = None
-    """Names exactly this plan; `confirm` takes it."""
+    """Names exactly what would be deleted; `confirm` takes it."""
     create: Int32 | None = None
     """Objects to create."""
     update: Int32 | None = None

@@ -227,12 +227,12 @@ async def _gone(cluster: Cluster, kind: Kind, item: Examined) -> None:
 
 async def _usable(cluster: Cluster, kind: Kind, ref: Ref) -> None:
     """Wait until a namespace is active, or a new kind is established and discovery is asked anew."""
-    cluster.forget_kinds()
     async for attempt in _patiently(_ESTABLISHED):
         with attempt:
             state = health.assess(await cluster.live(kind, ref) or {"apiVersion": "v1", "kind": "", "metadata": {}})
             if state is None or state.status is not health.Status.HEALTHY:
                 raise ClusterError(f"{ref.label} did not become usable within {_ESTABLISHED:g} s: {state}")
+    cluster.forget_kinds()  # not before: whoever asked meanwhile was told the kind is not there
 
 
 async def _prune_all(cluster: Cluster, prunes: tuple[Prune, ...], so_far: Outcome, *, propagation: str) -> Outcome:

@@ -63,8 +63,12 @@ _PLACES = {kind: (stage, row) for stage, kinds in enumerate(STAGES) for row, kin
 
 
 def place(ref: Ref) -> tuple[int, int]:
-    """Stage and row of an object, both from 0."""
-    return _PLACES.get(ref.kind, _ANY)
+    """Stage and row of an object, both from 0. Other classes of Kubernetes' own groups (VolumeSnapshotClass, …) go with
+    the named ones; those of an operator wait for it like anything else."""
+    known = _PLACES.get(ref.kind)
+    if known is None and ref.kind.endswith("Class") and ref.group.endswith(".k8s.io") and not ref.namespace:
+        return _PLACES["StorageClass"]
+    return known or _ANY
 
 
 def key(ref: Ref) -> tuple[tuple[int, int], Ref]:

@@ -27,7 +27,17 @@ from rollouts.gitops.inventory import Entry, Inventory, Record
 from rollouts.gitops.materialise import Tree
 from rollouts.gitops.normalise import KindKey, declared_kinds, is_crd, key_of, normalise
 from rollouts.gitops.objects import JSON, Manifest, Ref, group_of
-from rollouts.gitops.plan import Action, Examined, Leftover, Policy, SyncPlan, digest, leftover_entries, plan
+from rollouts.gitops.plan import (
+    Action,
+    Examined,
+    Leftover,
+    Policy,
+    SyncPlan,
+    deletions,
+    digest,
+    leftover_entries,
+    plan,
+)
 from rollouts.gitops.records import Records
 from rollouts.gitops.remarks import remarks
 from rollouts.gitops.render.options import Options, Target
@@ -86,13 +96,18 @@ class Terms:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Comparison:
-    """A commit held against the cluster: what applying it would do, and all that carrying it out needs."""
+    """A commit held against the cluster: what applying it would do, and all that carrying it out needs.
+
+    `deletions` names what it has no more, for a person to confirm; `asking`: how many objects would go if one did.
+    """
 
     commit: str
     subject: str
     renderer: str
     plan: SyncPlan
     digest: str
+    deletions: str = ""
+    asking: int = 0
     question: Question
     record: Record
     hooks: tuple[Hook, ...] = ()
@@ -173,13 +188,15 @@ class Pipeline:
         manifests, hooks = split(wanted, installing=not (record.applied or self.terms.policy.former))
         question = replace(await self._question(manifests, kinds), news=record.applied != commit)
         await try_out(self.cluster, (hook.manifest for hook in hooks), question)
-        decided = await self._plan(manifests, question, record, commit=commit, confirmed=confirmed)
+        decided, asking = await self._plan(manifests, question, record, commit=commit, confirmed=confirmed)
         return Comparison(
             commit=commit,
             subject=files.subject,
             renderer=choose(tree, self.terms.options).label,
             plan=decided,
             digest=digest(decided, commit=commit),
+            deletions=deletions(decided, commit=commit),
+            asking=asking,
             question=question,
             record=record,
             hooks=hooks,
@@ -381,7 +398,8 @@ class Pipeline:
 
     async def _plan(
         self, manifests: tuple[Manifest, ...], question: Question, record: Record, *, commit: str, confirmed: str
-    ) -> SyncPlan:
+    ) -> tuple[SyncPlan, int]:
+        """The plan, and how many objects more would go if a person confirmed it."""
         examined = await self._examined(manifests, question)
         leftovers = await self._leftovers(record.inventory, manifests)
         in_use = await self._in_use(leftovers)
@@ -392,9 +410,10 @@ class Pipeline:
             )
 
         decided = decide(self.terms.policy)
-        if confirmed and confirmed == digest(decided, commit=commit):
-            return decide(replace(self.terms.policy, confirm=True))
-        return decided
+        if confirmed and confirmed == deletions(decided, commit=commit):
+            return decide(replace(self.terms.policy, prune=True, confirm=True)), 0
+        allowed = decide(replace(self.terms.policy, confirm=True))
+        return decided, len(allowed.prunes) - len(decided.prunes)
 
     async def _examined(self, manifests: tuple[Manifest, ...], question: Question) -> tuple[Examined, ...]:
         """Definitions of kinds first: what a definition changes decides what its objects may say (R10)."""

@@ -20,6 +20,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 from itertools import groupby
+from typing import Any
 
 from rollouts.gitops import hooks, marks, objectoptions, order
 from rollouts.gitops.former import Former, left_by
@@ -194,14 +195,26 @@ def plan(
 
 
 def digest(decided: SyncPlan, *, commit: str) -> str:
-    """Names exactly this plan: a confirmation of it is worth nothing for another.
-
-    What is kept is in it too, so that the plan a person looked at and the confirmed one have the same name.
-    """
+    """Names what was to be done, for the history."""
     changes = [f"{item.action.name} {item.manifest.ref}" for stage in decided.stages for item in stage]
-    gone = sorted([str(row.ref) for row in decided.prunes] + [str(row.ref) for row in decided.kept])
-    text = json.dumps([commit, changes, gone])
-    return "sha256:" + hashlib.sha256(text.encode()).hexdigest()[:32]
+    return _named([commit, changes, _going(decided)])
+
+
+def deletions(decided: SyncPlan, *, commit: str) -> str:
+    """Names exactly what a commit has no more: a confirmation of it is worth nothing for another.
+
+    What is kept is in it too, so that the plan a person looked at and the confirmed one have the same name. What is
+    applied is not: the same deletions wait after everything else is there, and are confirmed then as before.
+    """
+    return _named([commit, _going(decided)])
+
+
+def _going(decided: SyncPlan) -> list[str]:
+    return sorted([str(row.ref) for row in decided.prunes] + [str(row.ref) for row in decided.kept])
+
+
+def _named(parts: list[Any]) -> str:
+    return "sha256:" + hashlib.sha256(json.dumps(parts).encode()).hexdigest()[:32]
 
 
 def leftover_entries(inventory: Inventory, wanted: Iterable[Ref]) -> tuple[Entry, ...]:
@@ -314,10 +327,15 @@ def _stages(changed: Iterable[Examined], waves: Mapping[Ref, int]) -> tuple[tupl
 
 
 def _waves(examined: Iterable[Examined]) -> dict[Ref, int]:
-    """The wave of each object. What others need (namespaces, kinds, classes) goes with the very first one."""
+    """The wave of each object. What others need goes with the very first one: namespaces and kinds always, classes and
+    ClusterRoles unless they name a wave, because the kind of a class may be brought by an earlier wave's operator."""
     found = {item.manifest.ref: marks.wave(item.manifest.body) for item in examined}
     first = min(found.values(), default=0)
-    return {ref: first if order.place(ref)[0] == 0 else wave for ref, wave in found.items()}
+    return {ref: first if _goes_first(ref, wave) else wave for ref, wave in found.items()}
+
+
+def _goes_first(ref: Ref, wave: int) -> bool:
+    return order.place(ref)[0] == 0 and (not wave or ref.kind in ("Namespace", "CustomResourceDefinition"))
 
 
 def _wave(live: JSON | None) -> int:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from typing import Any
 
 import pytest
 
@@ -237,12 +238,43 @@ def test_many_deletions_wait_for_a_confirmation_of_exactly_that_plan(syncing: Sy
     assert len(plan["protected"]) == 7
     assert "sync confirm" in plan["protected"][0]
     assert len(syncing.values()) == 8
-    syncing.sync(confirmPlan="sha256:another")
+    assert "confirmed: `sync confirm`" in plan["waitingFor"]
+    state = syncing.sync(confirmPlan="sha256:another")
+    assert (state["phase"], "not what would be deleted now" in state["message"]) == ("Failed", True)
     assert len(syncing.values()) == 8
     state = syncing.sync(confirmPlan=plan["digest"])
     assert state["operation"]["initiatedBy"] == {"username": "ann"}
     assert syncing.values() == {"a": "1"}
     assert syncing.condition("PruneBlocked") == {}
+
+
+def test_a_confirmation_counts_for_nothing_else(syncing: Synced) -> None:
+    """R13: with pruning off, a confirmation of another plan deletes nothing, not even the little that no guard would
+    hold back. What was applied in between changes nothing about what was confirmed. R40: who confirms by annotation
+    is recorded, too."""
+    first = syncing.bare.commit({"a.yaml": config("a"), "b.yaml": config("b")})
+    syncing.create(automated={})
+    syncing.until_synced(first)
+    second = syncing.bare.commit({"a.yaml": config("a", "2"), "b.yaml": None})
+    syncing.ask("1")
+    syncing.until_synced(second)
+    digest = syncing.status["plan"]["digest"]
+    assert syncing.sync(confirmPlan="sha256:another")["phase"] == "Failed"
+    assert syncing.values() == {"a": "2", "b": "1"}
+    before = syncing.status["operationState"]
+    syncing.kubectl("annotate", "gitsync", "shop", f"gitops.rollouts.dev/confirm-plan={digest} ann")
+    syncing.until("it is deleted", lambda: syncing.values() == {"a": "2"})
+    state = syncing.until("it has ended", lambda: _ended_after(syncing, before))
+    assert (state["phase"], state["operation"]["initiatedBy"]) == (
+        "Succeeded",
+        {"username": "ann (annotation)"},
+    )
+    assert "gitops.rollouts.dev/confirm-plan" not in syncing.get()["metadata"].get("annotations", {})
+
+
+def _ended_after(syncing: Synced, before: object) -> dict[str, Any] | None:
+    state: dict[str, Any] = syncing.status["operationState"]
+    return state if state != before and state["phase"] != "Running" else None
 
 
 def test_git_can_do_what_the_account_may_do_and_no_more(syncing: Synced) -> None:

@@ -82,6 +82,16 @@ def test_a_signed_push_is_heard_of_at_once(
     assert TOKEN.decode() not in controller.log.read_text() + str(syncing.get())
 
 
+def test_a_push_whose_webhook_got_lost_is_found_by_the_next_poll(syncing: Synced) -> None:
+    """R39: a webhook is configured, and nobody ever calls it."""
+    syncing.space.create(secret("hook", token=TOKEN))
+    first = syncing.bare.commit({"a.yaml": config("a")})
+    syncing.create(automated=AUTOMATED, interval="2s", webhook={"secretRef": {"name": "hook"}})
+    syncing.until_synced(first)
+    syncing.until_synced(syncing.bare.commit({"a.yaml": config("a", "2")}))
+    assert syncing.values() == {"a": "2"}
+
+
 def post(address: str, body: bytes, signature: str = "") -> int:
     """What the listener answers; signed as GitHub does."""
     signed = signature or hmac.new(TOKEN, body, hashlib.sha256).hexdigest()

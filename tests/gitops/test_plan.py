@@ -10,7 +10,7 @@ from rollouts.gitops import marks
 from rollouts.gitops.gitsync.terms import narrowed
 from rollouts.gitops.inventory import Entry, Inventory
 from rollouts.gitops.objects import Manifest, Ref
-from rollouts.gitops.plan import Action, Examined, Leftover, Policy, SyncPlan, digest, plan
+from rollouts.gitops.plan import Action, Examined, Leftover, Policy, SyncPlan, deletions, digest, plan
 from rollouts.gitops.references import in_use
 
 SYNC = "shop/shop"
@@ -117,9 +117,15 @@ def test_prunes_go_the_other_way_round() -> None:
 
 
 def test_a_confirmation_is_of_one_plan() -> None:
-    """R13: another commit, or another object that goes, is another plan."""
+    """R13: another commit, or another object that goes, is another plan. What is applied is no part of it: when that
+    is done, the same deletions still wait."""
     one, two = decided(leftover(ref("x"))), decided(leftover(ref("x")), leftover(ref("y")))
-    assert len({digest(one, commit="1"), digest(one, commit="2"), digest(two, commit="1")}) == 3
+    kept = decided(leftover(ref("x")), policy=Policy(sync=SYNC, always_confirm=True))
+    more = decided(leftover(ref("x")), names=("a", "b"))
+    for named in (deletions, digest):
+        assert len({named(one, commit="1"), named(one, commit="2"), named(two, commit="1")}) == 3
+    assert len({deletions(found, commit="1") for found in (one, kept, more)}) == 1
+    assert digest(one, commit="1") != digest(more, commit="1")
 
 
 def test_a_part_of_a_sync_deletes_nothing() -> None:

@@ -11,9 +11,9 @@ from tests.tables import docstrings, rows
 
 
 def cited() -> Iterator[tuple[str, str, str]]:
-    """Requirement, file and test."""
+    """Requirement (of a clause `R13a`: the whole, R13), file and test."""
     for row in rows("gitops-requirements.md"):
-        yield from ((row.key, file, name) for file, name in row.tests)
+        yield from ((re.sub(r"(?<=\d)[a-z]$", "", row.key), file, name) for file, name in row.tests)
 
 
 def references(text: str) -> set[str]:
@@ -32,3 +32,10 @@ def test_a_test_cites_what_it_proves(number: str, file: str, name: str) -> None:
     said = docstrings(file)
     assert name in said, f"tests/{file} has no {name}"
     assert number in references(said[name]), f"{name} does not cite {number}"
+
+
+def test_each_clause_has_its_row_in_order() -> None:
+    keys = [row.key for row in rows("gitops-requirements.md") if row.key.startswith("R")]
+    assert len(set(keys)) == len(keys)
+    assert keys == sorted(keys, key=lambda key: (int(re.sub(r"\D", "", key)), key))
+    assert all(row.tests for row in rows("gitops-requirements.md") if row.key.startswith("R"))

@@ -56,7 +56,10 @@ def decide(obj: JSON, facts: Facts, now: datetime) -> Decision:
     if news is not None:
         return news
     if obj.get("operation"):
-        return replace(_command(obj, facts, now), settled=True)
+        return replace(_command(obj, obj["operation"], {"operation": None}, facts, now), settled=True)
+    if confirmed := reading.confirmed(obj):
+        cleared = {"metadata": {"annotations": {reading.CONFIRMED: None}}}
+        return replace(_command(obj, confirmed, cleared, facts, now), settled=True)
     decision = _next(obj, sync, replace(facts, finding=None), now)
     doubt = aborted.undecided(reading.status_of(obj), facts.rollouts, now=now)
     return decision if doubt is None else replace(decision, plan=_soon(decision.plan, doubt))
@@ -161,9 +164,9 @@ def _stuck(obj: JSON, message: str, now: datetime) -> JSON:
     return difference(before, {"conditions": rows})
 
 
-def _command(obj: JSON, facts: Facts, now: datetime) -> Decision:
+def _command(obj: JSON, given: JSON, cleared: JSON, facts: Facts, now: datetime) -> Decision:
     """A command is moved into the status first and cleared then: whatever happens in between, it is not lost."""
-    operation = {key: value for key, value in obj["operation"].items() if value is not None}
+    operation = {key: value for key, value in given.items() if value is not None}
     before = reading.status_of(obj)
     after: dict[str, Any] = {}
     if "sync" in operation and facts.running is not None and facts.running.explicit:
@@ -177,7 +180,7 @@ def _command(obj: JSON, facts: Facts, now: datetime) -> Decision:
         after["operationState"] = _whole(before.get("operationState") or {}, state)
     patch = difference(before, after)
     told_status = (_patch(obj, {"status": patch}, subresource="status"),) if patch else ()
-    writes: tuple[Write, ...] = (*told_status, _patch(obj, {"operation": None}))
+    writes: tuple[Write, ...] = (*told_status, _patch(obj, cleared))
     return Decision(plan=Plan(writes=writes, requeue_after=0), cancel=bool(operation.get("terminate")))
 
 

@@ -23,6 +23,8 @@ def described(found: Comparison) -> dict[str, Any]:
     counts = {"create": creates, "update": len(actions) - creates, "prune": len(decided.prunes)}
     return {
         "digest": found.digest,
+        "deletions": found.deletions,
+        "asking": found.asking,
         "renderer": found.renderer,
         "folder": found.folder,
         "images": found.images,

@@ -17,6 +17,8 @@ INTERVAL = 120.0
 TIMEOUT = 300.0
 HISTORY = 10
 RETRIES = 5
+CONFIRMED = "gitops.rollouts.dev/confirm-plan"
+"""Annotation by which a person confirms deletions: the digest of the plan (`status.plan.digest`), and who it is."""
 REQUESTED = ("gitops.rollouts.dev/requestedAt", "reconcile.fluxcd.io/requestedAt")
 
 
@@ -78,7 +80,8 @@ def inputs_digest(spec: GitSyncSpec) -> str:
     chosen = spec.to_api()
     source = {key: value for key, value in chosen["source"].items() if key not in ("targetRevision", "secretRef")}
     parts = [source, chosen.get("destination"), chosen.get("ignoreDifferences")]
-    parts.append((chosen.get("syncPolicy") or {}).get("syncOptions"))
+    applied = chosen.get("syncPolicy") or {}
+    parts += [applied.get("syncOptions"), applied.get("managedNamespaceMetadata")]
     return "sha256:" + hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()[:32]
 
 
@@ -120,6 +123,15 @@ def short(commit: str) -> str:
 def annotated(obj: JSON, key: str) -> str:
     """The value of an annotation, empty when it is not there."""
     return str((obj["metadata"].get("annotations") or {}).get(key) or "")
+
+
+def confirmed(obj: JSON) -> JSON:
+    """The command that the annotation stands for, empty when it is not there. Its second word is who confirms; without
+    one only the API server's audit log knows."""
+    digest, _, who = annotated(obj, CONFIRMED).strip().partition(" ")
+    if not digest:
+        return {}
+    return {"sync": {"confirmPlan": digest}, "initiatedBy": {"username": f"{who.strip() or 'somebody'} (annotation)"}}
 
 
 def requested(obj: JSON) -> str:

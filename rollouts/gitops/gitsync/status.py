@@ -110,11 +110,15 @@ def _plan(finding: Finding) -> dict[str, Any] | None:
     if not finding.pending and not finding.protected:
         return None
     return {
-        "digest": finding.digest,
+        "digest": finding.deletions or finding.digest,
         **(dict(finding.counts) if finding.pending else {}),
         "protected": list(finding.protected[:SHOWN]) or None,
-        "waitingFor": finding.waiting or None,
+        "waitingFor": finding.waiting or _asking(finding) or None,
     }
+
+
+def _asking(finding: Finding) -> str:
+    return f"{finding.asking} objects are deleted once that is confirmed: `sync confirm`" if finding.asking else ""
 
 
 def _summary(sync: GitSync, before: JSON, finding: Finding) -> dict[str, Any]:

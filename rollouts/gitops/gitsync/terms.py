@@ -62,12 +62,11 @@ def policy(sync: GitSync, mandate: Mandate, identity: str) -> Policy:
     automated = reading.policy(sync.spec).automated
     guards = reading.policy(sync.spec).prune_guards or PruneGuards()
     asked = mandate.sync.get("prune")
-    confirmed = bool(mandate.sync.get("confirmPlan"))
     wanted = bool((automated and automated.prune) if asked is None else asked)
     chosen = chosen_options(sync, mandate)
     return Policy(
         sync=identity,
-        prune=confirmed or (wanted and chosen["Prune"] != "false"),
+        prune=wanted and chosen["Prune"] != "false",
         allow_empty=bool(automated and automated.allow_empty),
         max_percent=50 if guards.max_percent is None else guards.max_percent,
         min_objects=5 if guards.min_objects is None else guards.min_objects,

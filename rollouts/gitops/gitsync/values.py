@@ -93,6 +93,7 @@ class Finding:
     images, `pushed`: that look made a commit. `seen`: the objects Git has, as they are now, as far as they were
     compared or applied; `calm`: when a comparison found, or made, all of them as Git says; None when something is left.
     `folder`: the id of the folder that was rendered; empty when more than the folder had a part in it.
+    `digest` names the plan, `deletions` what of it a person may confirm; `asking`: so many objects wait for that.
     """
 
     mandate: Mandate
@@ -111,6 +112,8 @@ class Finding:
     step: str = ""
     denied: bool = False
     digest: str = ""
+    deletions: str = ""
+    asking: int = 0
     renderer: str = ""
     counts: Mapping[str, int] = field(default_factory=dict)
     protected: tuple[str, ...] = ()

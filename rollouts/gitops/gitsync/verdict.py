@@ -26,7 +26,9 @@ class Case:
     """A plan that waits for its verdict. `commit`, `inputs`: what it would apply.
 
     `rewind`: the commit is an ancestor of the one applied now. `heals` and `healed_at`: how often in a row, and when
-    last, drift was set back. `blockers`: dependencies that are not ready, in words.
+    last, drift was set back. `blockers`: dependencies that are not ready, in words. `deletions`: what a confirmation of
+    the plan would have to name. `prunes_only`: nothing is applied, and that Git has
+    something no more was never somebody else's change.
     """
 
     spec: GitSyncSpec
@@ -40,6 +42,8 @@ class Case:
     healed_at: datetime | None = None
     blockers: tuple[str, ...] = ()
     name: str = ""
+    deletions: str = ""
+    prunes_only: bool = False
 
     @property
     def drift(self) -> bool:
@@ -50,10 +54,12 @@ class Case:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Verdict:
-    """`waiting` empty: carry it out. `again`: when the verdict may change by itself."""
+    """`waiting` empty: carry it out. `again`: when the verdict may change by itself. `refused`: nothing is
+    done, even if there is nothing to do."""
 
     waiting: str = ""
     again: datetime | None = field(default=None)
+    refused: bool = False
 
 
 GO = Verdict()
@@ -69,7 +75,19 @@ Rule = Callable[[Case], Verdict | None]
 
 
 def _dry_run(case: Case) -> Verdict | None:
-    return Verdict(waiting="this was a dry run") if case.mandate.sync.get("dryRun") else None
+    return Verdict(waiting="this was a dry run", refused=True) if case.mandate.sync.get("dryRun") else None
+
+
+def _confirmation(case: Case) -> Verdict | None:
+    """R13: what was confirmed is exactly this, or it counts for nothing."""
+    confirmed = case.mandate.sync.get("confirmPlan")
+    if not confirmed or confirmed == case.deletions:
+        return None
+    return Verdict(
+        waiting="what was confirmed is not what would be deleted now: Git or the cluster has changed, and nothing was "
+        "done. Look again (`sync get`), and confirm that",
+        refused=True,
+    )
 
 
 def _rewind(case: Case) -> Verdict | None:
@@ -122,7 +140,7 @@ def _failed_before(case: Case) -> Verdict | None:
 
 def _drift(case: Case) -> Verdict | None:
     """R6: what others changed is set back only if that is wanted, with growing pauses."""
-    if not case.drift:
+    if not case.drift or case.prunes_only:
         return None
     automated = reading.automated(case.spec)
     if automated is None or not automated.self_heal:
@@ -138,5 +156,5 @@ def heal_pause(heals: int) -> float:
     return min(HEAL_FIRST * HEAL_FACTOR ** (heals - 1), HEAL_MOST) if heals else 0.0
 
 
-_ALWAYS: tuple[Rule, ...] = (_dry_run, _rewind, _dependencies)
+_ALWAYS: tuple[Rule, ...] = (_dry_run, _confirmation, _rewind, _dependencies)
 _BY_ITSELF: tuple[Rule, ...] = (_suspended, _manual, _held, _failed_before, _drift)

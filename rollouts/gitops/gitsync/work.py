@@ -164,7 +164,8 @@ async def _target(this: Desk, access: Access, resolved: str) -> str:
     if _queues(this) and (begun := reading.under_way(this.status)):
         return begun
     hold = this.status.get("hold") or {}
-    held = not this.mandate.explicit and hold.get("revision") == resolved
+    free = this.mandate.explicit and not asked.get("confirmPlan")
+    held = not free and hold.get("revision") == resolved
     return str(reading.last_applied(this.status).get("revision") or resolved) if held else resolved
 
 
@@ -189,12 +190,14 @@ async def _at(
         return glanced
     found = await pipeline.compare(commit, confirmed=str(this.mandate.sync.get("confirmPlan") or ""))
     rewind = await _rewinds(this, repository, commit) if not found.plan.empty else False
-    case = _case(this, commit, rewind=bool(rewind))
+    case = replace(
+        _case(this, commit, rewind=bool(rewind)), deletions=found.deletions, prunes_only=not found.plan.stages
+    )
     known = replace(this.base, resolved=resolved, commit=commit, compared=True, seen=taken(found), **described(found))
     if rewind is None:
         known = replace(known, remarks=(*known.remarks, UNTOLD))
     said = verdict(case)
-    if said.waiting and (this.mandate.sync.get("dryRun") or not found.plan.empty):
+    if said.waiting and (said.refused or not found.plan.empty):
         return replace(
             known,
             waiting=said.waiting,

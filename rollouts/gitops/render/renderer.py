@@ -4,7 +4,8 @@ Which renderer a folder asks for is said by the options, else by a marker file i
 plain manifests. Whatever it is, it happens in a confined child (`sandbox.py`), a few at a time.
 
 The key of the cache is everything the result depends on: each file's path and bytes, folder, options, target, the
-program's path, size and age. So two commits with the same tree render once, and a result can't be anybody else's.
+program's path, size and age, the limits. So two commits with the same tree render once, and a result can't be anybody
+else's.
 """
 
 from __future__ import annotations
@@ -14,7 +15,7 @@ import hashlib
 import shutil
 from collections import OrderedDict
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path, PurePosixPath
 
 import orjson
@@ -94,10 +95,11 @@ class Renderer:
         chosen, to = options or Options(), target or Target()
         row = choose(tree, chosen)
         program = find(row)
-        key = digest(tree, row=row, options=chosen.for_renderer(row.name), target=to, program=program)
+        given = chosen.for_renderer(row.name)
+        key = digest(tree, row=row, options=given, target=to, program=program, limits=self.limits)
         if (known := self._cache.get(key)) is None:
             async with self._turns:
-                known = await self._rendered(tree, row, chosen.for_renderer(row.name), to, program)
+                known = await self._rendered(tree, row, given, to, program)
             self._cache.put(key, known)
         return manifests_of(orjson.loads(known))
 
@@ -134,11 +136,11 @@ def find(row: Row) -> str:
     return str(Path(found).resolve())
 
 
-def digest(tree: Tree, *, row: Row, options: JSON, target: Target, program: str) -> str:
-    """What the result depends on, as one hash."""
+def digest(tree: Tree, *, row: Row, options: JSON, target: Target, program: str, limits: Limits) -> str:
+    """What the result depends on, as one hash (R1)."""
     state = Path(program).stat() if program else None
     age = [program, state.st_size, state.st_mtime_ns] if state else []
-    head = [row.name, tree.path, options, target.as_json(), age]
+    head = [row.name, tree.path, options, target.as_json(), age, asdict(limits)]
     hash_ = hashlib.sha256(orjson.dumps(head, option=orjson.OPT_SORT_KEYS))
     for name, data in _sorted(tree.files):
         hash_.update(orjson.dumps([name, hashlib.sha256(data).hexdigest()]))

@@ -370,3 +370,48 @@ def test_ready_and_stalled_are_never_true_together() -> None:
     for obj in (after(finding()), after(finding(), denied), after(denied, finding(at=at(3)))):
         states = {row["type"]: row["status"] for row in obj["status"]["conditions"]}
         assert not (states["Ready"] == "True" and ("Stalled" in states or "Reconciling" in states))
+
+
+@pytest.mark.parametrize(("said", "who"), [("sha256:d", "somebody (annotation)"), ("sha256:d ann", "ann (annotation)")])
+def test_a_confirmation_by_annotation_is_a_command(said: str, who: str) -> None:
+    """R13, R40: it is taken up once, with who that is as far as it is said, and cleared."""
+    key = "gitops.rollouts.dev/confirm-plan"
+    obj = after(finding(protected=("x: kept",), deletions="sha256:d", asking=1))
+    obj["metadata"] = {**obj["metadata"], "annotations": {key: said}}
+    obj = stored(obj, decide(obj, LOOKED, at(2)))
+    state = obj["status"]["operationState"]
+    assert (state["phase"], state["operation"]["sync"]) == ("Running", {"confirmPlan": "sha256:d"})
+    assert state["operation"]["initiatedBy"] == {"username": who}
+    assert key not in obj["metadata"]["annotations"]
+    start = decide(obj, LOOKED, at(3)).start
+    assert start is not None
+    assert (start.explicit, start.sync) == (True, {"confirmPlan": "sha256:d"})
+
+
+def test_deletions_that_wait_for_a_person_are_said_to_wait() -> None:
+    """R13: the plan names what a confirmation has to name, and says that it waits for one."""
+    obj = after(finding(protected=("x: kept",), digest="sha256:p", deletions="sha256:d", asking=1))
+    plan = obj["status"]["plan"]
+    assert plan["digest"] == "sha256:d"
+    assert "1 objects are deleted once that is confirmed" in plan["waitingFor"]
+    assert obj["status"]["history"][0]["planDigest"] == "sha256:p"
+    never = after(finding(protected=("x: pruning is off",), deletions="sha256:d"))["status"]["plan"]
+    assert "waitingFor" not in never
+
+
+def test_a_confirmation_of_another_plan_is_refused_and_said() -> None:
+    """R13."""
+    mandate = Mandate(explicit=True, operation={"sync": {"confirmPlan": "sha256:y"}})
+    obj = after(finding(), finding(mandate=mandate, attempted=False, changed=False, waiting="not what was confirmed"))
+    state = obj["status"]["operationState"]
+    assert (state["phase"], state["message"]) == ("Failed", "not what was confirmed")
+    assert len(obj["status"]["history"]) == 1
+
+
+@pytest.mark.parametrize("spec", [{}, {"webhook": {"secretRef": {"name": "hook"}}}])
+def test_a_webhook_does_not_end_the_polls(spec: dict[str, Any]) -> None:
+    """R39."""
+    obj = after(finding(), obj=sync(interval="5m", **spec))
+    facts = replace(LOOKED, looked_at=at(1), compared_at=at(1))
+    assert decide(obj, facts, at(300)).plan.requeue_after == pytest.approx(1)
+    assert decide(obj, facts, at(301)).start is not None

@@ -18,7 +18,9 @@ from rollouts.engine.troubles import Troubles
 from rollouts.engine.workloads import Workloads, by_workload
 from rollouts.plan import Plan
 from rollouts.strategy import Snapshot, decide, needs_pods, plugins
-from rollouts.strategy.keys import MANAGED_BY, POD_HASH
+from rollouts.strategy.claim import claim
+from rollouts.strategy.keys import MANAGED_BY
+from rollouts.strategy.snapshot import hash_of
 from rollouts.strategy.wants import selector_text
 from rollouts.strategy.workload import filled
 from rollouts.traffic import ROUTERS, Reference, Routers, references
@@ -174,7 +176,7 @@ class Rollouts:
     async def decide(self, obj: JSON, now: datetime) -> Plan:
         """Gather the world around a Rollout and decide."""
         workload = await self._workloads.of(obj) if self._workloads else None
-        await fetch_missing(_named_objects(obj), api=self._api, store=self._store)
+        await fetch_missing((*_named_objects(obj), *self._lost(obj)), api=self._api, store=self._store)
         snapshot = self.snapshot(obj, workload=workload)
         if needs_pods(snapshot):
             snapshot = replace(snapshot, pods=await self._pods(filled(obj, workload)))
@@ -191,14 +193,15 @@ class Rollouts:
         metadata = obj["metadata"]
         uid, namespace, name = metadata["uid"], metadata["namespace"], metadata["name"]
         shelf = self._store.shelf(kinds.REPLICA_SET)
-        own = shelf.find("owner", uid) + tuple(
-            rs for rs in shelf.find("owner", f"orphan/{namespace}") if _selects(seen, rs)
+        own, released = claim(
+            seen, controlled=shelf.find("owner", uid), orphans=shelf.find("owner", f"orphan/{namespace}")
         )
         mine = {rs["metadata"]["name"] for rs in own}
         measured = bool(list(_analyses(obj)))
         return Snapshot(
             rollout=obj,
-            replica_sets=own,
+            replica_sets=tuple(own),
+            released=tuple(released),
             foreign=tuple(rs for rs in shelf.find("stem", f"{namespace}/{name}") if rs["metadata"]["name"] not in mine),
             analysis_runs=self._store.shelf(kinds.ANALYSIS_RUN).find("owner", uid),
             experiments=self._store.shelf(kinds.EXPERIMENT).find("owner", uid),
@@ -209,6 +212,14 @@ class Rollouts:
             routes=self._routes(obj),
             workload=workload,
         )
+
+    def _lost(self, obj: JSON) -> Iterable[tuple[Kind, Key]]:
+        """The stable ReplicaSet if it is not known: whoever takes its hash label away hides it from our watch, and
+        its pods from every decision."""
+        metadata, stable = obj["metadata"], mapping(obj.get("status")).get("stableRS")
+        known = map(hash_of, self._store.shelf(kinds.REPLICA_SET).find("owner", metadata["uid"]))
+        if stable and stable not in known:
+            yield kinds.REPLICA_SET, Key(metadata["namespace"], f"{metadata['name']}-{stable}")
 
     def _taken(self, obj: JSON) -> frozenset[str]:
         """Names of Experiments of the namespace that are somebody else's."""
@@ -244,10 +255,3 @@ class Rollouts:
 
 def _sooner(seconds: float | None, other: float) -> float:
     return other if seconds is None else min(seconds, other)
-
-
-def _selects(rollout: JSON, rs: JSON) -> bool:
-    """Whether an orphan belongs to a Rollout: its labels match, and it carries a hash."""
-    wanted = mapping(mapping(mapping(rollout.get("spec")).get("selector")).get("matchLabels"))
-    labels = rs["metadata"].get("labels") or {}
-    return bool(wanted) and POD_HASH in labels and all(labels.get(key) == value for key, value in wanted.items())

@@ -76,12 +76,13 @@ class Shelf:
         return True
 
     def remove(self, obj: JSON) -> bool:
-        """Take an object out, unless it has been made anew since. An answer from before its end won't bring it back."""
+        """Take an object out, unless it has been made anew since. An answer from before its end won't bring it back;
+        one of exactly the version of its end means that it lives on, and only fits our watch's selector no more."""
         key = key_of(obj)
         known = self.objects.get(key)
         if known is None or known["metadata"].get("uid") != obj["metadata"].get("uid"):
             return False
-        self._deleted[key] = max(_version(obj), _version(known))
+        self._deleted[key] = max(_version(obj) - 1, _version(known))
         self._forget(key)
         return True
 

@@ -24,6 +24,7 @@ from typing import Any, Final
 from rollouts.strategy import keys, podhash
 from rollouts.strategy.podtemplate import encoders
 from rollouts.strategy.podtemplate.defaults import with_defaults
+from rollouts.strategy.snapshot import hash_of
 
 JSON = Mapping[str, Any]
 
@@ -43,7 +44,7 @@ def find_new(
     `status_hash`: `status.currentPodHash`. Raises `EncodingError` when the template holds a value of a wrong type."""
     oldest_first = sorted(replica_sets, key=_age)
     own = podhash.pod_template_hash(template, collision_count=collision_count)
-    by_hash = {digest: rs for rs in reversed(oldest_first) if (digest := _hash_label(rs))}
+    by_hash = {digest: rs for rs in reversed(oldest_first) if (digest := hash_of(rs))}
     named = by_hash.get(status_hash or "")
     if named is not None and (status_hash == own or _stands_for(named, template)):
         return named
@@ -57,11 +58,6 @@ def find_new(
 
 def _age(rs: JSON) -> tuple[str, str]:
     return rs["metadata"].get("creationTimestamp") or "", rs["metadata"]["name"]
-
-
-def _hash_label(rs: JSON) -> str | None:
-    labels: JSON = rs["metadata"].get("labels") or {}
-    return labels.get(keys.POD_HASH)
 
 
 def _stands_for(rs: JSON, template: JSON) -> bool:

@@ -111,6 +111,8 @@ def replica_set_patch(
     if (kept_in_step or replicas != rs.replicas) and rs.desired != desired:
         annotations[keys.DESIRED_REPLICAS] = None if desired is None else str(desired)
     metadata: dict[str, Any] = {"annotations": annotations} if annotations else {}
+    if (rs.raw["metadata"].get("labels") or {}).get(keys.POD_HASH) != rs.hash:
+        metadata["labels"] = {keys.POD_HASH: rs.hash}
     if not any(ref.get("controller") for ref in rs.raw["metadata"].get("ownerReferences") or ()):
         metadata["ownerReferences"] = [owner_reference(rollout)]
     spec: dict[str, Any] = {} if replicas == rs.replicas else {"replicas": replicas}
@@ -126,6 +128,20 @@ def replica_set_patch(
         name=rs.name,
         body=body,
         resource_version=rs.raw["metadata"].get("resourceVersion") if replicas < rs.replicas else None,
+    )
+
+
+def release(rs: JSON, rollout: JSON) -> Patch:
+    """Let a ReplicaSet go whose labels fit the Rollout no more: it keeps its pods and loses its controller."""
+    own = rollout["metadata"]["uid"]
+    metadata = rs["metadata"]
+    left = [ref for ref in metadata.get("ownerReferences") or () if ref.get("uid") != own]
+    return Patch(
+        kind=kinds.REPLICA_SET,
+        namespace=metadata["namespace"],
+        name=metadata["name"],
+        body={"metadata": {"ownerReferences": left or None}},
+        resource_version=metadata.get("resourceVersion"),
     )
 
 

@@ -87,9 +87,11 @@ class Situation:
     def rescaled(self) -> bool:
         """`spec.replicas` is another than the ReplicaSets were last sized for; one that does not say for how many is
         half-way. One without pods has no say, unless none has any: then they were scaled to 0, and come back even
-        while somebody holds the Rollout."""
-        both = [rs for rs in (self.revisions.new, self.revisions.distinct_stable) if rs]
-        sized = [rs for rs in both if rs.replicas] or ([] if self.first else both)
+        while somebody holds the Rollout. The stable one of a blue/green Rollout always has all its pods."""
+        stable = self.revisions.distinct_stable
+        both = [rs for rs in (self.revisions.new, stable) if rs]
+        in_full = stable if self.wants.blue_green and self.wants.limits.replicas else None
+        sized = [rs for rs in both if rs.replicas or rs is in_full] or ([] if self.first else both)
         return any(rs.desired != self.wants.limits.replicas for rs in sized)
 
     def labelled(self, hash_: str) -> ReplicaSet | None:

@@ -26,8 +26,9 @@ FINAL: Final = frozenset({"Successful", "Failed", "Error", "Inconclusive"})
 class Snapshot:
     """The world around one Rollout.
 
-    `replica_sets`: those it controls, and orphans that match its selector. `foreign`: ReplicaSets of the namespace
-    it does not control whose names begin with the Rollout's (they can occupy a name). `templates` and
+    `replica_sets`: those it controls, and orphans that match its selector; `released`: those it controls whose labels
+    fit no more (see claim.py). `foreign`: other ReplicaSets of the namespace whose names begin with the Rollout's (they
+    can occupy a name). `templates` and
     `cluster_templates` are keyed by name. `pods`: the pods of its ReplicaSets, filled only when `needs_pods` says so.
     `taken_experiments`: names of the namespace's Experiments it does not control.
     `services`: those it names and those it still manages, by name. `routes`: what its traffic routers read.
@@ -37,6 +38,7 @@ class Snapshot:
 
     rollout: JSON
     replica_sets: tuple[JSON, ...] = ()
+    released: tuple[JSON, ...] = ()
     foreign: tuple[JSON, ...] = ()
     analysis_runs: tuple[JSON, ...] = ()
     experiments: tuple[JSON, ...] = ()
@@ -49,6 +51,12 @@ class Snapshot:
     troubles: tuple[Trouble, ...] | None = None
     workload: JSON | None = None
     plugin: Outcome | None = None
+
+
+def hash_of(rs: JSON) -> str:
+    """The hash of a ReplicaSet: what its selector says, which nobody can change, else its label; empty if neither."""
+    selected = mapping(mapping(mapping(rs.get("spec")).get("selector")).get("matchLabels")).get(keys.POD_HASH)
+    return selected or mapping(rs["metadata"].get("labels")).get(keys.POD_HASH) or ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -75,7 +83,7 @@ class ReplicaSet:
         annotations = metadata.get("annotations") or {}
         return ReplicaSet(
             name=metadata["name"],
-            hash=(metadata.get("labels") or {}).get(keys.POD_HASH, ""),
+            hash=hash_of(raw),
             revision=_number(annotations.get(keys.REVISION)) or 0,
             replicas=_default(spec.get("replicas"), 1),
             current=_default(status.get("replicas"), 0),

@@ -1,5 +1,6 @@
 """The writes of a decision, in an order that is safe to stop after any one of them.
 
+ReplicaSets whose labels fit no more are let go before all else: nothing was decided about them.
 1. Services, then routes: users leave pods before these go, and were decided to reach pods that are there;
 2. ReplicaSets that shrink, then the new one, then those that grow (see moves.py): what users wait for comes first;
 3. the Rollout's revision, which the new ReplicaSet already carries;
@@ -21,6 +22,7 @@ def of(decision: Decision) -> tuple[Write, ...]:
     """All writes but status."""
     revision = objects.rollout_patch(decision.rollout, decision.wants, revision=decision.revisions.number)
     return (
+        *(objects.release(rs, decision.rollout) for rs in decision.at.snapshot.released),
         *(services.patch(switch, decision.wants.name) for switch in decision.target.switches),
         *(decision.target.traffic.writes if decision.target.traffic else ()),
         *_replica_sets(decision),

@@ -37,7 +37,8 @@ def web(**canary: Any) -> dict[str, Any]:
 def test_replica_sets_are_its_own_and_orphans_that_match(store: Store) -> None:
     labels = {"app": "web", HASH: "abc"}
     for rs in (
-        replica_set("web-1", owner="web"),
+        replica_set("web-1", owner="web", labels=labels),
+        replica_set("web-2", owner="web", labels={**labels, "app": "debug"}),
         replica_set("orphan", labels=labels),
         replica_set("orphan-of-others", labels={**labels, "app": "api"}),
         replica_set("orphan-without-hash", labels={"app": "web"}),
@@ -45,12 +46,14 @@ def test_replica_sets_are_its_own_and_orphans_that_match(store: Store) -> None:
         replica_set("api-1", owner="api", labels=labels),
     ):
         store.shelf(kinds.REPLICA_SET).put(rs)
-    assert names(seen(store, web()).replica_sets) == ["web-1", "orphan"]
+    found = seen(store, web())
+    assert names(found.replica_sets) == ["web-1", "orphan"]
+    assert names(found.released) == ["web-2"]
 
 
 def test_those_that_occupy_its_names_are_shown_apart(store: Store) -> None:
     for rs in (
-        replica_set("web-1", owner="web"),
+        replica_set("web-1", owner="web", labels={"app": "web"}),
         replica_set("web-2", owner="api"),
         replica_set("webs-3", owner="api"),
     ):

@@ -43,6 +43,15 @@ def test_an_event_from_before_our_own_write_is_ignored(store: Store) -> None:
     assert store.shelf(kinds.ROLLOUT).put(rollout(version=9))
 
 
+def test_what_only_left_the_selector_of_a_watch_can_be_taken_in_again(store: Store) -> None:
+    """Its `DELETED` carries the version it has now; that of an end is newer than any version an object ever had."""
+    shelf = store.shelf(kinds.ROLLOUT)
+    shelf.put(rollout(version=5))
+    shelf.remove(rollout(version=9))
+    assert not shelf.put(rollout(version=8))
+    assert shelf.put(rollout(version=9))
+
+
 def test_a_late_event_does_not_bring_a_deleted_object_back(store: Store) -> None:
     shelf = store.shelf(kinds.ROLLOUT)
     shelf.put(rollout(version=5))

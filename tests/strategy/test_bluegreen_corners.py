@@ -2,8 +2,9 @@
 
 import pytest
 
+from rollouts.plan import Create
 from tests.strategy.test_bluegreen import ANALYSIS, REVISION, blue_green, deployed, updated
-from tests.strategy.world import World, image
+from tests.strategy.world import CrashedError, World, image
 
 
 def test_deployed_at_nothing_it_is_healthy_and_takes_the_service_over_with_its_first_pods() -> None:
@@ -41,6 +42,20 @@ def test_users_never_get_a_preview_because_nobody_was_there_when_it_was_paused()
     world.edit(paused=False)
     world.settle()
     assert (world.status["phase"], world.selected("active")) == ("Healthy", "app:2")
+
+
+def test_the_stable_one_comes_back_while_a_person_holds_it_though_the_preview_came_first() -> None:
+    world = blue_green(0, previewReplicaCount=2)
+    world.settle()
+    world.image("app:2")
+    world.edit(replicas=3)
+    plan = world.plan()
+    with pytest.raises(CrashedError):
+        world.apply(plan, die_after=1 + next(i for i, write in enumerate(plan.writes) if isinstance(write, Create)))
+    world.edit(paused=True)
+    world.settle()
+    assert world.replicas == {"app:1": 3, "app:2": 2}
+    assert (world.status["message"], world.selected("active")) == ("manually paused", "app:1")
 
 
 def test_a_first_version_that_never_comes_up_is_replaced_without_asking() -> None:

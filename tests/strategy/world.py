@@ -12,8 +12,10 @@ from typing import Any
 from rollouts.api.kinds import CONFIG_MAP
 from rollouts.plan import Create, Delete, Event, Evict, Patch, Plan
 from rollouts.strategy import Snapshot, decide
+from rollouts.strategy.claim import claim
 from rollouts.strategy.keys import POD_HASH
 from rollouts.strategy.times import text
+from rollouts.strategy.workload import filled
 from rollouts.traffic import ROUTERS, Reference, Routers
 
 START = datetime(2026, 1, 1, tzinfo=UTC)
@@ -89,11 +91,18 @@ class World:
     # --- the controller
 
     def snapshot(self) -> Snapshot:
+        uid, every = self.rollout["metadata"]["uid"], self.sets.values()
+        own, released = claim(
+            filled(self.rollout, self.workload),
+            controlled=[rs for rs in every if _owner(rs) == uid],
+            orphans=[rs for rs in every if _owner(rs) is None],
+        )
         return copy.deepcopy(
             Snapshot(
                 rollout=self.rollout,
-                replica_sets=tuple(self.sets.values()),
-                foreign=tuple(self.foreign),
+                replica_sets=tuple(own),
+                released=tuple(released),
+                foreign=(*self.foreign, *(rs for rs in every if rs not in own)),
                 analysis_runs=tuple(self.runs.values()),
                 experiments=tuple(self.experiments.values()),
                 templates=self.templates,
@@ -272,6 +281,10 @@ class World:
     def replicas(self) -> dict[str, int]:
         """spec.replicas by image."""
         return {image(rs): rs["spec"]["replicas"] for rs in self.sets.values()}
+
+
+def _owner(rs: dict[str, Any]) -> str | None:
+    return next((ref["uid"] for ref in rs["metadata"].get("ownerReferences") or ()), None)
 
 
 def service(name: str, app: str = "app") -> dict[str, Any]:

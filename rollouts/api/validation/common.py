@@ -12,6 +12,7 @@ from typing import Any
 
 from pydantic import BaseModel
 
+from rollouts.api import selectors
 from rollouts.api.durations import parse_duration
 from rollouts.api.errors import FieldError, Path
 from rollouts.api.meta import LabelSelector
@@ -124,25 +125,16 @@ def selector(value: LabelSelector, path: Path) -> Iterator[FieldError]:
 
 def is_empty(value: LabelSelector) -> bool:
     """Whether a selector matches everything."""
-    return not value.match_labels and not value.match_expressions
+    return selectors.is_empty(_written(value))
 
 
 def matches(value: LabelSelector, found: Mapping[str, Any]) -> bool:
     """Whether a selector matches these labels."""
-    exact = all(found.get(key) == wanted for key, wanted in (value.match_labels or {}).items())
-    return exact and all(_holds(expression, found) for expression in value.match_expressions or ())
+    return selectors.selects(_written(value), found)
 
 
-def _holds(expression: Any, found: Mapping[str, Any]) -> bool:
-    value, values = found.get(expression.key), expression.values or ()
-    present = expression.key in found
-    table = {
-        "In": present and value in values,
-        "NotIn": not (present and value in values),
-        "Exists": present,
-        "DoesNotExist": not present,
-    }
-    return table[expression.operator]
+def _written(value: LabelSelector) -> dict[str, Any]:
+    return value.model_dump(by_alias=True, exclude_none=True)
 
 
 def mapping(value: Any) -> Mapping[str, Any]:

@@ -1,17 +1,20 @@
 """Restart: pods older than `spec.restartAt` are evicted, a few at a time, and their ReplicaSets replace them (§2.13).
 
 Evicted, not deleted, so PodDisruptionBudgets are respected. Stable pods go first, then new, then older ones, oldest
-pod first. The budget is what is available above max(N, pods asked for) − max(maxUnavailable, 1).
+pod first. The budget is what is available above max(N, pods asked for) − max(maxUnavailable, 1). Available is what
+both the ReplicaSets' status and the pods themselves say is there: the status lags behind, so by it alone the pods just
+evicted would be counted on once more. A pod that is ending is nobody's to count on, and holds nobody up.
 """
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from rollouts.api.loose import mapping
+from rollouts.api.loose import listed, mapping
 from rollouts.plan import Evict
 from rollouts.strategy import times
 from rollouts.strategy.recorded import Recorded
@@ -53,11 +56,9 @@ def restart(
     old = _older(pods, revisions, moment)
     if not old:
         return Restart(done=wanted)
-    budget = _budget(wants, revisions)
     evict = [
         Evict(namespace=pod["metadata"]["namespace"], name=pod["metadata"]["name"], uid=pod["metadata"]["uid"])
-        for pod in old[:budget]
-        if not pod["metadata"].get("deletionTimestamp")
+        for pod in [pod for pod in old if _stays(pod)][: _budget(wants, revisions, pods)]
     ]
     return Restart(pending=True, evict=tuple(evict), done=done)
 
@@ -71,10 +72,21 @@ def _older(pods: Sequence[JSON], revisions: Revisions, moment: datetime) -> list
     return [pod for _, _, pod in sorted(found, key=lambda entry: (entry[0], entry[1], entry[2]["metadata"]["name"]))]
 
 
-def _budget(wants: Wants, revisions: Revisions) -> int:
+def _budget(wants: Wants, revisions: Revisions, pods: Sequence[JSON]) -> int:
     every = revisions.all
+    ready = Counter(_owner(pod) for pod in pods if _stays(pod) and _ready(pod))
+    available = sum(min(rs.available, ready[rs.raw["metadata"]["uid"]]) for rs in every)
     asked = max(wants.limits.replicas, sum(rs.replicas for rs in every))
-    return max(sum(rs.available for rs in every) - (asked - max(wants.limits.unavailable, 1)), 0)
+    return max(available - (asked - max(wants.limits.unavailable, 1)), 0)
+
+
+def _stays(pod: JSON) -> bool:
+    return not pod["metadata"].get("deletionTimestamp")
+
+
+def _ready(pod: JSON) -> bool:
+    written = listed(mapping(pod.get("status")).get("conditions"))
+    return any((c.get("type"), c.get("status")) == ("Ready", "True") for c in written)
 
 
 def _owner(pod: JSON) -> str:

@@ -8,6 +8,7 @@ import pytest
 
 from rollouts.api import kinds
 from rollouts.api.kinds import Kind
+from tests.cluster.controllers import OwnController
 from tests.cluster.harness import Kubectl
 from tests.cluster.space import JSON, Space, blue_green, rollout, service
 
@@ -122,6 +123,14 @@ def test_how_many_revisions_stay_and_a_preview_that_stays_for_ever(space: Space)
     assert space.sizes() == {"1": 0, "2": 2, "3": 2, "4": 2}
     assert (space.selected("active"), space.selected("preview")) == ("3", "4")
     assert (status["abort"], deadline(space, "4")) == (True, None)
+
+
+def test_without_a_delay_the_old_pods_go_at_once(space: Space, controller: OwnController) -> None:
+    paused(space, {"scaleDownDelaySeconds": 0})
+    space.promote()
+    space.until_phase("Healthy")
+    space.until("nothing is left", lambda: space.sizes() == {"1": 0, "2": 2})
+    assert "scale-down-deadline" not in str([request.body for request in controller.writes])
 
 
 def deadline(space: Space, revision: str) -> str | None:

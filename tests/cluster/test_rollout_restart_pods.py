@@ -8,7 +8,7 @@ import pytest
 
 from tests.cluster.controllers import OwnController
 from tests.cluster.harness import Kubectl
-from tests.cluster.space import Space, rollout, younger_than_pods
+from tests.cluster.space import Space, blue_green, rollout, service, younger_than_pods
 
 
 def uids(space: Space) -> set[str]:
@@ -62,3 +62,25 @@ def test_a_restart_in_the_future_waits(space: Space) -> None:
     assert uids(space) == before
     space.until_status(phase="Healthy", restartedAt=moment)
     assert not uids(space) & before
+
+
+def test_blue_green_restarts_as_many_at_once_as_may_be_missing(
+    space: Space, kubectl: Kubectl, controller: OwnController
+) -> None:
+    """A quota keeps evicted pods from coming back, so what is missing stays missing until it is lifted."""
+    strategy = {"activeService": "active", "maxUnavailable": "50%"}
+    space.create(service("active"), blue_green(replicas=4, strategy={**strategy, "previewService": None}))
+    space.until_phase("Healthy")
+    before, moment = uids(space), younger_than_pods(space)
+    quota = {"apiVersion": "v1", "kind": "ResourceQuota", "metadata": {"name": "none"}}
+    kubectl.apply({**quota, "spec": {"hard": {"pods": "0"}}})
+    space.until("the quota counts", lambda: kubectl("get", "quota", "none", "-o=jsonpath={.status.used.pods}") == "4")
+    space.edit(restartAt=moment)
+    status = space.until_status(phase="Progressing", availableReplicas=2)
+    assert status["message"].startswith("rollout is restarting")
+    assert len(uids(space) & before) == 2
+    assert controller.counts()["POST pods/eviction"] == 2
+    kubectl("delete", "quota", "none")
+    space.until_status(phase="Healthy", restartedAt=moment, availableReplicas=4, seconds=60)
+    assert not uids(space) & before
+    assert controller.counts()["POST pods/eviction"] == 4

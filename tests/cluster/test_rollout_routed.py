@@ -176,6 +176,33 @@ def test_how_many_revisions_stay_and_a_canary_that_stays_for_ever(space: Space) 
     assert "scale-down-deadline" not in space.sets()["4"]["metadata"]["annotations"]
 
 
+def test_without_a_delay_the_old_pods_go_at_once(space: Space, controller: OwnController) -> None:
+    updated(space, routed(scaleDownDelaySeconds=0))
+    space.promote()
+    space.until_phase("Healthy")
+    space.until("nothing is left", lambda: space.sizes() == {"1": 0, "2": 4})
+    assert "scale-down-deadline" not in str([request.body for request in controller.writes])
+
+
+def test_the_stable_gets_no_more_than_its_pods_can_bear(space: Space, kubectl: Kubectl) -> None:
+    """A quota keeps three of its four pods from coming back: one bears a quarter."""
+    updated(space, routed([{"setWeight": 75}, {"pause": {}}, {"setWeight": 25}, {"pause": {}}]))
+    assert weights(space) == {"canary": 75, "stable": 25}
+    quota = {"apiVersion": "v1", "kind": "ResourceQuota", "metadata": {"name": "none"}}
+    kubectl.apply({**quota, "spec": {"hard": {"pods": "0"}}})
+    space.until("the quota counts", lambda: kubectl("get", "quota", "none", "-o=jsonpath={.status.used.pods}") == "7")
+    stable = space.sets()["1"]["metadata"]["name"]
+    for pod in [pod for pod in space.pods() if pod["metadata"]["name"].startswith(stable)][:3]:
+        space.delete(kinds.POD, pod["metadata"]["name"])
+    space.until_status(availableReplicas=4)
+    space.promote()
+    space.until_status(phase="Progressing", currentStepIndex=2)
+    assert weights(space) == {"canary": 75, "stable": 25}
+    kubectl("delete", "quota", "none")
+    space.until_paused(at=3, seconds=60)
+    assert weights(space) == {"canary": 25, "stable": 75}
+
+
 def test_a_router_that_verifies(space: Space) -> None:
     deployed(space, routed(verify=True))
     space.set_image("example/app:2")

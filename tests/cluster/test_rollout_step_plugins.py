@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -10,9 +11,9 @@ import pytest
 
 from rollouts.api import kinds
 from tests.cluster.controllers import OwnController
-from tests.cluster.space import Space, rollout
+from tests.cluster.space import JSON, Space, rollout
 
-STEPS = [{"setWeight": 50}, {"plugin": {"name": "acme/ticket", "config": {"file": "…"}}}, {"pause": {}}]
+STEPS: list[JSON] = [{"setWeight": 50}, {"plugin": {"name": "acme/ticket", "config": {"file": "…"}}}, {"pause": {}}]
 MODULE = """
 from pathlib import Path
 
@@ -22,11 +23,15 @@ from rollouts.engine.plugins import StepResult
 class Ticket:
     async def run(self, *, rollout, config, state):
         file = Path(config["file"])
+        with file.with_suffix(".asked").open("a") as log:
+            log.write("x")
         if state is None:
             file.write_text("asked for " + rollout["metadata"]["name"])
             return StepResult(phase="Running", message="ticket 7", requeue_after=1, status={"ticket": 7})
         assert state == {"ticket": 7}
         answer = file.read_text()
+        if answer == "broken":
+            raise RuntimeError("no line to the office")
         phase = {"yes": "Successful", "no": "Failed"}.get(answer, "Running")
         return StepResult(phase=phase, message=answer, requeue_after=1, status=state)
 
@@ -54,9 +59,12 @@ def ticket(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, own_controller: Call
     return tmp_path / "ticket.txt"
 
 
+def asking(ticket: Path) -> list[JSON]:
+    return [STEPS[0], {"plugin": {"name": "acme/ticket", "config": {"file": str(ticket)}}}, STEPS[2]]
+
+
 def at_plugin(space: Space, ticket: Path) -> None:
-    steps = [STEPS[0], {"plugin": {"name": "acme/ticket", "config": {"file": str(ticket)}}}, STEPS[2]]
-    space.create(rollout(replicas=2, steps=steps))
+    space.create(rollout(replicas=2, steps=asking(ticket)))
     space.until_phase("Healthy")
     space.set_image("example/app:2")
     space.until("asked", lambda: ticket.read_text() == "asked for app" if ticket.exists() else None)
@@ -64,8 +72,9 @@ def at_plugin(space: Space, ticket: Path) -> None:
 
 
 def entry(space: Space, operation: str = "Run") -> dict[str, Any]:
-    (found,) = [e for e in space.status()["canary"]["stepPluginStatuses"] if e["operation"] == operation]
-    return dict(found)
+    """LookupError while there is none."""
+    entries = {e["operation"]: e for e in space.status()["canary"]["stepPluginStatuses"]}
+    return dict(entries[operation])
 
 
 def said(space: Space, reason: str = "StepPluginTransition") -> list[str]:
@@ -93,6 +102,45 @@ def test_a_failure_aborts_and_the_plugin_cleans_up(space: Space, ticket: Path) -
     step = "Step plugin acme/ticket (step 2)"
     wanted = [f"{step}: Run is Running: ticket 7", f"{step}: Run is Failed: no", f"{step}: Abort is Successful"]
     space.until("said so", lambda: said(space) == wanted)
+
+
+def test_an_error_is_tried_again(space: Space, ticket: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """After half a minute, which is two seconds here; a running one that names no time is asked then, too."""
+    monkeypatch.setattr("rollouts.strategy.plugins.USUAL_SECONDS", 2.0)
+    at_plugin(space, ticket)
+    ticket.write_text("broken")
+    told = space.until("it failed", lambda: entry(space) if entry(space)["phase"] == "Error" else None)
+    wanted = ("RuntimeError: no line to the office", "2s", {"ticket": 7})
+    assert (told["message"], told["backoff"], told["status"]) == wanted
+    assert (space.status()["phase"], space.status()["currentStepIndex"]) == ("Progressing", 1)
+    ticket.write_text("yes")
+    space.until_paused(at=2)
+    executions = entry(space)["executions"]
+    assert (executions, asked(ticket)) == (told["executions"] + 1, executions)
+
+
+def test_it_is_asked_only_while_it_is_its_turn(space: Space, ticket: Path) -> None:
+    """Not in a first deploy, whose steps are skipped, nor while somebody holds the Rollout."""
+    space.create(rollout(replicas=2, steps=asking(ticket)))
+    space.until_phase("Healthy")
+    assert not asked(ticket)
+    space.set_image("example/app:2")
+    space.until("it waits", lambda: entry(space)["phase"] == "Running")
+    space.edit(paused=True)
+    space.until_phase("Paused", message="manually paused")
+    before, due = asked(ticket), datetime.now(UTC) + timedelta(seconds=2)
+    space.until("it would have been asked twice", lambda: datetime.now(UTC) > due)
+    space.edit(replicas=4)
+    space.until("it was decided about", lambda: space.sizes() == {"1": 2, "2": 2})
+    assert asked(ticket) == before
+    space.edit(paused=False)
+    space.until("it is asked again", lambda: asked(ticket) > before)
+
+
+def asked(ticket: Path) -> int:
+    """How often the plugin was asked."""
+    log = ticket.with_suffix(".asked")
+    return len(log.read_text()) if log.exists() else 0
 
 
 def test_one_that_is_skipped_is_told_to_end(space: Space, ticket: Path) -> None:

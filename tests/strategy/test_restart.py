@@ -17,7 +17,7 @@ def deployed(replicas: int = 3, *, made: dict[str, Any] | None = None, **options
     return world
 
 
-def pod(name: str, rs: dict[str, Any], world: World) -> dict[str, Any]:
+def pod(name: str, rs: dict[str, Any], world: World, *, ready: str = "True") -> dict[str, Any]:
     owner = {"uid": rs["metadata"]["uid"], "controller": True}
     born = text(world.now)
     return {
@@ -27,7 +27,8 @@ def pod(name: str, rs: dict[str, Any], world: World) -> dict[str, Any]:
             "uid": f"uid-{name}",
             "creationTimestamp": born,
             "ownerReferences": [owner],
-        }
+        },
+        "status": {"conditions": [{"type": "Ready", "status": ready}]},
     }
 
 
@@ -74,6 +75,37 @@ def test_blue_green_restarts_as_many_at_once_as_may_be_missing() -> None:
     world.edit(restartAt=text(world.now))
     world.reconcile()
     assert world.log.count("EVICT") == 2
+
+
+def test_pods_that_are_gone_count_before_their_replica_set_says_so() -> None:
+    """Its status lags behind, and comes in parts: what it still counts as available is gone, or not ready yet."""
+    strategy = {"blueGreen": {"activeService": "active", "maxUnavailable": "50%"}}
+    world = deployed(4, made=rollout(replicas=4, strategy=strategy), services=["active"])
+    (rs,) = world.sets.values()
+    world.edit(restartAt=text(world.now))
+    world.reconcile()
+    for said in (4, 3):
+        rs["status"]["availableReplicas"] = said
+        world.reconcile()
+        assert (world.log.count("EVICT"), len(world.pods_)) == (2, 2)
+    for number in range(2):
+        world.pods_[f"young-{number}"] = pod(f"young-{number}", rs, world, ready="False")
+    rs["status"]["availableReplicas"] = 4
+    world.reconcile()
+    assert world.log.count("EVICT") == 2
+    world.pods_ |= {name: pod(name, rs, world) for name in ("young-0", "young-1")}
+    world.reconcile()
+    assert (world.log.count("EVICT"), sorted(world.pods_)) == (4, ["young-0", "young-1"])
+
+
+def test_a_pod_that_takes_its_time_to_end_holds_nobody_up() -> None:
+    world = deployed()
+    (rs,) = world.sets.values()
+    world.edit(restartAt=text(world.now))
+    world.pods_["pod-0"]["metadata"]["deletionTimestamp"] = text(world.now)
+    world.pods_["young-0"] = pod("young-0", rs, world)
+    world.reconcile()
+    assert sorted(world.pods_) == ["pod-0", "pod-2", "young-0"]
 
 
 def test_stable_pods_are_restarted_before_new_ones() -> None:

@@ -19,12 +19,16 @@ from pydantic import ValidationError
 from analysis.lint import metric_doubts, metric_faults
 from analysis.spec import Metric
 from rollouts.api.errors import FieldError, Path
+from rollouts.api.gitsync import GitSync
 from rollouts.api.kinds import ARGO, GIT_SYNC, GITOPS
 from rollouts.api.loose import listed, mapping
 from rollouts.api.parsing import MODELS, check
 from rollouts.api.podschema import unknown_fields
 from rollouts.api.validation.references import Existing, missing, references
 from rollouts.cli.manifests import Manifest, Unreadable
+from rollouts.gitops import url
+from rollouts.gitops.errors import SourceError
+from rollouts.gitops.images.faults import image_faults
 from rollouts.strategy.unsupported import unsupported
 from rollouts.traffic import ROUTERS
 
@@ -108,11 +112,24 @@ def _errors(item: Manifest, others: Sequence[Manifest]) -> Iterator[FieldError]:
     yield from _measuring(kind, mapping(value.get("spec")))
     for path, template in _pod_templates(kind, mapping(value.get("spec"))):
         yield from unknown_fields(template, path)
+    if isinstance(parsed.model, GitSync):
+        yield from _of_sync(parsed.model)
     if kind == "Rollout":
         said = {error.path for error in parsed.errors}
         yield from (e for e in unsupported(mapping(value.get("spec")), ROUTERS) if e.path not in said)
     if kind == "Rollout" and parsed.model is not None:
         yield from _references(item, parsed.model, others)
+
+
+def _of_sync(sync: GitSync) -> Iterator[FieldError]:
+    """What the sync would find before it asks a repository or a registry."""
+    spec = Path.of("spec")
+    try:
+        url.parse(sync.spec.source.repo_url, allow_local=True)
+    except SourceError as error:
+        yield (spec / "source" / "repoURL").error(str(error))
+    if sync.spec.image_update is not None:
+        yield from image_faults(sync.spec.image_update, spec / "imageUpdate")
 
 
 def _measuring(kind: str, spec: Mapping[str, Any]) -> Iterator[FieldError]:

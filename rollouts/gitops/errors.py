@@ -10,7 +10,7 @@ from __future__ import annotations
 import re
 from typing import ClassVar
 
-_USERINFO = re.compile(r"(?<=://)[^/@\s]+@")
+_USERINFO = re.compile(r"(?P<scheme>[A-Za-z0-9+.-]*)://(?P<who>[^/\s]+)@")
 
 
 def role_advice(error: Exception) -> str:
@@ -20,8 +20,13 @@ def role_advice(error: Exception) -> str:
 
 
 def redact(text: str) -> str:
-    """The text without the user part of any URL in it."""
-    return _USERINFO.sub("", text)
+    """The text without what may be secret in any URL: user and password, but not the mere user name of ssh."""
+    return _USERINFO.sub(_without_secrets, text)
+
+
+def _without_secrets(found: re.Match[str]) -> str:
+    harmless = found["scheme"].endswith("ssh") and not set(found["who"]) & set(":@%")
+    return found[0] if harmless else f"{found['scheme']}://"
 
 
 class SyncError(Exception):
@@ -52,7 +57,7 @@ class VerificationError(SyncError):
 class TreeError(SyncError):
     """The files of the commit break a rule: a link, a strange name, a limit, a missing folder."""
 
-    step = "materialise"
+    step = "checkout"
 
 
 class RenderError(SyncError):

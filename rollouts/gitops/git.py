@@ -15,6 +15,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import os
+import re
 import shlex
 import shutil
 from collections.abc import Sequence
@@ -195,9 +196,23 @@ _PERMANENT = (
 )
 
 
+_NOISE = ("@", "hint:", "To ", "error: failed to push some refs")
+_VERDICT = re.compile(r"! (\[[a-z ]+\]) (?:[0-9a-f]{40,64} -> )?(.*)")
+_LONGEST = 600
+
+
+def _said(complaint: str) -> str:
+    """What git and the server say, in one line: the verdict on a push first; no advice, no ids that come and go."""
+    lines = [line.removeprefix("remote:").strip() for line in complaint.splitlines()]
+    kept = [" ".join(line.split()) for line in lines if line and not line.startswith(_NOISE)]
+    verdicts = [" ".join(found.groups()) for line in kept if (found := _VERDICT.match(line))]
+    text = redact(" ".join([*verdicts, *(line for line in kept if not _VERDICT.match(line))]))
+    return text if len(text) <= _LONGEST else f"{text[: _LONGEST // 2]} … {text[-_LONGEST // 2 :]}"
+
+
 def _failure(arguments: Sequence[str], complaint: str) -> SourceError:
-    text = redact(" ".join(complaint.split())) or "no message"
-    if "signal 25" in text or "File too large" in text:
+    text = _said(complaint) or "no message"
+    if "signal 25" in complaint or "File too large" in complaint:
         return SourceError(f"git {arguments[0]} ended: the repository is larger than this sync allows")
-    kind = SourceError if any(sign in text for sign in _PERMANENT) else SourceUnavailableError
+    kind = SourceError if any(sign in complaint for sign in _PERMANENT) else SourceUnavailableError
     return kind(f"git {arguments[0]} failed: {text}")

@@ -141,7 +141,9 @@ def _rollout_message(body: JSON, health: Status) -> str:
     index = status.get("currentStepIndex")
     if health is not Status.SUSPENDED or not isinstance(index, int) or index >= len(steps):
         return message
-    return f"paused at step {index + 1}/{len(steps)}, promote or abort" + (f"; {message}" if message else "")
+    lasts = dig(steps[index], "pause").get("duration") if isinstance(steps[index], Mapping) else None
+    what = f"for {lasts}{'' if str(lasts)[-1:].isalpha() else 's'}" if lasts else "promote or abort"
+    return f"paused at step {index + 1}/{len(steps)}, {what}" + (f"; {message}" if message else "")
 
 
 _RUN_PHASES = {

@@ -143,6 +143,59 @@ def test_git_syncs_are_looked_at(lint: Any) -> None:
     assert 'apiVersion: must be "gitops.rollouts.dev/v1alpha1"' in lines[0]
 
 
+FOLLOWING = (
+    SYNC
+    + """\
+  imageUpdate:
+    git: {commit: {author: {email: a@example.com}}}
+    images:
+    - name: web
+      image: ghcr.io/example/web
+      policy: {semver: {range: 1.x}}
+"""
+)
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "line"),
+    [
+        ("1.x", "1.x", ""),
+        ("1.x", "one", "13: GitSync/shop (document 1): spec.imageUpdate.images[0].policy: 'one' is no range"),
+        (
+            "semver: {range: 1.x}",
+            "",
+            "13: GitSync/shop (document 1): spec.imageUpdate.images[0].policy: image 'web': set",
+        ),
+        (
+            "semver: {range: 1.x}",
+            "tag: main",
+            "13: GitSync/shop (document 1): spec.imageUpdate.images[0].policy: image",
+        ),
+        (
+            "/web",
+            "/web:1",
+            "12: GitSync/shop (document 1): spec.imageUpdate.images[0].image: 'ghcr.io/example/web:1' is",
+        ),
+        (
+            "  imageUpdate:",
+            "  imageUpdate:\n    interval: 5 m",
+            "9: GitSync/shop (document 1): spec.imageUpdate.interval",
+        ),
+        ("author:", "messageTemplate: '{% for c in Changed.Changes %}{{ c.NewValue }}{% endfor %}', author:", ""),
+        (
+            "author:",
+            "messageTemplate: '{{ range .Changed }}', author:",
+            "9: GitSync/shop (document 1): spec.imageUpdate.git.commit.",
+        ),
+        ("https://git", "http://git", "5: GitSync/shop (document 1): spec.source.repoURL: the repository address"),
+    ],
+)
+def test_what_a_sync_would_find_by_itself(lint: Any, before: str, after: str, line: str) -> None:
+    code, lines = lint(FOLLOWING.replace(before, after, 1))
+    assert (code, bool(line)) in ((0, False), (1, True))
+    assert not line or lines[0].startswith(f"a.yaml:{line}"), lines
+
+
 LIMITED = """\
 apiVersion: argoproj.io/v1alpha1
 kind: AnalysisTemplate

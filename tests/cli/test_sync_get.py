@@ -29,7 +29,18 @@ OPEN = [{"branch": "reverts/x", "revision": B, "url": "https://forge.example/1"}
     ],
 )
 def test_what_was_done_elsewhere(status: dict[str, Any], lines: list[str]) -> None:
-    assert ["".join(span.text for span in line) for line in elsewhere({"status": status})] == lines
+    assert said({"spec": {}, "status": status}) == lines
+
+
+def said(sync: dict[str, Any]) -> list[str]:
+    return ["".join(span.text for span in line) for line in elsewhere(sync)]
+
+
+def test_what_became_of_images() -> None:
+    row = {"type": "ImageUpdateReady", "status": "False", "message": "web: none of the tags fits"}
+    status = {"conditions": [{"type": "Ready", "status": "True", "message": "x"}, row]}
+    assert said({"spec": {"imageUpdate": {"images": []}}, "status": status}) == [f"Image updates:   {row['message']}"]
+    assert said({"spec": {}, "status": status}) == []
 
 
 def test_what_should_be_changed_in_git() -> None:

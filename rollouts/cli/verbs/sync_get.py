@@ -82,10 +82,20 @@ def elsewhere(sync: JSON) -> Iterator[Line]:
         yield _row("Reverted", Span(what))
     elif revert.get("message"):
         yield _row("Not reverted", Span(f"{str(revert.get('revision'))[:8]}: {revert['message']}", WARN))
+    yield from _images(sync)
     for row in forge.get("proposals") or ():
         yield _row("To merge", Span(f"{row['branch']}  {row['url']}"))
     if forge.get("message"):
         yield _row("Forge", Span(str(forge["message"]), WARN))
+
+
+def _images(sync: JSON) -> Iterator[Line]:
+    """What became of images that are followed: the condition puts it into words."""
+    rows = status(sync).get("conditions") or ()
+    for row in rows if sync["spec"].get("imageUpdate") else ():
+        if row.get("type") == "ImageUpdateReady":
+            bad = row.get("status") == "False"
+            yield _row("Image updates", Span(str(row.get("message")), WARN if bad else ""))
 
 
 def _objects(sync: JSON) -> list[Line]:

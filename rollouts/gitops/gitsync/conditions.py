@@ -49,7 +49,7 @@ def of_finding(sync: GitSync, status: JSON, finding: Finding) -> dict[str, Aspec
     if finding.mandate.task is Task.LOOK:
         return {}
     message = "; ".join(finding.errors)
-    if finding.step in ("fetch", "verify", "materialise") and finding.failed:
+    if finding.step in ("fetch", "verify", "checkout") and finding.failed:
         source = Aspect(value="False", reason=finding.step.capitalize() + "Failed", message=message)
         return {"SourceReady": source, "Synced": Aspect(value="Unknown", reason="NotCompared", message=message)}
     ready = Aspect(value="True", reason="Fetched", message=f"{reading.short(finding.resolved)} is here")

@@ -28,7 +28,7 @@ def _told(before: JSON, after: JSON) -> Iterator[Event]:
     yield from _holds(before.get("hold") or {}, after.get("hold") or {})
     for name in ("Stalled", "PruneBlocked", "Contested"):
         yield from _arisen(name, before, after)
-    for name in ("Reverted", "ForgeReady"):
+    for name in ("Reverted", "ForgeReady", "ImageUpdateReady"):
         if _condition(after, name).get("status") == "False":
             yield from _arisen(name, before, after)
     for text in sorted(set(after.get("remarks") or ()) - set(before.get("remarks") or ())):
@@ -41,6 +41,11 @@ def _in_git(before: JSON, after: JSON) -> Iterator[Event]:
     revert = (after.get("revert") or {}).get("commit")
     if revert and revert != (before.get("revert") or {}).get("commit"):
         yield Event(reason="Reverted", message=reverting.summary(after["revert"]))
+    pushed, old = ((status.get("imageUpdate") or {}).get("lastCommit") or {} for status in (after, before))
+    if pushed and pushed.get("revision") != old.get("revision"):
+        what = ", ".join(pushed.get("changes") or ())
+        message = f"{reading.short(str(pushed['revision']))} on {pushed['branch']}: {what}"[:1000]
+        yield Event(reason="ImagesUpdated", message=message)
     known = {row["url"] for row in (before.get("forge") or {}).get("proposals") or ()}
     for row in (after.get("forge") or {}).get("proposals") or ():
         if row["url"] not in known:

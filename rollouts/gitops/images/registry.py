@@ -164,7 +164,8 @@ class Registry:
         except SourceError as error:
             raise ImageError(str(error)) from None
         if _LOOPBACK.fullmatch(host):
-            raise ImageError(f"{repository}: this host is the controller itself")
+            hint = "--insecure-registry of the controller permits it, to try things out"
+            raise ImageError(f"{repository}: this host is the controller itself; {hint}")
         return f"https://{host}"
 
     async def _request(self, method: str, address: str, headers: Mapping[str, str]) -> Answer:

@@ -13,6 +13,7 @@ from rollouts.api.parsing import parse
 from rollouts.gitops.gitsync import images, status
 from rollouts.gitops.gitsync.conditions import of_status
 from rollouts.gitops.gitsync.due import next_pass
+from rollouts.gitops.gitsync.events import told
 from rollouts.gitops.gitsync.values import Facts, Finding, Mandate, Task
 
 NOW = datetime(2026, 11, 21, 12, tzinfo=UTC)
@@ -123,3 +124,15 @@ def test_the_condition(state: dict[str, Any], expected: str, fragment: str) -> N
 def test_images_that_rollouts_gave_up() -> None:
     rows = [{"revision": "1", "rollout": "a/b"}, {"image": "host/web@sha256:1", "rollout": "a/b"}]
     assert images.rejected_images(rows) == {"host/web@sha256:1"}
+
+
+def test_people_are_told_of_a_commit_and_of_trouble_once() -> None:
+    commit = {"revision": "a" * 40, "branch": "main", "base": "main", "changes": ["web:1 -> web:2"]}
+    row = {"type": "ImageUpdateReady", "status": "False", "reason": "ImageUpdateFailed", "message": "protected branch"}
+    pushed, failed = {"imageUpdate": {"lastCommit": commit}}, {"conditions": [row]}
+    rows = [(event.type, event.reason, event.message) for event in (*told({}, pushed), *told({}, failed))]
+    assert rows == [
+        ("Normal", "ImagesUpdated", "aaaaaaaa on main: web:1 -> web:2"),
+        ("Warning", "ImageUpdateFailed", "protected branch"),
+    ]
+    assert (told(pushed, pushed), told(failed, failed)) == ((), ())

@@ -64,9 +64,11 @@ def _other(error: ApiError) -> CliError:
 def _unknown_path(error: ApiError) -> CliError:
     if error.missing_object:
         return CliError(error.message)
+    path = error.request.split(" ")[-1]
+    group = path.removeprefix("/apis/").partition("/")[0] if path.startswith("/apis/") else "argoproj.io"
     return CliError(
-        f"the API server does not know {error.request.split(' ')[-1]}",
-        hint="Are the CRDs installed? `kubectl api-resources --api-group argoproj.io` lists them.",
+        f"the API server does not know {path}",
+        hint=f"Are the CRDs installed? `kubectl api-resources --api-group {group}` lists them.",
     )
 
 
@@ -84,6 +86,8 @@ def _forbidden(error: ApiError) -> CliError:
 
 
 def _conflict(error: ApiError) -> CliError:
+    if error.reason == "AlreadyExists":
+        return CliError(error.message, hint="Look at it, and delete it first if that is meant.")
     return CliError(
         f"somebody else changed the object at the same moment: {error.message}", hint="Run the command again."
     )

@@ -58,7 +58,10 @@ def waiting(sync: JSON) -> str:
         return str(text)
     if hold:
         return f"{str(hold.get('revision'))[:8]} is held ({hold.get('reason')})"
-    return f"a person: {stalled}" if (stalled := _stalled(state)) else ""
+    if stalled := _stalled(state):
+        return f"a person: {stalled}"
+    reason = ready(sync)[0]
+    return f"{reason}, see `sync get`" if reason.endswith("Failed") else ""
 
 
 def _stalled(state: JSON) -> str:

@@ -89,6 +89,11 @@ def from_argo(application: JSON, *, account: str) -> Import:
             "revisionHistoryLimit": spec.get("revisionHistoryLimit"),
         },
     )
+    _ask_for_rights(found, account)
+    found.remarks.append(
+        f"a private repository: Argo CD's credentials are not copied; make a Secret in {namespace} and name it in "
+        "spec.source.secretRef"
+    )
     project = spec.get("project")
     if project and project != "default":
         found.remarks.append(f"project {project}: give its rules to the ServiceAccount, as Roles")
@@ -195,7 +200,7 @@ def from_flux(kustomization: JSON, repository: JSON | None, *, account: str) -> 
             "destination": {"namespace": target} if target else None,
             "interval": spec.get("interval"),
             "timeout": spec.get("timeout"),
-            "serviceAccountName": spec.get("serviceAccountName") or account or "default",
+            "serviceAccountName": account or spec.get("serviceAccountName") or "default",
             "deletionPolicy": _flux_deletion(spec),
             "suspend": True,
             "syncPolicy": {
@@ -204,6 +209,7 @@ def from_flux(kustomization: JSON, repository: JSON | None, *, account: str) -> 
             },
         },
     )
+    _ask_for_rights(found, account or str(spec.get("serviceAccountName") or ""))
     found.steps = [
         f"flux suspend kustomization {metadata['name']} -n {metadata['namespace']}",
         f"kubectl -n {metadata['namespace']} patch kustomization {metadata['name']} --type merge "
@@ -212,6 +218,16 @@ def from_flux(kustomization: JSON, repository: JSON | None, *, account: str) -> 
         f"kubectl rollouts sync resume {metadata['name']} -n {metadata['namespace']} --adopt",
     ]
     return _remembering(found, kustomization)
+
+
+def _ask_for_rights(found: Import, account: str) -> None:
+    """Argo CD and Flux apply with rights of their own; a GitSync has those of an account, and here nobody chose one."""
+    if not account:
+        namespace = found.sync["metadata"]["namespace"]
+        found.remarks.append(
+            f"rights: it applies as the ServiceAccount default of {namespace}; give that a Role for all that is in "
+            "Git, or name another by --service-account"
+        )
 
 
 def _flux_source(repository: JSON | None, found: Import) -> dict[str, Any]:

@@ -62,6 +62,12 @@ def test_what_should_be_changed_in_git() -> None:
             "a person: AccessDenied",
         ),
         ({}, {"conditions": [{"type": "Stalled", "status": "False", "reason": "x"}], "sync": {}}, ""),
+        (
+            {},
+            {"conditions": [{"type": "Ready", "status": "False", "reason": "ApplyFailed"}]},
+            "ApplyFailed, see `sync get`",
+        ),
+        ({}, {"conditions": [{"type": "Ready", "status": "True", "reason": "Synced"}]}, ""),
         ({"suspend": True}, {"hold": {"revision": A, "reason": "Rollback"}}, "suspended"),
     ],
 )

@@ -140,5 +140,11 @@ def test_an_application_becomes_a_suspended_gitsync(syncing: Synced, run: Run, t
     assert "gitsync 'moved' created, suspended" in said
     assert "then: kubectl rollouts sync resume moved" in said
     assert syncing.kubectl.json("get", "gitsync", "moved")["spec"]["suspend"] is True
+    again = run(f"import -f {file} --service-account deployer --apply", code=1)
+    assert '"moved" already exists' in again
+    assert "delete it first" in again
+    elsewhere = file.read_text().replace(syncing.space.namespace, "not-there")
+    (tmp_path / "elsewhere.yaml").write_text(elsewhere)
+    assert "kubectl create namespace not-there" in run(f"import -f {tmp_path}/elsewhere.yaml --apply", code=1)
     file.write_text(file.read_text().replace("path: .", "chart: redis"))
     assert "refused: spec.source.chart" in run(f"import -f {file}", code=2)

@@ -139,3 +139,20 @@ def test_what_a_kustomization_has_and_a_gitsync_has_not_is_refused(key: str) -> 
 
 def test_a_source_that_is_no_git_repository_is_refused() -> None:
     assert "only Git" in " ".join(from_flux(kustomization(), None, account="").refused)
+
+
+def test_who_applies_is_said_where_nobody_was_named() -> None:
+    """Argo CD and Flux have rights of their own; an account without any would fail at the first sync."""
+    rights = "rights: it applies as the ServiceAccount default of "
+    assert [note for note in from_argo(application(), account="").remarks if note.startswith(f"{rights}shop; give")]
+    assert not [note for note in from_argo(application(), account="deployer").remarks if note.startswith(rights)]
+    flux = from_flux(kustomization(), repository(), account="")
+    assert [note for note in flux.remarks if note.startswith(f"{rights}flux-system; give")]
+    named = from_flux(kustomization(serviceAccountName="theirs"), repository(), account="")
+    assert (named.sync["spec"]["serviceAccountName"], named.remarks) == ("theirs", [])
+    chosen = from_flux(kustomization(serviceAccountName="theirs"), repository(), account="ours")
+    assert chosen.sync["spec"]["serviceAccountName"] == "ours"
+
+
+def test_credentials_of_argo_cd_are_not_copied_and_that_is_said() -> None:
+    assert "spec.source.secretRef" in " ".join(from_argo(application(), account="deployer").remarks)

@@ -48,7 +48,12 @@ def run(
 def _create(session: Session, found: Import) -> None:
     """The GitSync, suspended, and then what it knows: it looks at nothing before it is resumed."""
     metadata = found.sync["metadata"]
-    session.client.create(GIT_SYNC, metadata["namespace"], found.sync)
+    try:
+        session.client.create(GIT_SYNC, metadata["namespace"], found.sync)
+    except ApiError as error:
+        if not error.missing_object:
+            raise
+        raise CliError(error.message, hint=f"Create it: kubectl create namespace {metadata['namespace']}") from None
     if found.known:
         path = GIT_SYNC.path(metadata["namespace"], metadata["name"], "status")
         session.client.patch(path, {"status": status_of(found.known)})

@@ -21,6 +21,7 @@ from rollouts.gitops.objects import JSON, Manifest, annotation
 
 ARGO_OPTIONS = "argocd.argoproj.io/sync-options"
 FLUX = "kustomize.toolkit.fluxcd.io/"
+COMPARE = "argocd.argoproj.io/compare-options"
 HELM_POLICY = "helm.sh/resource-policy"
 
 
@@ -85,6 +86,12 @@ def consent(live: JSON, *, parting: bool = False) -> tuple[Consent, str]:
     if chosen is None:
         return Consent.YES, ""
     return Consent(chosen.value) if chosen.value in set(Consent) else Consent.NO, f"{chosen.key}: {chosen.text}"
+
+
+def extraneous(live: JSON) -> bool:
+    """Whether an object that Git no longer has says that this makes nothing out of sync."""
+    words = (annotation(live, COMPARE) or "").split(",")
+    return "IgnoreExtraneous" in (word.strip() for word in words)
 
 
 def problem(manifest: Manifest) -> str | None:

@@ -120,6 +120,8 @@ class Prune:
     ref: Ref
     api_version: str
     uid: str
+    quiet: bool = False
+    """It says that it makes nothing out of sync (Argo CD's `IgnoreExtraneous`)."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -128,6 +130,8 @@ class Kept:
 
     ref: Ref
     reason: str
+    quiet: bool = False
+    """As of `Prune`."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -177,7 +181,7 @@ def plan(
     blocked = _blocked(fates, inventory=inventory, wanted=len(wanted), policy=policy)
     gone = {item.entry.ref for item, reason in fates if reason in _FORGOTTEN}
     kept = [
-        Kept(ref=item.entry.ref, reason=reason or blocked or "")
+        Kept(ref=item.entry.ref, reason=reason or blocked or "", quiet=objectoptions.extraneous(item.live or {}))
         for item, reason in fates
         if item.entry.ref not in gone and (reason or blocked)
     ]
@@ -308,8 +312,9 @@ def _blocked(
 
 
 def _prune(item: Leftover) -> Prune:
-    live: Mapping[str, str] = (item.live or {})["metadata"]
-    return Prune(ref=item.entry.ref, api_version=item.entry.api_version, uid=live["uid"])
+    live = item.live or {}
+    entry, uid = item.entry, str(live["metadata"]["uid"])
+    return Prune(ref=entry.ref, api_version=entry.api_version, uid=uid, quiet=objectoptions.extraneous(live))
 
 
 def _entry(item: Examined) -> Entry:

@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator, Mapping
 
 from rollouts.gitops.claims import Claims, dig
-from rollouts.gitops.objectoptions import FLUX
+from rollouts.gitops.objectoptions import COMPARE, FLUX
 from rollouts.gitops.objects import Manifest, annotation
 
 MOST = 20
@@ -50,4 +50,14 @@ def _unheard(manifest: Manifest, claims: Claims) -> Iterator[str]:
             yield f"{manifest.file}: {manifest.ref.label}: {key}: {text}: {why}"
 
 
-_REMARKS: tuple[Callable[[Manifest, Claims], Iterator[str]], ...] = (_replicas, _unheard)
+_COMPARED = frozenset({"IgnoreExtraneous", "ServerSideDiff=true", "IncludeMutationWebhook=true"})
+
+
+def _compared(manifest: Manifest, claims: Claims) -> Iterator[str]:
+    """Argo CD's ways to compare: here the API server does it, webhooks included, whatever an object says."""
+    words = {word.strip() for word in (annotation(manifest.body, COMPARE) or "").split(",")} - {""}
+    for word in sorted(words - _COMPARED):
+        yield f"{manifest.file}: {manifest.ref.label}: {COMPARE}: {word}: the API server compares, so take it out"
+
+
+_REMARKS: tuple[Callable[[Manifest, Claims], Iterator[str]], ...] = (_replicas, _unheard, _compared)

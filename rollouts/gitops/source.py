@@ -72,7 +72,7 @@ class Repository:
 
     async def _exact(self) -> tuple[str, str] | None:
         """Tag (or none) and commit of the reference called so. None when there is none, and it may be a range."""
-        found = await self._references(*_patterns(self.revision))
+        found = await self._references(*filter(None, _patterns(self.revision)))
         if semver.is_range(self.revision) and not found:
             return None
         return _choose(found, revision=self.revision, url=self.url.text)
@@ -189,6 +189,9 @@ def checked_revision(revision: str) -> str:
 
 
 def _patterns(revision: str) -> tuple[str, ...]:
+    """The references it may mean: a branch, a tag, the commit of a tag."""
+    if revision.startswith("refs/tags/"):
+        return ("", revision, f"{revision}^{{}}")
     if revision == "HEAD" or revision.startswith("refs/"):
         return (revision,)
     return (f"refs/heads/{revision}", f"refs/tags/{revision}", f"refs/tags/{revision}^{{}}")
@@ -199,5 +202,5 @@ def _choose(found: Mapping[str, str], *, revision: str, url: str) -> tuple[str, 
     heads, tag, peeled = (*_patterns(revision), "", "")[:3]
     for name in (heads, peeled, tag):
         if name in found:
-            return ("" if name == heads else revision), found[name]
+            return ("" if name == heads else revision.removeprefix("refs/tags/")), found[name]
     raise SourceError(f"{url} has no branch or tag {revision!r}; look with: git ls-remote {url}")

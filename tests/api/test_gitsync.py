@@ -10,6 +10,7 @@ from rollouts.api import fieldpaths
 from rollouts.api.fieldpaths import Each, copied, expression, pointer
 from rollouts.api.gitsync import GitSync
 from rollouts.api.parsing import check
+from rollouts.api.validation.gitsync import operation_problem, option_problem
 
 
 def sync(**spec: Any) -> dict[str, Any]:
@@ -60,6 +61,7 @@ def test_a_full_spec_is_read_and_written_back_unchanged() -> None:
 
 
 FORGE = {"provider": "github", "secretRef": {"name": "forge"}}
+IMAGES = {"git": {"commit": {"author": {"email": "a@b"}}}, "images": []}
 REVERT = {"commit": {"author": {"name": "Bot", "email": "bot@example.com"}}}
 
 
@@ -78,6 +80,45 @@ REVERT = {"commit": {"author": {"name": "Bot", "email": "bot@example.com"}}}
             "spec.source.helm.valueFiles[0]",
             "a file of the repository",
         ),
+        (with_source(helm={"valueFiles": ["$other/v.yaml"]}), "spec.source.helm.valueFiles[0]", "a file of the repo"),
+        (with_source(helm={"version": "v3"}), "spec.source.helm.version", "unknown field"),
+        (with_source(chart="redis"), "spec.source.chart", "unknown field"),
+        (with_source(kustomize={"version": "v5"}), "spec.source.kustomize.version", "unknown field"),
+        (with_source(kustomize={"kubeVersion": "1.30"}), "spec.source.kustomize.kubeVersion", "has no effect"),
+        (with_source(kustomize={"apiVersions": ["x/v1"]}), "spec.source.kustomize.apiVersions", "has no effect"),
+        (sync(project="default"), "spec.project", "unknown field"),
+        (sync(sources=[]), "spec.sources", "unknown field"),
+        (sync(interval="0s"), "spec.interval", "longer than 0s"),
+        (sync(interval="{{args.every}}"), "spec.interval", "args.every"),
+        (sync(timeout="soon"), "spec.timeout", "soon"),
+        (sync(syncPolicy={"retry": {"backoff": {"duration": "x"}}}), "spec.syncPolicy.retry.backoff.duration", "x"),
+        (
+            sync(syncPolicy={"retry": {"backoff": {"maxDuration": "0s"}}}),
+            "spec.syncPolicy.retry.backoff.maxDuration",
+            "longer than 0s",
+        ),
+        (sync(syncPolicy={"retry": {"backoff": {"factor": 0}}}), "spec.syncPolicy.retry.backoff.factor", "1"),
+        (sync(imageUpdate={**IMAGES, "interval": "often"}), "spec.imageUpdate.interval", "often"),
+        (
+            sync(imageUpdate={**IMAGES, "git": {**REVERT, "push": {"refspec": "a:b"}}}),
+            "spec.imageUpdate.git.push.refspec",
+            "name the branch in git.push.branch",
+        ),
+        (sync(revisionHistoryLimit=-1), "spec.revisionHistoryLimit", "0"),
+        (sync(syncPolicy={"syncOptions": ["Force=true"]}), "spec.syncPolicy.syncOptions[0]", "single objects"),
+        (sync(syncPolicy={"syncOptions": ["CreateNamespace"]}), "spec.syncPolicy.syncOptions[0]", "Name=value"),
+        (
+            sync(syncPolicy={"syncOptions": ["PrunePropagationPolicy=never"]}),
+            "spec.syncPolicy.syncOptions[0]",
+            "one of background, foreground, orphan",
+        ),
+        (
+            sync(syncPolicy={"managedNamespaceMetadata": {"labels": {"a": "b"}}}),
+            "spec.syncPolicy.managedNamespaceMetadata",
+            "CreateNamespace=true",
+        ),
+        (sync(syncPolicy={"pruneGuards": {"minObjects": -1}}), "spec.syncPolicy.pruneGuards.minObjects", "0"),
+        (sync(destination={"name": "other"}), "spec.destination.name", "another cluster"),
         (sync(destination={"server": "https://other:6443"}), "spec.destination.server", "another cluster"),
         (sync(forge={**FORGE, "apiURL": "http://git.example"}), "spec.forge.apiURL", "use https://host/path"),
         (sync(forge={**FORGE, "apiURL": "https://me@git.example/"}), "spec.forge.apiURL", "use https://host/path"),
@@ -188,3 +229,47 @@ TURNED = [{"name": "admin", "port": 20}, {"name": "http", "port": 10}]
 def test_ignoring_copies_exactly_that_value(wanted: Any, live: Any, path: str, result: Any) -> None:
     """R9: the live value at that path, nothing wider; items of lists by name, not by position."""
     assert copied(wanted, live, expression(path)) == result
+
+
+def test_value_files_from_the_root_of_the_repository() -> None:
+    assert check("GitSync", with_source(helm={"valueFiles": ["/envs/eu.yaml", "../x.yaml"]})).errors == ()
+
+
+ALWAYS = ("ServerSideApply", "ApplyOutOfSyncOnly", "RespectIgnoreDifferences", "FailOnSharedResource", "PruneLast")
+
+
+@pytest.mark.parametrize("name", [*ALWAYS, "Validate"])
+def test_what_always_holds_can_be_said_and_not_be_switched_off(name: str) -> None:
+    assert option_problem(f"{name}=true") is None
+    assert "can't be switched off" in str(option_problem(f"{name}=false"))
+
+
+@pytest.mark.parametrize(
+    "option",
+    [
+        "CreateNamespace=true",
+        "PrunePropagationPolicy=foreground",
+        "PrunePropagationPolicy=background",
+        "PrunePropagationPolicy=orphan",
+        "SkipDryRunOnMissingResource=true",
+        "ClientSideApplyMigration=false",
+        "Prune=confirm",
+        "Prune=false",
+    ],
+)
+def test_options_of_a_whole_sync(option: str) -> None:
+    assert option_problem(option) is None
+
+
+@pytest.mark.parametrize(
+    ("operation", "words"),
+    [
+        ({"sync": {"syncOptions": ["Prune=false"]}, "retry": {"backoff": {"duration": "1s"}}}, None),
+        ({"sync": {"syncOptions": ["Repalce=true"]}}, 'operation.sync.syncOptions[0]: unknown option "Repalce"'),
+        ({"sync": {}, "retry": {"backoff": {"duration": "soon"}}}, "operation.retry.backoff.duration: "),
+        ({"release": True}, None),
+    ],
+)
+def test_a_command_that_nobody_can_carry_out(operation: dict[str, Any], words: str | None) -> None:
+    said = operation_problem(operation)
+    assert said is None if words is None else words in str(said)

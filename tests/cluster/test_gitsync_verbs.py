@@ -148,3 +148,16 @@ def test_an_application_becomes_a_suspended_gitsync(syncing: Synced, run: Run, t
     assert "kubectl create namespace not-there" in run(f"import -f {tmp_path}/elsewhere.yaml --apply", code=1)
     file.write_text(file.read_text().replace("path: .", "chart: redis"))
     assert "refused: spec.source.chart" in run(f"import -f {file}", code=2)
+
+
+def test_what_adopting_would_change_is_shown_before(syncing: Synced, run: Run) -> None:
+    """An object of a Helm release, and notes for people beside it."""
+    other = {"name": "a", "annotations": {"meta.helm.sh/release-name": "their"}}
+    syncing.kubectl.apply({"apiVersion": "v1", "kind": "ConfigMap", "metadata": other, "data": {"value": "theirs"}})
+    syncing.bare.commit({"a.yaml": config("a")})
+    syncing.create(info=[{"name": "runbook", "value": "https://wiki.example.com/shop"}])
+    assert "Helm release 'their'" in run("diff shop", code=1)
+    shown = run("diff shop --adopt")
+    assert ("-  value: theirs" in shown, "+  value: '1'" in shown) == (True, True)
+    assert syncing.values() == {"a": "theirs"}
+    assert "runbook https://wiki.example.com/shop" in run("get shop")

@@ -88,6 +88,32 @@ async def test_an_answer_is_remembered_for_exactly_its_inputs(bare: Bare, tmp_pa
     assert await ask({"a.yaml": config("one")}) == 3
 
 
+@pytest.mark.parametrize(
+    ("revision", "name", "tag"),
+    [
+        ("HEAD", "two", ""),
+        ("main", "two", ""),
+        ("v1", "one", "v1"),
+        ("signed", "one", "signed"),
+        ("refs/heads/main", "two", ""),
+        ("refs/tags/v1", "one", "v1"),
+        ("refs/tags/signed", "one", "signed"),
+    ],
+)
+async def test_what_a_revision_may_be(bare: Bare, tmp_path: Path, revision: str, name: str, tag: str) -> None:
+    """Full references too, which Flux has as `ref.name`; of an annotated tag its commit, never the tag itself."""
+    first = bare.commit({"a.yaml": config("one")})
+    bare.tag("v1")
+    bare.tag("signed", annotated=True)
+    bare.commit({"a.yaml": config("two")})
+    assert [m.ref.name for m in await manifests(bare, tmp_path, revision=revision)] == [name]
+    repository = Repository(
+        source=Source(url=bare.url, revision=revision, allow_local=True), directory=tmp_path / "again"
+    )
+    found = await repository.resolve()
+    assert (found == first, repository.tag) == (name == "one", tag)
+
+
 async def test_several_documents_files_and_json(bare: Bare, tmp_path: Path) -> None:
     bare.commit(
         {

@@ -116,6 +116,15 @@ def test_prunes_go_the_other_way_round() -> None:
     assert [row.ref.name for row in decided(*rest).prunes] == ["z", "y", "x"]
 
 
+def test_what_says_so_makes_nothing_out_of_sync_but_goes_like_any_other() -> None:
+    """Argo CD's `IgnoreExtraneous`, on the live object."""
+    annotations = {"argocd.argoproj.io/compare-options": "IgnoreExtraneous,ServerSideDiff=true"}
+    said = decided(leftover(ref("x"), annotations=annotations), leftover(ref("y")))
+    assert {row.ref.name: row.quiet for row in said.prunes} == {"x": True, "y": False}
+    said = decided(leftover(ref("x"), annotations=annotations), policy=Policy(sync=SYNC, prune=False))
+    assert [(row.ref.name, row.quiet) for row in said.kept] == [("x", True)]
+
+
 def test_a_confirmation_is_of_one_plan() -> None:
     """R13: another commit, or another object that goes, is another plan. What is applied is no part of it: when that
     is done, the same deletions still wait."""

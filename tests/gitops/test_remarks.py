@@ -84,3 +84,22 @@ def test_annotations_of_flux_that_nothing_is_done_for(annotations: dict[str, str
     body = obj("Deployment", "web", {})
     body["metadata"]["annotations"] = annotations
     assert said(body) == tuple(f"web.yaml: Deployment shop/web: {text}" for text in expected)
+
+
+COMPARE = "argocd.argoproj.io/compare-options"
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ("IgnoreExtraneous", ()),
+        ("ServerSideDiff=true,IncludeMutationWebhook=true, IgnoreExtraneous", ()),
+        ("ServerSideDiff=false", ("ServerSideDiff=false",)),
+        ("IgnoreExtranous", ("IgnoreExtranous",)),
+    ],
+)
+def test_ways_to_compare_that_nothing_is_done_for(text: str, words: tuple[str, ...]) -> None:
+    body = obj("Deployment", "web", {})
+    body["metadata"]["annotations"] = {COMPARE: text}
+    ending = "the API server compares, so take it out"
+    assert said(body) == tuple(f"web.yaml: Deployment shop/web: {COMPARE}: {word}: {ending}" for word in words)

@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 from rollouts.api import fieldpaths
+from rollouts.api.durations import parse_duration
 from rollouts.api.errors import FieldError, Path
-from rollouts.api.gitsync import IN_CLUSTER, Forge, GitSync, GitSyncSpec, IgnoreDifference, SyncPolicy
+from rollouts.api.gitsync import IN_CLUSTER, Forge, GitSync, GitSyncSpec, IgnoreDifference, Retry, SyncPolicy
+from rollouts.api.gitsync_images import ImageUpdate
 from rollouts.api.gitsync_revert import Revert
-from rollouts.api.gitsync_source import GitSource
+from rollouts.api.gitsync_source import GitSource, Kustomize
 from rollouts.api.validation import common
 
+JSON = Mapping[str, Any]
 SPEC = Path.of("spec")
 SOURCE = SPEC / "source"
 FORGE = SPEC / "forge"
@@ -30,13 +33,15 @@ def errors(sync: GitSync) -> Iterator[FieldError]:
     spec = sync.spec
     yield from _source_errors(spec.source)
     yield from _destination_errors(spec)
-    yield from common.duration(spec.interval, SPEC / "interval")
-    yield from common.duration(spec.timeout, SPEC / "timeout")
+    yield from _duration(spec.interval, SPEC / "interval")
+    yield from _duration(spec.timeout, SPEC / "timeout")
     yield from common.at_least(0, spec.revision_history_limit, SPEC / "revisionHistoryLimit")
     yield from _dependency_errors(sync)
     yield from _policy_errors(spec.sync_policy or SyncPolicy())
     for index, row in enumerate(spec.ignore_differences or ()):
         yield from _ignore_errors(row, SPEC / "ignoreDifferences" / index)
+    if spec.image_update is not None:
+        yield from _image_errors(spec.image_update)
     if spec.forge is not None:
         yield from _forge_errors(spec.forge)
     if spec.revert is not None:
@@ -60,6 +65,8 @@ def _source_errors(source: GitSource) -> Iterator[FieldError]:
         yield SOURCE.error(f"set only one of {', '.join(chosen)}")
     if source.helm is not None:
         yield from _helm_errors(source)
+    if source.kustomize is not None:
+        yield from _kustomize_errors(source.kustomize)
 
 
 def _forge_errors(forge: Forge) -> Iterator[FieldError]:
@@ -85,8 +92,22 @@ def _revert_errors(revert: Revert) -> Iterator[FieldError]:
 def _helm_errors(source: GitSource) -> Iterator[FieldError]:
     assert source.helm is not None
     for index, name in enumerate(source.helm.value_files or ()):
-        if "://" in name or name.startswith(("$", "/")):
+        if "://" in name or name.startswith("$"):
             yield (SOURCE / "helm" / "valueFiles" / index).error("must be a file of the repository")
+
+
+def _kustomize_errors(kustomize: Kustomize) -> Iterator[FieldError]:
+    for field, value in (("kubeVersion", kustomize.kube_version), ("apiVersions", kustomize.api_versions)):
+        if value:
+            why = "has no effect: only charts inside a kustomization would ask, and those are not rendered; take it out"
+            yield (SOURCE / "kustomize" / field).error(why)
+
+
+def _image_errors(update: ImageUpdate) -> Iterator[FieldError]:
+    path = SPEC / "imageUpdate"
+    yield from _duration(update.interval, path / "interval")
+    if update.git.push and update.git.push.refspec:
+        yield (path / "git" / "push" / "refspec").error("is not taken: name the branch in git.push.branch")
 
 
 def _destination_errors(spec: GitSyncSpec) -> Iterator[FieldError]:
@@ -111,12 +132,37 @@ def _dependency_errors(sync: GitSync) -> Iterator[FieldError]:
             yield (path / "name").error("is the GitSync itself")
 
 
-def _policy_errors(policy: SyncPolicy) -> Iterator[FieldError]:
-    retry = policy.retry
+def _duration(text: str | None, path: Path) -> Iterator[FieldError]:
+    """A time to wait: without arguments to fill in, and never none at all."""
+    try:
+        if text is not None and parse_duration(text) <= 0:
+            yield path.error("must be longer than 0s")
+    except ValueError as error:
+        yield path.error(str(error))
+
+
+def _retry_errors(retry: Retry | None, path: Path) -> Iterator[FieldError]:
     if retry is not None and retry.backoff is not None:
-        yield from common.duration(retry.backoff.duration, POLICY / "retry" / "backoff" / "duration")
-        yield from common.duration(retry.backoff.max_duration, POLICY / "retry" / "backoff" / "maxDuration")
-        yield from common.at_least(1, retry.backoff.factor, POLICY / "retry" / "backoff" / "factor")
+        yield from _duration(retry.backoff.duration, path / "backoff" / "duration")
+        yield from _duration(retry.backoff.max_duration, path / "backoff" / "maxDuration")
+        yield from common.at_least(1, retry.backoff.factor, path / "backoff" / "factor")
+
+
+def operation_problem(operation: JSON) -> str | None:
+    """What is wrong with a command, in JSON form; None when it can be carried out."""
+    path = Path.of("operation")
+    options = (operation.get("sync") or {}).get("syncOptions") or ()
+    problems = [
+        (path / "sync" / "syncOptions" / index).error(text)
+        for index, option in enumerate(options)
+        if (text := option_problem(str(option)))
+    ]
+    retry = Retry.model_validate(operation["retry"]) if operation.get("retry") else None
+    return next((str(problem) for problem in (*problems, *_retry_errors(retry, path / "retry"))), None)
+
+
+def _policy_errors(policy: SyncPolicy) -> Iterator[FieldError]:
+    yield from _retry_errors(policy.retry, POLICY / "retry")
     guards = policy.prune_guards
     if guards is not None:
         yield from common.between(0, 100, guards.max_percent, POLICY / "pruneGuards" / "maxPercent")

@@ -29,13 +29,14 @@ def run(
     ctx: typer.Context,
     name: Annotated[str, typer.Argument(metavar="GITSYNC", autocompletion=sync_names)],
     revision: Annotated[str, typer.Option(help="Another commit, branch or tag.")] = "",
+    adopt: Annotated[bool, typer.Option("--adopt", help="As if objects of other tools were taken over.")] = False,
     exit_code: Annotated[bool, typer.Option("--exit-code", help="End with 1 when there are differences.")] = False,
     allow_local: Annotated[bool, typer.Option("--allow-local", help="Permit file:// repositories.")] = False,
 ) -> None:
     """Show what a sync would change now, object by object. The repository is fetched with the GitSync's Secret."""
     session = Session.of(ctx)
     sync = {**session.find(GIT_SYNC, name), "apiVersion": GIT_SYNC.api_version, "kind": GIT_SYNC.kind}
-    found = asyncio.run(_compared(sync, revision, *connection(ctx), allow_local=allow_local))
+    found = asyncio.run(_compared(sync, revision, *connection(ctx), allow_local=allow_local, adopt=adopt))
     lines = list(_lines(found))
     session.terminal.show(lines or [(Span(f"{found.commit[:8]} {found.subject}: no differences", FAINT),)])
     if lines and exit_code:
@@ -43,7 +44,13 @@ def run(
 
 
 async def _compared(
-    sync: dict[str, Any], revision: str, kubeconfig: str | None, context: str | None, *, allow_local: bool
+    sync: dict[str, Any],
+    revision: str,
+    kubeconfig: str | None,
+    context: str | None,
+    *,
+    allow_local: bool,
+    adopt: bool,
 ) -> Comparison:
     from rollouts.engine.client import connect
     from rollouts.engine.errors import ApiError
@@ -57,7 +64,7 @@ async def _compared(
             try:
                 sharing = Sharing(Path(folder))
                 means = Means(api=api, directory=Path(folder), sharing=sharing, allow_local=allow_local)
-                return await preview(sync, means, revision=revision)
+                return await preview(sync, means, revision=revision, adopt=adopt)
             except (SyncError, ApiError) as error:
                 raise CliError(str(error)) from error
 

@@ -45,6 +45,8 @@ def _head(sync: JSON) -> Iterator[Line]:
         who = (last.get("operation") or {}).get("initiatedBy") or {}
         by = f"  by {who['username']}" if who.get("username") else ""
         yield _row("Last sync", word(last.get("phase")), Span(f"  {last.get('message') or ''}{by}"))
+    for note in sync["spec"].get("info") or ():
+        yield _row("Info", Span(f"{note['name']} {note['value']}"))
 
 
 def _row(title: str, *spans: Span) -> Line:

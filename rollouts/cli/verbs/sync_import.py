@@ -14,7 +14,8 @@ from rollouts.cli.manifests import Unreadable, read_all
 from rollouts.cli.output import Format, printed
 from rollouts.cli.session import Session
 from rollouts.gitops.former import status_of
-from rollouts.gitops.importing import Import, from_argo, from_flux
+from rollouts.gitops.importing import Import, from_argo
+from rollouts.gitops.importing_flux import from_flux
 
 JSON = Mapping[str, Any]
 APPLICATION = Kind(group="argoproj.io", version="v1alpha1", kind="Application", plural="applications")

@@ -12,10 +12,12 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Any
 
+from analysis.spec.base import write_time
 from rollouts.api import kinds
 from rollouts.api.errors import explain
 from rollouts.api.gitsync import GitSync
 from rollouts.api.parsing import check
+from rollouts.api.validation.gitsync import operation_problem
 from rollouts.gitops import health
 from rollouts.gitops.gitsync import aborted, conditions, due, reading, status, telling
 from rollouts.gitops.gitsync.conditions import Aspect
@@ -78,7 +80,7 @@ def _news(obj: JSON, sync: GitSync, facts: Facts, now: datetime) -> Decision | N
         after = status.absorbed(sync, before, facts.finding)
         after["contested"] = list(facts.contested) or None
     elif facts.running is None and (before.get("operationState") or {}).get("phase") == "Terminating":
-        after["operationState"] = {**before["operationState"], "phase": "Failed", "message": "terminated"}
+        after["operationState"] = status.terminated(before, now=now)
     after = aborted.rejected(sync, after, facts.rollouts, now=now)
     after = _with_rollouts(after, facts)
     after["forge"] = _told(sync, before, facts)
@@ -173,15 +175,25 @@ def _command(obj: JSON, given: JSON, cleared: JSON, facts: Facts, now: datetime)
         return Decision(plan=Plan(requeue_after=2))  # one command after the other
     if operation.get("release"):
         after["hold"] = None
-    if operation.get("terminate") and facts.running is not None:
-        after["operationState"] = {**(before.get("operationState") or {}), "phase": "Terminating"}
+    state = before.get("operationState") or {}
+    if operation.get("terminate") and (facts.running is not None or state.get("phase") == "Running"):
+        after["operationState"] = {**state, "phase": "Terminating"}
     if "sync" in operation:
-        state = aborted.taken_up(operation, now=now)
-        after["operationState"] = _whole(before.get("operationState") or {}, state)
+        after["operationState"] = _whole(state, _begun(operation, now=now))
     patch = difference(before, after)
     told_status = (_patch(obj, {"status": patch}, subresource="status"),) if patch else ()
     writes: tuple[Write, ...] = (*told_status, _patch(obj, cleared))
     return Decision(plan=Plan(writes=writes, requeue_after=0), cancel=bool(operation.get("terminate")))
+
+
+def _begun(operation: JSON, *, now: datetime) -> JSON:
+    """The state of a command that begins now, or has ended because it says what nobody can do."""
+    problem = operation_problem(operation)
+    if problem is None:
+        return aborted.taken_up(operation, now=now)
+    stamp = write_time(now)
+    asked = {key: operation[key] for key in ("initiatedBy",) if key in operation}
+    return {"operation": asked, "phase": "Error", "message": problem, "startedAt": stamp, "finishedAt": stamp}
 
 
 def _patch(obj: JSON, body: JSON, *, subresource: str | None = None) -> Patch:

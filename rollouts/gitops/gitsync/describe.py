@@ -20,7 +20,11 @@ def described(found: Comparison) -> dict[str, Any]:
     decided = found.plan
     actions = [item.action for stage in decided.stages for item in stage]
     creates = actions.count(Action.CREATE) + actions.count(Action.AWAIT)
-    counts = {"create": creates, "update": len(actions) - creates, "prune": len(decided.prunes)}
+    counts = {
+        "create": creates,
+        "update": len(actions) - creates,
+        "prune": sum(not row.quiet for row in decided.prunes),
+    }
     return {
         "digest": found.digest,
         "deletions": found.deletions,
@@ -31,7 +35,7 @@ def described(found: Comparison) -> dict[str, Any]:
         "addresses": found.addresses,
         "remarks": found.remarks,
         "counts": counts,
-        "protected": tuple(f"{row.ref.label}: {row.reason}" for row in decided.kept),
+        "protected": tuple(f"{row.ref.label}: {row.reason}" for row in decided.kept if not row.quiet),
         "objects": len(found.record.inventory.entries),
     }
 

@@ -6,7 +6,7 @@ a webhook, a request, a new spec   at once
 another sync saw a new commit      2 s later
 a dependency became ready          at once
 an object is not what it was       a second later; again and again: after pauses that double, up to `interval`
-a failed attempt, a self-heal      after its pause
+a failed attempt, a self-heal      after its pause; of a command that says `retry`, the same command again
 something is on its way            every 15 s, only to look
 newer images                       every `imageUpdate.interval`
 a commit to be taken back          at once, and after each comparison until that is done
@@ -59,7 +59,10 @@ def next_pass(obj: JSON, sync: GitSync, facts: Facts, now: datetime) -> tuple[Ma
         return None, (moment - now).total_seconds()
     if task is not Task.SYNC:
         return Mandate(task=task), None
-    return Mandate(attempt=_attempt(sync, state, facts, now), stirred=facts.stirred is not None), None
+    attempt = _attempt(sync, state, facts, now)
+    if attempt > int(state.get("retryCount") or 0) and (state.get("operation") or {}).get("retry"):
+        return Mandate(operation=state["operation"], explicit=True, attempt=attempt), None
+    return Mandate(attempt=attempt, stirred=facts.stirred is not None), None
 
 
 def _asked(obj: JSON, status: JSON) -> bool:
@@ -111,9 +114,11 @@ def _retry(sync: GitSync, state: JSON, facts: Facts) -> datetime | None:
 
     Its pause begins with the last pass of all, also with one that came to no end worth telling: never one on the other.
     """
-    if state.get("phase") not in ("Failed", "Error") or reading.automated(sync.spec) is None:
+    operation = state.get("operation") or {}
+    wanted = operation.get("retry") or reading.automated(sync.spec) is not None
+    if state.get("phase") not in ("Failed", "Error") or not wanted or state.get("message") == reading.TERMINATED:
         return None
-    retry = reading.retry_of(sync.spec, state.get("operation") or {})
+    retry = reading.retry_of(sync.spec, operation)
     attempt = int(state.get("retryCount") or 0)
     if not reading.retries_left(retry, attempt):
         return None

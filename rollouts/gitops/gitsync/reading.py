@@ -19,6 +19,7 @@ HISTORY = 10
 RETRIES = 5
 CONFIRMED = "gitops.rollouts.dev/confirm-plan"
 """Annotation by which a person confirms deletions: the digest of the plan (`status.plan.digest`), and who it is."""
+TERMINATED = "terminated by a command"
 REQUESTED = ("gitops.rollouts.dev/requestedAt", "reconcile.fluxcd.io/requestedAt")
 
 
@@ -62,6 +63,15 @@ def retries_left(retry: Retry, attempt: int) -> bool:
     """Whether there is another attempt after `attempt` (from 0)."""
     limit = RETRIES if retry.limit is None else retry.limit
     return limit < 0 or attempt < limit
+
+
+def kept_to(spec: GitSyncSpec, status: JSON) -> str:
+    """The commit that failed and has attempts left, where a retry keeps to it (`refresh: false`); empty for none."""
+    state = status.get("operationState") or {}
+    retry = retry_of(spec, state.get("operation") or {})
+    left = retries_left(retry, int(state.get("retryCount") or 0))
+    failed = state.get("phase") in ("Failed", "Error") and state.get("message") != TERMINATED
+    return str(state.get("revision") or "") if failed and left and retry.refresh is False else ""
 
 
 def namespace_of(sync: GitSync) -> str:

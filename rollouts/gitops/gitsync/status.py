@@ -188,9 +188,20 @@ def _rows(before: JSON) -> tuple[Row, ...]:
     )
 
 
+def terminated(before: JSON, *, now: datetime) -> dict[str, Any]:
+    """The operation that a command has ended. Its commit is not tried again by itself."""
+    old = before.get("operationState") or {}
+    commit = old.get("revision") or before.get("lastAttemptedRevision")
+    ended = {"phase": "Failed", "message": reading.TERMINATED, "finishedAt": write_time(now), "revision": commit}
+    return {**old, **ended}
+
+
 def _operation_state(before: JSON, finding: Finding) -> dict[str, Any]:
     """The operation as it stands after the pass. One that keeps failing the same way is not told again and again."""
     old = before.get("operationState") or {}
+    stored = (old.get("message"), old.get("finishedAt")) == (reading.TERMINATED, write_time(finding.at))
+    if finding.failed and (old.get("phase") == "Terminating" or stored):
+        return terminated(before, now=finding.at)
     same = (not finding.commit or old.get("revision") == finding.commit) and old.get("phase") in ("Failed", "Error")
     if same and not finding.mandate.explicit and finding.mandate.attempt <= int(old.get("retryCount") or 0):
         return dict(old)

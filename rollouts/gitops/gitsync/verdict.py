@@ -128,6 +128,8 @@ def _failed_before(case: Case) -> Verdict | None:
     """R6: the same revision is not tried for ever."""
     state = case.status.get("operationState") or {}
     same = state.get("revision") == case.commit and state.get("phase") in ("Failed", "Error")
+    if same and state.get("message") == reading.TERMINATED:
+        return Verdict(waiting=f"{reading.short(case.commit)} was terminated: `sync now`, or another commit")
     if not same or case.mandate.attempt > int(state.get("retryCount") or 0):
         return None
     retry = reading.retry_of(case.spec, case.mandate.operation)

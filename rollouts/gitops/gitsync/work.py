@@ -131,13 +131,16 @@ async def _same_folder(this: Desk, pipeline: Pipeline, commit: str, resolved: st
     return await glance(pipeline.cluster, moved, base, this.around.steady)
 
 
-async def preview(obj: JSON, means: Means, *, revision: str = "") -> Comparison:
-    """What a sync would do now, seen with the caller's own rights. SyncError when it can't be told."""
+async def preview(obj: JSON, means: Means, *, revision: str = "", adopt: bool = False) -> Comparison:
+    """What a sync would do now, seen with the caller's own rights. SyncError when it can't be told. `adopt`: if it
+    took over objects that another tool manages.
+    """
     parsed = parse(kinds.GIT_SYNC, obj)
     if parsed.model is None:
         raise SourceError("; ".join(map(str, parsed.errors)))
     now = datetime.now(UTC)
-    mandate = Mandate(operation={"sync": {"revision": revision}} if revision else {}, explicit=True)
+    asked = {"revision": revision, "adopt": adopt}
+    mandate = Mandate(operation={"sync": {key: value for key, value in asked.items() if value}}, explicit=True)
     nobody = Surroundings(
         current=lambda: obj,
         blockers=tuple,
@@ -163,6 +166,8 @@ async def _target(this: Desk, access: Access, resolved: str) -> str:
         return await this.repository(access, str(asked["revision"])).resolve()
     if _queues(this) and (begun := reading.under_way(this.status)):
         return begun
+    if not this.mandate.explicit and (failed := reading.kept_to(this.sync.spec, this.status)):
+        return failed
     hold = this.status.get("hold") or {}
     free = this.mandate.explicit and not asked.get("confirmPlan")
     held = not free and hold.get("revision") == resolved

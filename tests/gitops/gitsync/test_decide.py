@@ -130,6 +130,25 @@ def test_terminating_cancels_the_pass() -> None:
     assert decide(obj, replace(LOOKED, running=Mandate()), at(5)).cancel
 
 
+@pytest.mark.parametrize("running", [True, False], ids=["in the middle of a pass", "between two"])
+def test_what_was_terminated_is_not_tried_again_by_itself(running: bool) -> None:
+    obj = after(finding(A), finding(B, unfinished=True, waiting="wave 1", counts={"update": 1}, at=at(2)))
+    obj["operation"] = {"sync": {}}
+    obj = stored(obj, decide(obj, LOOKED, at(3)))
+    mandate = Mandate(explicit=True, operation={"sync": {}}, generation=1)
+    obj["operation"] = {"terminate": True}
+    obj, _ = settled(obj, replace(LOOKED, running=mandate if running else None), now=at(4))
+    facts = LOOKED
+    if running:
+        ended = finding(commit="", resolved="", compared=False, attempted=False, errors=("terminated",), step="sync")
+        facts = replace(LOOKED, finding=replace(ended, mandate=mandate, at=at(5)))
+    obj, decision = settled(obj, facts, now=at(5))
+    state = obj["status"]["operationState"]
+    assert (state["phase"], state["message"], state["revision"]) == ("Failed", "terminated by a command", B)
+    assert decision.start is None
+    assert decision.plan.requeue_after > 60
+
+
 def test_a_finding_is_heard_before_the_next_command_replaces_it() -> None:
     obj = sync(operation={"sync": {}})
     first = decide(obj, Facts(finding=finding(), looked_at=at(1)), at(1))
@@ -415,3 +434,76 @@ def test_a_webhook_does_not_end_the_polls(spec: dict[str, Any]) -> None:
     facts = replace(LOOKED, looked_at=at(1), compared_at=at(1))
     assert decide(obj, facts, at(300)).plan.requeue_after == pytest.approx(1)
     assert decide(obj, facts, at(301)).start is not None
+
+
+def test_a_command_that_nobody_can_carry_out_ends_at_once_and_says_why() -> None:
+    """It is cleared like any other, so the next one is heard."""
+    obj = after(finding())
+    obj["operation"] = {"sync": {"syncOptions": ["Repalce=true"]}, "initiatedBy": {"username": "ann"}}
+    decision = decide(obj, LOOKED, at(5))
+    obj = stored(obj, decision)
+    state = obj["status"]["operationState"]
+    assert (state["phase"], state["operation"]) == ("Error", {"initiatedBy": {"username": "ann"}})
+    assert "operation.sync.syncOptions[0]" in state["message"]
+    assert "operation" not in obj
+    obj["operation"] = {"sync": {}, "retry": {"backoff": {"duration": "soon"}}}
+    obj, decision = settled(obj, LOOKED, now=at(6))
+    assert "operation.retry.backoff.duration" in obj["status"]["operationState"]["message"]
+
+
+def test_the_history_keeps_one_entry_at_least() -> None:
+    """What was applied last must be known: rollbacks and self-heal depend on it."""
+    obj = after(finding(A), finding(B, at=at(2)), obj=sync(revisionHistoryLimit=0))
+    assert [row["revision"] for row in obj["status"]["history"]] == [B]
+
+
+@pytest.mark.parametrize(
+    ("wait", "health", "ready"),
+    [
+        ("Applied", Status.PROGRESSING, ("True", "RolloutInProgress")),
+        ("Applied", Status.SUSPENDED, ("True", "RolloutInProgress")),
+        ("Applied", Status.DEGRADED, ("True", "Synced")),
+        ("Healthy", Status.HEALTHY, ("True", "Synced")),
+        ("Healthy", Status.SUSPENDED, ("False", "Suspended")),
+        ("Healthy", Status.DEGRADED, ("False", "Degraded")),
+    ],
+)
+def test_when_a_sync_is_ready(wait: str, health: Status, ready: tuple[str, str]) -> None:
+    """R35."""
+    part = Part(ref=Ref(group="apps", kind="Deployment", namespace="team", name="web"), health=Health(status=health))
+    obj = sync(syncPolicy={"automated": {}, "rollouts": {"wait": wait}})
+    assert condition(after(finding(parts=(part,)), obj=obj), "Ready") == ready
+
+
+@pytest.mark.parametrize(
+    ("values", "known", "expected"),
+    [
+        ({"step": "fetch", "denied": True}, "Stalled", ("True", "AccessDenied")),
+        ({"step": "verify", "denied": True}, "Stalled", ("True", "VerificationFailed")),
+        ({"step": "diff", "denied": True}, "Stalled", ("True", "SharedResource")),
+        ({"step": "fetch"}, "Stalled", ("", "")),
+        ({"step": "fetch"}, "SourceReady", ("False", "FetchFailed")),
+        ({"step": "verify", "denied": True}, "SourceReady", ("False", "VerifyFailed")),
+        ({"step": "materialise"}, "SourceReady", ("False", "MaterialiseFailed")),
+        ({"step": "render"}, "SourceReady", ("True", "Fetched")),
+        ({"step": "fetch"}, "Synced", ("Unknown", "NotCompared")),
+        ({"step": "render"}, "Synced", ("Unknown", "RenderFailed")),
+        ({"step": "apply", "compared": True, "attempted": True}, "Synced", ("False", "SyncFailed")),
+        ({"step": "render"}, "Ready", ("False", "RenderFailed")),
+        ({"step": "apply", "compared": True, "attempted": True}, "Ready", ("False", "ApplyFailed")),
+    ],
+)
+def test_every_way_to_fail_has_its_reason(values: Any, known: str, expected: tuple[str, str]) -> None:
+    bad = finding(B, **{"compared": False, "attempted": False, "errors": ("no",), "at": at(2), **values})
+    assert condition(after(finding(), bad), known) == expected
+
+
+def test_conditions_that_are_there_only_while_they_say_something() -> None:
+    obj = after(finding())
+    assert {row["type"] for row in obj["status"]["conditions"]} == {"Ready", "SourceReady", "Synced", "Healthy"}
+    kept = finding(protected=("ConfigMap a: no",), at=at(2))
+    waits = finding(B, attempted=False, waiting="a person applies it", counts={"update": 1}, at=at(3))
+    assert condition(after(finding(), kept), "PruneBlocked") == ("True", "Kept")
+    assert condition(after(finding(), kept, finding(at=at(3))), "PruneBlocked") == ("", "")
+    assert condition(after(finding(), waits), "Synced") == ("False", "OutOfSync")
+    assert condition(after(finding(), waits), "Ready") == ("False", "OutOfSync")

@@ -18,6 +18,7 @@ from tests.gitops.gitsync.world import CONFIG, NOW, A, B, at, sync
 APPLIED = {"history": [{"id": 1, "revision": A, "inputsDigest": "x"}]}
 FAILED = {"operationState": {"phase": "Failed", "revision": B, "finishedAt": "2026-01-02T03:04:05Z", "retryCount": 1}}
 SPENT = {"operationState": {**FAILED["operationState"], "retryCount": 5}}
+ENDED = {"operationState": {**FAILED["operationState"], "message": "terminated by a command"}}
 BY_HAND = Mandate(explicit=True, operation={"sync": {}})
 
 
@@ -56,6 +57,9 @@ def asked(**operation: Any) -> Mandate:
         (case(status=FAILED, mandate=Mandate(attempt=2)), ""),
         (case("d" * 40, status=FAILED), ""),
         (case(status=SPENT, mandate=Mandate(attempt=5), now=at(9999)), "given up after 6 attempts"),
+        (case(status=ENDED), "was terminated: `sync now`"),
+        (case(status=ENDED, mandate=BY_HAND), ""),
+        (case("d" * 40, status=ENDED), ""),
         (case(A), ""),
         (case(A, inputs="other"), ""),
         (case(A, spec={"syncPolicy": {"automated": {}}}), "selfHeal is off"),
@@ -191,3 +195,67 @@ def test_a_contested_field_is_found_again_in_another_order() -> None:
     assert adjust(wanted, LIVE)["spec"]["ports"] == [{"name": "http", "port": 2}, {"name": "dns", "port": 53}]
     other = {**wanted, "metadata": {"name": "t", "namespace": "n"}}
     assert adjust(other, LIVE) is other
+
+
+FAST = {"limit": 1, "backoff": {"duration": "1s", "factor": 3, "maxDuration": "2s"}}
+
+
+def test_pauses_and_attempts_are_those_of_the_spec() -> None:
+    retry = reading.retry_of(parse(kinds.GIT_SYNC, sync(syncPolicy={"retry": FAST})).model.spec, {})
+    assert [reading.retry_pause(retry, attempt) for attempt in (0, 1, 2)] == [1, 2, 2]
+    assert [reading.retries_left(retry, attempt) for attempt in (0, 1)] == [True, False]
+    endless = reading.retry_of(parse(kinds.GIT_SYNC, sync()).model.spec, {"retry": {"limit": -1}})
+    assert reading.retries_left(endless, 999)
+
+
+def failed(retry: Any, *, asked: Any = None, count: int = 0) -> dict[str, Any]:
+    state = {"phase": "Failed", "revision": B, "finishedAt": "2026-01-02T03:04:05Z", "retryCount": count}
+    policy = {"automated": {}, **({"retry": retry} if retry else {})}
+    return sync(syncPolicy=policy, status={"operationState": {**state, "operation": asked or {}}})
+
+
+@pytest.mark.parametrize(
+    ("obj", "commit"),
+    [
+        (failed(None), ""),
+        (failed({"refresh": True}), ""),
+        (failed({"refresh": False}), B),
+        (failed({"refresh": False, "limit": 2}, count=1), B),
+        (failed({"refresh": False, "limit": 2}, count=2), ""),
+        (failed(None, asked={"retry": {"refresh": False}}), B),
+        (sync(syncPolicy={"retry": {"refresh": False}}), ""),
+    ],
+)
+def test_which_commit_a_retry_keeps_to(obj: Any, commit: str) -> None:
+    """Until its attempts are used up, if `refresh` is off; else the newest one is tried."""
+    assert reading.kept_to(parse(kinds.GIT_SYNC, obj).model.spec, reading.status_of(obj)) == commit
+
+
+def test_a_command_that_says_retry_is_tried_again_as_it_was_asked_for() -> None:
+    """Also where nothing happens by itself; without it, a command is tried once."""
+    status = {"observedGeneration": 1, **FAILED}
+    status["operationState"] = {**FAILED["operationState"], "retryCount": 0}
+    asked = {"sync": {"revision": "v1"}, "retry": FAST}
+    for operation, again in ((asked, True), ({"sync": {"revision": "v1"}}, False)):
+        status["operationState"]["operation"] = operation
+        obj = sync(syncPolicy={}, status=status)
+        mandate, _ = due.next_pass(obj, parse(kinds.GIT_SYNC, obj).model, Facts(looked_at=NOW), at(5))
+        assert (mandate is not None) is again
+        if mandate is not None:
+            assert (mandate.operation, mandate.explicit, mandate.attempt) == (asked, True, 1)
+
+
+@pytest.mark.parametrize(
+    ("spec", "differs"),
+    [
+        ({"interval": "1h"}, False),
+        ({"destination": {"namespace": "x"}}, True),
+        ({"ignoreDifferences": [{"kind": "X", "jsonPointers": ["/a/b"]}]}, True),
+        ({"syncPolicy": {"automated": {}, "syncOptions": ["CreateNamespace=true"]}}, True),
+        ({"syncPolicy": {"managedNamespaceMetadata": {"labels": {"a": "b"}}}}, True),
+    ],
+)
+def test_what_makes_it_another_sync_of_the_same_commit(spec: Any, differs: bool) -> None:
+    """What goes into what is applied: a change of it is no drift (R1)."""
+    before, after = (reading.inputs_digest(parse(kinds.GIT_SYNC, sync(**given)).model.spec) for given in ({}, spec))
+    assert (before != after) is differs

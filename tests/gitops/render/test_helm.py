@@ -21,6 +21,7 @@ data:
   color: {{ .Values.color | quote }}
   text: {{ .Values.text | default "" | quote }}
   kube: {{ .Capabilities.KubeVersion.Version }}
+  kind: {{ kindOf .Values.text | quote }}
   has: {{ .Capabilities.APIVersions.Has "argoproj.io/v1alpha1" | quote }}
 """
 TEST = "apiVersion: v1\nkind: Pod\nmetadata: {name: t, annotations: {helm.sh/hook: test}}\n"
@@ -137,3 +138,27 @@ async def test_lookup_finds_nothing_and_names_do_not_resolve() -> None:
     )
     found = await rendered(CHART | {"chart/templates/web.yaml": text}, "chart")
     assert next(m.body["data"] for m in found if m.ref.name == "a") == {"found": "{}", "host": ""}
+
+
+async def test_the_namespace_a_chart_is_rendered_for() -> None:
+    found = await rendered(CHART, "chart", helm={"namespace": "own"}, target=Target(name="shop", namespace="apps"))
+    assert {m.ref.namespace for m in found if m.ref.name == "shop-web"} == {"own"}
+
+
+async def test_api_versions_and_plain_numbers() -> None:
+    chosen = await data(apiVersions=["argoproj.io/v1alpha1"], parameters=[{"name": "text", "value": "12"}])
+    assert (chosen["has"], (await data(apiVersions=["other/v1"]))["has"]) == ("true", "false")
+    assert (chosen["text"], chosen["kind"]) == ("12", "int64")
+    assert (await data(parameters=[{"name": "text", "value": "12", "forceString": True}]))["kind"] == "string"
+
+
+async def test_values_are_held_against_the_schema_of_a_chart_unless_told_otherwise() -> None:
+    schema = '{"properties": {"color": {"enum": ["blue"]}}}'
+    files = CHART | {"chart/values.schema.json": schema}
+    assert "color" in await refusal(files, "chart", helm={"values": "color: pink"})
+    assert await names(files, "chart", helm={"values": "color: pink", "skipSchemaValidation": True})
+
+
+@pytest.mark.parametrize("options", [{}, {"skipTests": True}, {"skipTests": False}])
+async def test_tests_of_a_chart_are_left_out_whatever_is_said(options: dict[str, Any]) -> None:
+    assert await names(CHART, "chart", helm=options) == ["a-crd", "main-web"]

@@ -72,6 +72,65 @@ async def test_options(options: dict[str, Any], where: tuple[str, ...], expected
     assert value == expected
 
 
+TARGETS: dict[str, Any] = {
+    "base/kustomization.yaml": "resources: [web.yaml, ingress.yaml, other.yaml]\n",
+    "base/web.yaml": DEPLOYMENT,
+    "base/ingress.yaml": config("web").replace("name: web", "name: web, namespace: shop, labels: {tier: front}"),
+    "base/other.yaml": config("other").replace("name: other", "name: other, annotations: {team: a}"),
+    "base/patch.yaml": "- {op: add, path: /metadata/annotations, value: {patched: here}}",
+}
+ADD = "- {op: add, path: /metadata/annotations, value: {patched: here}}"
+
+
+@pytest.mark.parametrize(
+    ("target", "patched"),
+    [
+        ({"kind": "Deployment"}, {"Deployment web"}),
+        ({"group": "apps"}, {"Deployment web"}),
+        ({"version": "v1", "kind": "ConfigMap"}, {"ConfigMap web", "ConfigMap other"}),
+        ({"version": "v2", "kind": "ConfigMap"}, set()),
+        ({"name": "w.*"}, {"Deployment web", "ConfigMap web"}),
+        ({"namespace": "sh.p"}, {"ConfigMap web"}),
+        ({"labelSelector": "tier=front"}, {"ConfigMap web"}),
+        ({"annotationSelector": "team in (a, b)"}, {"ConfigMap other"}),
+    ],
+)
+@pytest.mark.parametrize("given", [{"patch": ADD}, {"path": "patch.yaml"}], ids=["in place", "in a file"])
+async def test_which_objects_a_patch_is_for(given: dict[str, str], target: dict[str, str], patched: set[str]) -> None:
+    found = await rendered(TARGETS, "base", kustomize={"patches": [{**given, "target": target}]})
+    marked = [m for m in found if (m.body["metadata"].get("annotations") or {}).get("patched")]
+    assert {f"{m.ref.kind} {m.ref.name}" for m in marked} == patched
+
+
+RENAME = "apiVersion: apps/v1\nkind: Deployment\nmetadata: {name: renamed}\n"
+RETYPE = "apiVersion: apps/v1\nkind: StatefulSet\nmetadata: {name: web}\n"
+
+
+@pytest.mark.parametrize(
+    ("patch", "options", "expected"),
+    [
+        (RENAME, {}, "Deployment prod-web"),
+        (RENAME, {"allowNameChange": True}, "Deployment prod-renamed"),
+        (RETYPE, {}, "Deployment prod-web"),
+        (RETYPE, {"allowKindChange": True}, "StatefulSet prod-web"),
+    ],
+)
+async def test_a_patch_may_rename_only_if_it_says_so(patch: str, options: dict[str, bool], expected: str) -> None:
+    row = {"patch": patch, "target": {"kind": "Deployment"}, "options": options}
+    (found,) = await rendered(SHOP, "prod", kustomize={"patches": [row]})
+    assert f"{found.ref.kind} {found.ref.name}" == expected
+
+
+async def test_a_component_that_is_not_there_is_an_error() -> None:
+    assert "../nope" in await refusal(SHOP, "prod", kustomize={"components": ["../nope"]})
+
+
+async def test_labels_reach_no_selector_and_no_template_unless_they_are_to() -> None:
+    options = {"commonLabels": {"t": "a"}, "labelWithoutSelector": True}
+    body = (await built(**options))["prod-web"]
+    assert (body["metadata"]["labels"], body["spec"]["template"]["metadata"]["labels"]) == ({"t": "a"}, {"app": "web"})
+
+
 @pytest.mark.parametrize(
     ("option", "expected"),
     [

@@ -484,7 +484,7 @@ def test_when_a_sync_is_ready(wait: str, health: Status, ready: tuple[str, str])
         ({"step": "fetch"}, "Stalled", ("", "")),
         ({"step": "fetch"}, "SourceReady", ("False", "FetchFailed")),
         ({"step": "verify", "denied": True}, "SourceReady", ("False", "VerifyFailed")),
-        ({"step": "materialise"}, "SourceReady", ("False", "MaterialiseFailed")),
+        ({"step": "checkout"}, "SourceReady", ("False", "CheckoutFailed")),
         ({"step": "render"}, "SourceReady", ("True", "Fetched")),
         ({"step": "fetch"}, "Synced", ("Unknown", "NotCompared")),
         ({"step": "render"}, "Synced", ("Unknown", "RenderFailed")),

@@ -29,8 +29,8 @@ def owner_reference(rollout: JSON) -> dict[str, Any]:
     }
 
 
-def new_replica_set(rollout: JSON, wants: Wants, revisions: Revisions, *, replicas: int) -> Create:
-    """The ReplicaSet of a revision, at the size it should have now."""
+def new_replica_set(rollout: JSON, wants: Wants, revisions: Revisions, *, replicas: int, sized: bool = True) -> Create:
+    """The ReplicaSet of a revision, at the size it should have now. `sized`: as of `replica_set_patch`."""
     template = _template(wants, revisions)
     selector = dict(wants.selector)
     selector["matchLabels"] = {**(selector.get("matchLabels") or {}), keys.POD_HASH: revisions.hash}
@@ -48,7 +48,7 @@ def new_replica_set(rollout: JSON, wants: Wants, revisions: Revisions, *, replic
                 **_copied(rollout),
                 **ephemeral.annotation(ephemeral.first(wants, revisions)),
                 keys.REVISION: str(revisions.number),
-                keys.DESIRED_REPLICAS: str(wants.limits.replicas),
+                **({keys.DESIRED_REPLICAS: str(wants.limits.replicas)} if sized else {}),
             },
             "ownerReferences": [owner_reference(rollout)],
         },

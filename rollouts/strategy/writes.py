@@ -36,7 +36,7 @@ def of(decision: Decision) -> tuple[Write, ...]:
 
 
 def _replica_sets(decision: Decision) -> list[Write]:
-    revisions = decision.revisions
+    revisions, sized = decision.revisions, not decision.target.resizing
     shrink: list[Write] = []
     grow: list[Write] = []
     for rs in revisions.all:
@@ -51,14 +51,16 @@ def _replica_sets(decision: Decision) -> list[Write]:
             active=rs not in revisions.others,
             deadline=decision.target.deadlines.get(rs.name, rs.deadline),
             template=_template(decision, rs, in_flight=is_new and decision.in_progress),
-            sized=not decision.target.resizing,
+            sized=sized,
         )
         if patch is not None:
             (shrink if target < rs.replicas else grow).append(patch)
     created: list[Write] = []
     if revisions.new is None:
         created.append(
-            objects.new_replica_set(decision.rollout, decision.wants, revisions, replicas=decision.target.counts.new)
+            objects.new_replica_set(
+                decision.rollout, decision.wants, revisions, replicas=decision.target.counts.new, sized=sized
+            )
         )
     return [*shrink, *created, *grow]
 

@@ -8,6 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from rollouts.strategy.keys import DESIRED_REPLICAS
 from rollouts.strategy.replicas import max_surge, split
 from tests.strategy.world import World, rollout
 
@@ -139,3 +140,15 @@ def lose(world: World, losses: list[int]) -> None:
     for rs, lost in zip(world.sets.values(), losses, strict=False):
         left = max(rs.get("status", {}).get("availableReplicas", 0) - lost, 0)
         rs.setdefault("status", {}).update(readyReplicas=left, availableReplicas=left)
+
+
+def test_one_made_anew_while_others_shrink_does_not_say_it_has_its_size_yet() -> None:
+    """It was deleted while a person held the Rollout, which wants fewer now: one decision, then pods are waited for."""
+    world = held("by a person", replicas=10, weight=60)
+    world.lose("app:2")
+    world.edit(replicas=7)
+    world.pods()
+    world.reconcile()
+    assert world.plan().empty
+    world.settle()
+    assert {rs["metadata"]["annotations"].get(DESIRED_REPLICAS) for rs in world.sets.values()} == {"7"}

@@ -37,6 +37,10 @@ _CONFLICTS: Final = 5
 _ROUTINE: Final = frozenset({"metricResults"})
 _TELL_EVERY: Final = 3
 """A single failure is mostly gone at the next attempt; people hear of the third, the sixth, …"""
+_REMEMBERED: Final = 20
+"""So many different words on one object are told once each; an error that says something new each time forgets them."""
+_TELL_AT_ONCE: Final = frozenset({conditions.NOT_CREATED})
+"""What mostly lasts (a quota, a policy) and keeps a release from beginning: people hear of the first as well."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -67,7 +71,7 @@ class Loop:
         self._metrics = metrics
         self._tasks: list[asyncio.Task[None]] = []
         self._ids = itertools.count(1)
-        self._told: dict[Key, str] = {}
+        self._told: dict[Key, set[str]] = {}
 
     def start(self) -> None:
         """Begin to work."""
@@ -129,8 +133,10 @@ class Loop:
         surprising = count == 1 and not isinstance(error, ApiError)
         log.error("reconcile failed", error=_text(error), again_in=delay, exc_info=error if surprising else None)
         obj = self._store.get(self.controller.kind, key)
-        if count % _TELL_EVERY == 0 and obj is not None and not isinstance(error, UnavailableError):
-            await self._tell(key, obj, fault(error))
+        event = fault(error)
+        time_to_tell = count % _TELL_EVERY == 0 or (count == 1 and event.reason in _TELL_AT_ONCE)
+        if time_to_tell and obj is not None and not isinstance(error, UnavailableError):
+            await self._tell(key, obj, event)
 
     async def _tell(self, key: Key, obj: JSON, event: Event) -> None:
         """An event and the condition ReconcileError, unless people were told so already: by a process before this one,
@@ -138,9 +144,12 @@ class Loop:
         written = list(sound.status(obj.get("status")).get("conditions") or ())
         shown = (conditions.RECONCILE_ERROR, event.message)
         known = any((c.get("type"), c.get("message")) == shown for c in written)
-        if not known and self._told.get(key) != event.message:
+        told = self._told.setdefault(key, set())
+        if not known and event.message not in told:
             self._recorder.record(obj, event)
-        self._told[key] = event.message
+        if len(told) >= _REMEMBERED:
+            told.clear()
+        told.add(event.message)
         if self.controller.shows_errors and not known:
             await self._show(obj, written, event)
 

@@ -38,6 +38,8 @@ IS_PAUSED: Final = "RolloutPaused"
 NOT_CREATED: Final = "ReplicaSetCreateError"
 UNDER_WAY: Final = frozenset({CREATED, FOUND, UPDATED})
 """Reasons of Progressing that say the same at different moments: pods of the new ReplicaSet are coming."""
+FIRST_WORDS: Final = UNDER_WAY | {RESUMED}
+"""Those that give way to one another without a patch of their own."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
-from typing import Any
+from typing import Any, Final
 
 from rollouts.plan import Event
 from rollouts.strategy import keys, plugins, runs, services, unrouted
@@ -99,8 +99,16 @@ def _shares(parts: Iterable[Destination]) -> str:
     return f"[{' '.join(f'{{{part.weight} {part.service} {part.hash}}}' for part in parts)}]"
 
 
+_TRANSITIONS: Final = {
+    plugins.RUN: "transitioned to {}",
+    plugins.ABORT: "aborted ({})",
+    plugins.TERMINATE: "terminated ({})",
+}
+
+
 def _plugins(decision: Decision) -> Iterator[Event]:
-    """A step plugin said something new. Its success is told by RolloutStepCompleted."""
+    """A step plugin said something new, in the peer's words and then the plugin's own. Its success is told by
+    RolloutStepCompleted."""
     said = decision.at.snapshot.plugin
     if said is None or (said.call.operation, said.phase) == (plugins.RUN, "Successful"):
         return
@@ -108,10 +116,12 @@ def _plugins(decision: Decision) -> Iterator[Event]:
     before = plugins.entry_of(entries, said.call.index, said.call.operation) or {}
     if before.get("phase") == said.phase:
         return
-    text = f"Step plugin {said.call.name} (step {said.call.index + 1}): {said.call.operation} is {said.phase}"
+    went = _TRANSITIONS[said.call.operation].format(said.phase)
+    text = f"Step plugin {said.call.name} (step {said.call.index + 1}) {went}"
+    why = f": {said.message}" if said.message else ""
     yield Event(
         reason="ReconciliationError" if said.absent else "StepPluginTransition",
-        message=said.message if said.absent else text + (f": {said.message}" if said.message else ""),
+        message=f"Reconciliation failed with error{why}" if said.absent else text + why,
         type="Warning" if said.phase in {"Failed", "Error"} else "Normal",
     )
 

@@ -4,8 +4,9 @@ A table of (does it apply, what it says), first hit wins.
 
 `NewReplicaSetCreated` and `FoundNewReplicaSet` are the peer's first words on a ReplicaSet, taken back in its next
 status write, milliseconds later. Here they are in the patch that belongs to the creation anyway and stand until a patch
-with a reason of its own tells of progress: nothing is written for their sake. A pause that a person ended goes on as
-`ReplicaSetUpdated` at once when that completed a step; `RolloutResumed` (Unknown) would stand until the next is done.
+with a reason of its own tells of progress: nothing is written for their sake. So it is with `RolloutResumed` (Unknown),
+the first word on a pause that a person ended: it is in the patch that tells of the step this completed. Where the next
+step takes its time (an analysis, say), and nothing else will be written for long, `ReplicaSetUpdated` stands instead.
 """
 
 from __future__ import annotations
@@ -21,7 +22,7 @@ from rollouts.strategy.recorded import Recorded
 
 MARK: Final = " Not coming up: "
 """Between what the condition says anyway and what is wrong with pods."""
-_DEADLINE_COUNTS = frozenset({*conditions.UNDER_WAY, conditions.RESUMED, conditions.RETRY, conditions.NOT_AVAILABLE})
+_DEADLINE_COUNTS = frozenset({*conditions.FIRST_WORDS, conditions.RETRY, conditions.NOT_AVAILABLE})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -49,6 +50,11 @@ class Facts:
     def before(self) -> str:
         """The reason the condition has had so far."""
         return str((self.recorded.condition(conditions.PROGRESSING) or {}).get("reason") or "")
+
+    @property
+    def resumed(self) -> bool:
+        """Whether a person ended the pause it was in, by taking away what makes one."""
+        return self.before == conditions.IS_PAUSED and not self.recorded.pauses
 
     @property
     def timed_out(self) -> bool:
@@ -84,13 +90,14 @@ def condition(facts: Facts) -> Condition | None:
         (facts.paused, _paused),
         (facts.created, _created),
         (facts.before == "", _found),
+        (facts.resumed and not facts.waiting, _resumed),
         (facts.progressed, _updated),
         (facts.timed_out, _timed_out),
         (facts.before == conditions.IS_PAUSED, _resumed),
         (facts.before in {conditions.ABORTED, conditions.NOT_CREATED}, _updated),
         (facts.before == conditions.AVAILABLE_NOW and facts.short_of_pods, _short_of_pods),
         (facts.before == conditions.AVAILABLE_NOW, _updated),
-        (facts.before in conditions.UNDER_WAY and facts.trouble != facts.trouble_before, _updated),
+        (facts.before in conditions.FIRST_WORDS and facts.trouble != facts.trouble_before, _updated),
         (facts.before == conditions.NOT_AVAILABLE and facts.trouble != facts.trouble_before, _short_of_pods),
     )
     return next((make(facts) for applies, make in rows if applies), None)

@@ -192,13 +192,13 @@ def _settling(patch: JSON, before: JSON, now: datetime) -> float | None:
 
 
 def _gist(conditions_: Any) -> list[tuple[str, str, str]]:
-    """Types, statuses and reasons, where reasons that say the same at different moments count as one."""
-    return sorted((c.get("type", ""), c.get("status", ""), _reason(c)) for c in conditions_)
+    """Types, statuses and reasons, where reasons that give way to one another count as one."""
+    return sorted((c.get("type", ""), *_telling(c)) for c in conditions_)
 
 
-def _reason(condition: JSON) -> str:
-    reason = str(condition.get("reason") or "")
-    return conditions.UPDATED if reason in conditions.UNDER_WAY else reason
+def _telling(condition: JSON) -> tuple[str, str]:
+    status, reason = str(condition.get("status") or ""), str(condition.get("reason") or "")
+    return ("True", conditions.UPDATED) if reason in conditions.FIRST_WORDS else (status, reason)
 
 
 def _look_again(decision: Decision, after: JSON) -> float | None:

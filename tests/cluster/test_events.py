@@ -241,7 +241,8 @@ def test_the_reasons_of_an_update_cost_no_write(space: Space, controller: OwnCon
     space.promote()
     space.until_phase("Healthy")
     told_of = [reason for reason in progressing(controller) if reason != "ReplicaSetUpdated"]
-    assert told_of == ["RolloutAborted", "RolloutRetry", "RolloutPaused", "NewReplicaSetAvailable"]
+    wanted = ["RolloutAborted", "RolloutRetry", "RolloutPaused", "RolloutResumed", "NewReplicaSetAvailable"]
+    assert told_of == wanted
 
 
 def test_a_replica_set_made_by_a_controller_that_died(space: Space, own_controller: Controllers) -> None:

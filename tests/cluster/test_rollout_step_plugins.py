@@ -88,7 +88,7 @@ def test_it_goes_on_when_the_plugin_says_so(space: Space, ticket: Path) -> None:
     told = entry(space)
     assert (told["phase"], told["message"], told["status"]) == ("Successful", "yes", {"ticket": 7})
     space.until("said so", lambda: "Rollout step 2/3 completed (plugin: acme/ticket)" in str(space.events.of()))
-    assert said(space) == ["Step plugin acme/ticket (step 2): Run is Running: ticket 7"]
+    assert said(space) == ["Step plugin acme/ticket (step 2) transitioned to Running: ticket 7"]
 
 
 def test_a_failure_aborts_and_the_plugin_cleans_up(space: Space, ticket: Path) -> None:
@@ -100,7 +100,8 @@ def test_a_failure_aborts_and_the_plugin_cleans_up(space: Space, ticket: Path) -
     space.until("recorded", lambda: entry(space, "Abort")["phase"] == "Successful")
     assert space.find(kinds.ROLLOUT, "app") is not None
     step = "Step plugin acme/ticket (step 2)"
-    wanted = [f"{step}: Run is Running: ticket 7", f"{step}: Run is Failed: no", f"{step}: Abort is Successful"]
+    ran = [f"{step} transitioned to Running: ticket 7", f"{step} transitioned to Failed: no"]
+    wanted = [*ran, f"{step} aborted (Successful)"]
     space.until("said so", lambda: said(space) == wanted)
 
 
@@ -149,6 +150,7 @@ def test_one_that_is_skipped_is_told_to_end(space: Space, ticket: Path) -> None:
     space.until_phase("Healthy")
     space.until("told", lambda: ticket.read_text() == "not needed any more")
     space.until("recorded", lambda: entry(space, "Terminate")["phase"] == "Successful")
+    space.until("said so", lambda: said(space)[-1:] == ["Step plugin acme/ticket (step 2) terminated (Successful)"])
 
 
 def test_one_that_is_not_installed_says_so(space: Space, own_controller: Callable[..., OwnController]) -> None:
@@ -157,7 +159,7 @@ def test_one_that_is_not_installed_says_so(space: Space, own_controller: Callabl
     space.until_phase("Healthy")
     space.set_image("example/app:2")
     space.until("said so", lambda: 'step plugin "acme/gone" is not installed' in entry(space)["message"])
-    wanted = [entry(space)["message"]]
+    wanted = [f"Reconciliation failed with error: {entry(space)['message']}"]
     space.until("in an event", lambda: said(space, "ReconciliationError") == wanted)
     assert said(space) == []
     space.promote()

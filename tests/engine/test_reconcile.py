@@ -15,6 +15,7 @@ import structlog
 
 from rollouts.api import kinds
 from rollouts.engine.client import Request
+from rollouts.engine.errors import ApiError, Attempt
 from rollouts.engine.events import Recorder
 from rollouts.engine.metrics import Metrics
 from rollouts.engine.queue import Priority
@@ -193,6 +194,38 @@ async def test_a_fault_with_other_words_is_told_too_and_one_that_comes_back() ->
     async with working(shop, "web"):
         await asyncio.sleep(60)
     assert shop.recorder.recorded == {("Warning", "ReconciliationError"): 3}
+
+
+async def test_faults_that_take_turns_are_told_once_each() -> None:
+    faults = iter(["a"] * 3 + (["b"] * 3 + ["a"] * 3) * 3)
+
+    async def decide(_: Any) -> Plan:
+        raise ValueError(next(faults, "a"))
+
+    shop = Shop(decide, "web")
+    async with working(shop, "web"):
+        await asyncio.sleep(300)
+    assert shop.decided["web"] > 21
+    assert shop.recorder.recorded == {("Warning", "ReconciliationError"): 2}
+
+
+@pytest.mark.parametrize(("verb", "failures"), [("create", 1), ("scale up", 3)])
+async def test_a_replica_set_that_can_not_be_made_is_told_at_once(verb: str, failures: int) -> None:
+    """As by the peer. What fails on the way may be gone at the next attempt."""
+    seen: list[int] = []
+
+    async def decide(_: Any) -> Plan:
+        seen.append(sum(shop.recorder.recorded.values()))
+        error = ApiError("no room")
+        error.attempt = Attempt(verb=verb, kind=kinds.REPLICA_SET.kind, name="web-5f6c")
+        raise error
+
+    shop = Shop(decide, "web", shows_errors=True)
+    async with working(shop, "web"):
+        await asyncio.sleep(60)
+    assert seen.index(1) == failures
+    assert seen[-1] == 1
+    assert len(shop.api.writes()) == 1  # the conditions
 
 
 async def test_what_a_plan_did_is_told_once_it_is_done() -> None:

@@ -6,21 +6,28 @@ from typing import Any
 import pytest
 
 from rollouts.strategy import progressing
-from rollouts.strategy.recorded import Recorded
+from rollouts.strategy.recorded import recall
 from tests.strategy.world import START, World, rollout
 
 STEPS = [{"setWeight": 20}, {"pause": {}}]
 OLD = "2025-12-31T00:00:00Z"
 
 
-def facts(before: str = "", **given: Any) -> progressing.Facts:
+def facts(before: str = "", *, timed_pause: bool = False, **given: Any) -> progressing.Facts:
+    """`timed_pause`: what makes the pause is still written, so it is time that ended it."""
     condition = {"type": "Progressing", "reason": before, "lastUpdateTime": OLD}
+    pauses = [{"reason": "CanaryPauseStep", "startTime": OLD}] if timed_pause else []
     plain: dict[str, Any] = {
         **dict.fromkeys(("created", "paused", "retry", "complete", "progressed", "short_of_pods", "waiting"), False),
         "abort": None,
     }
     return progressing.Facts(
-        recorded=Recorded(raw={"conditions": [condition] if before else []}),
+        recorded=recall(
+            {
+                "metadata": {"name": "app", "generation": 1},
+                "status": {"conditions": [condition] if before else [], "pauseConditions": pauses},
+            }
+        ),
         replica_set="app-5f6c",
         deadline=600,
         now=START,
@@ -65,7 +72,14 @@ LONG_AGO = ("ReplicaSetUpdated", "NewReplicaSetCreated", "FoundNewReplicaSet", "
         (facts("NewReplicaSetAvailable"), UPDATED),
         (facts(created=True, paused=True), PAUSED),
         (facts("RolloutPaused", waiting=True), RESUMED),
-        (facts("RolloutPaused", progressed=True), UPDATED),
+        (facts("RolloutPaused", progressed=True), RESUMED),
+        (facts("RolloutPaused", progressed=True, waiting=True), UPDATED),
+        (facts("RolloutPaused", progressed=True, timed_pause=True), UPDATED),
+        (facts("RolloutPaused", progressed=True, complete=True), AVAILABLE),
+        (facts("RolloutPaused", progressed=True, paused=True), PAUSED),
+        (facts("RolloutResumed", progressed=True), UPDATED),
+        (facts("RolloutResumed", waiting=True), None),
+        (facts("RolloutResumed"), LATE),
         (facts("RolloutAborted", retry=True, progressed=True), RETRY),
         (facts("RolloutAborted", retry=True, paused=True), PAUSED),
         (facts("ReplicaSetUpdated", abort="why"), ABORTED),
@@ -116,3 +130,27 @@ def test_the_deadline_counts_from_the_creation() -> None:
     world.now += timedelta(seconds=22)
     world.reconcile()
     assert (begun["reason"], condition(world)["reason"]) == ("NewReplicaSetCreated", "ProgressDeadlineExceeded")
+
+
+@pytest.mark.parametrize(("duration", "reason"), [({}, "RolloutResumed"), ({"duration": 10}, "ReplicaSetUpdated")])
+def test_a_pause_that_a_person_ended_is_told_in_the_patch_of_the_step_and_costs_no_other(
+    duration: dict[str, Any], reason: str
+) -> None:
+    world = World(rollout(replicas=5, steps=[{"setWeight": 20}, {"pause": duration}, {"setWeight": 60}, {"pause": {}}]))
+    world.settle()
+    world.image("app:2")
+    world.settle()
+    world.log.clear()
+    if duration:
+        world.advance(11)
+    else:
+        world.command(pauseConditions=None)
+        world.log.clear()
+    world.reconcile()
+    assert (condition(world)["reason"], world.status["currentStepIndex"]) == (reason, 2)
+    world.now += timedelta(milliseconds=200)
+    world.pods(available=0)
+    assert world.plan().empty or not world.plan().status  # pods move, and nothing is written for the word's sake
+    world.settle()
+    assert condition(world)["reason"] == "RolloutPaused"
+    assert world.log.count("PATCH Rollout/status") == 2

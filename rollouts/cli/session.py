@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Mapping
 from typing import Any
 
@@ -19,7 +20,8 @@ REQUEST_TIMEOUT = 30.0
 
 
 class Session:
-    """One run of a verb. `program`: how the person called us, for hints."""
+    """One run of a verb. `program`: how the person called us, for hints: with the flags that say which cluster and
+    namespace, so that a hint can be copied."""
 
     def __init__(self, *, client: Client, namespace: str, terminal: Terminal, program: str) -> None:
         self.client = client
@@ -35,9 +37,7 @@ class Session:
         timeout = duration(limit, option="--request-timeout") if limit else REQUEST_TIMEOUT
         client = Client(access=access, timeout=timeout or REQUEST_TIMEOUT)
         ctx.call_on_close(client.close)
-        return cls(
-            client=client, namespace=access.namespace, terminal=terminal_of(ctx), program=str(ctx.find_root().info_name)
-        )
+        return cls(client=client, namespace=access.namespace, terminal=terminal_of(ctx), program=_called(ctx))
 
     def find(self, kind: Kind, name: str) -> dict[str, Any]:
         """The object of that name in the namespace; CliError with near names when there is none."""
@@ -104,6 +104,16 @@ class Session:
 def terminal_of(ctx: typer.Context) -> Terminal:
     """The terminal, with colours as the flags say."""
     return Terminal(colour=False if flag(ctx, "no_color") else None)
+
+
+def _called(ctx: typer.Context) -> str:
+    given = (
+        ("--kubeconfig", flag(ctx, "kubeconfig")),
+        ("--context", flag(ctx, "context")),
+        ("-n", flag(ctx, "namespace")),
+    )
+    words = [str(ctx.find_root().info_name), *(f"{name} {shlex.quote(value)}" for name, value in given if value)]
+    return " ".join(words)
 
 
 def bare(name: str) -> str:

@@ -11,6 +11,7 @@ from rollouts.cli.client import JSON_PATCH
 from rollouts.cli.errors import ApiError, CliError
 from rollouts.cli.patches import JsonPatch
 from rollouts.cli.session import Session
+from rollouts.gitops.marks import TRACKING
 
 _REFERABLE = {kind.kind: kind for kind in (DEPLOYMENT, REPLICA_SET, POD_TEMPLATE)}
 
@@ -47,3 +48,8 @@ def send(session: Session, workload: Workload, operations: JsonPatch) -> None:
         session.client.patch(path, operations, content_type=JSON_PATCH)
     except ApiError as error:
         raise session.missing(workload.kind, name, error) from None
+    sync = (workload.raw["metadata"].get("annotations") or {}).get(TRACKING, "").partition(":")[0]
+    if sync:
+        session.terminal.remark(
+            f"note: the GitSync {sync} applies this {workload.kind.kind} from Git and may set it back: change it there"
+        )

@@ -107,6 +107,29 @@ def test_an_abort_with_nothing_under_way_says_how_to_go_back(story: Any, api: Ap
     assert api.writes() == [("PATCH", STATUS, {"status": {"abort": True}})] * 2
 
 
+def test_a_retry_of_what_was_not_aborted_says_so(story: Any, run: Any) -> None:
+    story("canary-5")
+    assert run("retry app").stdout.strip() == "rollout 'app' is Healthy, nothing to retry"
+
+
+def test_hints_go_where_the_command_went(story: Any, run: Any) -> None:
+    """They can be copied: cluster and namespace are named as they were."""
+    rollout = story("canary-5")
+    namespace = rollout["metadata"]["namespace"]
+    assert f"`kubectl rollouts -n {namespace} undo app`" in run(f"abort app -n {namespace}").stdout
+    assert f"`kubectl rollouts -n {namespace} undo app`" in run(f"-n {namespace} abort app").stdout
+
+
+@pytest.mark.parametrize("line", ["set image app app=example/app:9", "undo app"])
+def test_what_git_says_otherwise_is_told(story: Any, api: ApiServer, run: Any, line: str) -> None:
+    rollout = story("canary-5")
+    assert "GitSync" not in run(line).stderr
+    rollout["metadata"].setdefault("annotations", {})["gitops.rollouts.dev/tracking"] = "shop/web:shop_app_x_Rollout"
+    api.put(rollout)
+    said = "note: the GitSync shop/web applies this Rollout from Git and may set it back: change it there"
+    assert said in run(line.replace("9", "8")).stderr
+
+
 def test_a_promotion_of_an_aborted_rollout_is_refused_with_the_way_out(story: Any, api: ApiServer, run: Any) -> None:
     story("canary-3")
     result = run("promote app")

@@ -7,6 +7,7 @@ from typing import Annotated
 import typer
 
 from rollouts.api.kinds import EXPERIMENT, ROLLOUT
+from rollouts.cli import world
 from rollouts.cli.errors import ApiError
 from rollouts.cli.patches import RETRY, RETRY_EXPERIMENT
 from rollouts.cli.session import Session, bare, rollout_names
@@ -20,8 +21,10 @@ def rollout(
     session = Session.of(ctx)
 
     def act(name: str) -> None:
-        session.patch(ROLLOUT, name, RETRY)
-        session.terminal.say(f"rollout '{name}' retried")
+        patched = session.patch(ROLLOUT, name, RETRY)
+        phase = world.status(patched).get("phase")
+        aborted = world.status(patched).get("abortedAt") or phase in (None, "Degraded")
+        session.terminal.say(f"rollout '{name}' " + ("retried" if aborted else f"is {phase}, nothing to retry"))
 
     session.each(names, act)
 

@@ -17,6 +17,7 @@ from rollouts.cli.text import BAD, BUSY, FAINT, GOOD, HELD, PLAIN, WARN, Span
 
 JSON = Mapping[str, Any]
 POLL_SECONDS = 0.3
+SUSPENDED_BY = "gitops.rollouts.dev/suspended-by"
 
 _STYLES = {
     "Synced": GOOD,

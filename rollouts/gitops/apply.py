@@ -73,12 +73,12 @@ async def execute(
 ) -> Outcome:
     """Apply the stages and prune. Never raises for a single object: its error is in the outcome.
 
-    `go_on` is asked before each stage but the first, and before the prunes: those are the safe points to stop at.
+    `go_on` is asked between waves, and before the prunes: those are the safe points to stop at (R4).
     `prunable` is asked before the prunes: empty when they may begin, else what they wait for (R15).
     """
     outcome = Outcome()
     for index, stage in enumerate(plan.stages):
-        stopped = await go_on() if index else ""
+        stopped = await go_on() if index and _begins_a_wave(plan, index) else ""
         if stopped:
             return replace(outcome, stopped=stopped)
         waiting = await ready(stage)
@@ -94,6 +94,11 @@ async def execute(
     if waiting:
         return replace(outcome, waiting=waiting)
     return await _prune_all(cluster, plan.prunes, outcome, propagation=propagation)
+
+
+def _begins_a_wave(plan: SyncPlan, index: int) -> bool:
+    before, now = (plan.waves.get(plan.stages[at][0].manifest.ref, 0) for at in (index - 1, index))
+    return before != now
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -13,8 +13,8 @@ from typing import Any, TypeVar
 
 from rollouts.api.kinds import Kind
 from rollouts.engine.client import Api, Request
-from rollouts.engine.errors import ApiError, NotFoundError
-from rollouts.gitops.errors import ClusterError, redact, role_advice
+from rollouts.engine.errors import ApiError, ForbiddenError, NotFoundError
+from rollouts.gitops.errors import DeniedError, UnreadError, redact, role_advice
 from rollouts.gitops.marks import FIELD_MANAGER
 from rollouts.gitops.normalise import KindKey
 from rollouts.gitops.objects import JSON, Manifest, Ref, group_of
@@ -38,7 +38,7 @@ class Cluster:
         self._kinds: dict[str, dict[str, Kind]] = {}
 
     async def kinds(self, keys: Iterable[KindKey]) -> dict[KindKey, Kind]:
-        """The kinds among `keys` that the cluster has. ClusterError when discovery could not be asked."""
+        """The kinds among `keys` that the cluster has. UnreadError when discovery could not be asked."""
         wanted = sorted(set(keys))
         for api_version in sorted({api_version for api_version, _ in wanted} - self._kinds.keys()):
             self._kinds[api_version] = await self._discover(api_version)
@@ -56,8 +56,8 @@ class Cluster:
         except NotFoundError:
             return None
         except ApiError as error:
-            why = redact(str(error)) + role_advice(error)
-            raise ClusterError(f"{ref.label} could not be read: {why}") from error
+            kind_of = DeniedError if isinstance(error, ForbiddenError) else UnreadError
+            raise kind_of(f"{ref.label} could not be read: {redact(str(error))}{role_advice(error)}") from error
 
     async def list(self, kind: Kind, namespace: str) -> list[JSON]:
         """The objects of a namespace; none when the cluster has no such kind."""
@@ -66,7 +66,7 @@ class Cluster:
         except NotFoundError:
             return []
         except ApiError as error:
-            raise ClusterError(f"{kind.plural} in {namespace} could not be listed: {redact(str(error))}") from error
+            raise UnreadError(f"{kind.plural} in {namespace} could not be listed: {redact(str(error))}") from error
 
     async def apply(self, kind: Kind, manifest: Manifest, *, dry_run: bool = False, guard: str | None = None) -> JSON:
         """The object as it is (or would be) after applying. `guard`: fail when it is newer than this resourceVersion.
@@ -92,13 +92,13 @@ class Cluster:
         return await self.api.send(Request(method="PUT", path=path, body=body, params=params))
 
     async def serves(self, group: str) -> bool:
-        """Whether the cluster has any kind of this group. ClusterError when discovery could not be asked."""
+        """Whether the cluster has any kind of this group. UnreadError when discovery could not be asked."""
         try:
             await self.api.send(Request(method="GET", path=f"/apis/{group}"))
         except NotFoundError:
             return False
         except ApiError as error:
-            raise ClusterError(f"the group {group} could not be looked up: {redact(str(error))}") from error
+            raise UnreadError(f"the group {group} could not be looked up: {redact(str(error))}") from error
         return True
 
     async def take_over(self, kind: Kind, ref: Ref, takeover: Takeover) -> JSON:
@@ -120,7 +120,7 @@ class Cluster:
             version = await self.api.send(Request(method="GET", path="/version"))
             lists = [await asking.send(Request(method="GET", path=path)) for path in ("/api", "/apis")]
         except ApiError as error:
-            raise ClusterError(f"what the cluster serves could not be listed: {redact(str(error))}") from error
+            raise UnreadError(f"what the cluster serves could not be listed: {redact(str(error))}") from error
         served = {text for found in lists for item in found.get("items") or () for text in _served(item)}
         return str(version.get("gitVersion") or ""), tuple(sorted(served))
 
@@ -131,7 +131,7 @@ class Cluster:
         except NotFoundError:
             return {}
         except ApiError as error:
-            raise ClusterError(f"the kinds of {api_version} could not be listed: {redact(str(error))}") from error
+            raise UnreadError(f"the kinds of {api_version} could not be listed: {redact(str(error))}") from error
         rows = [row for row in answer.get("resources") or () if "/" not in row["name"]]
         return {row["kind"]: _kind(api_version, row) for row in rows}
 

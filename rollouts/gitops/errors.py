@@ -106,6 +106,22 @@ class ClusterError(SyncError):
     retriable = True
 
 
+class UnreadError(ClusterError):
+    """The cluster could not be read, so nothing is known, and nothing is done."""
+
+    step = "compare"
+
+
+class DeniedError(UnreadError):
+    """The ServiceAccount may not read an object that Git has."""
+
+
+class RecordError(ClusterError):
+    """The record of what was applied could not be read or written (now)."""
+
+    step = "record"
+
+
 class ImageError(SyncError):
     """An image, a policy or a marker is not as it must be. A person must mend it."""
 

@@ -22,7 +22,7 @@ from rollouts.gitops.adopt import adopt, steered
 from rollouts.gitops.claims import Claims
 from rollouts.gitops.cluster import Cluster, in_parallel
 from rollouts.gitops.diff import differences, owned_fields
-from rollouts.gitops.errors import ClusterError, RefusedError, redact, role_advice
+from rollouts.gitops.errors import ClusterError, DeniedError, RefusedError, redact, role_advice
 from rollouts.gitops.health import assess
 from rollouts.gitops.normalise import KindKey, key_of
 from rollouts.gitops.objectoptions import Chosen, Ssa
@@ -80,6 +80,8 @@ async def examine(cluster: Cluster, manifests: Iterable[Manifest], question: Que
             return await _examine(cluster, manifest, question)
         except _RefusalError as refusal:
             return str(refusal)
+        except DeniedError as denied:
+            return f"{manifest.place}: {denied}"
 
     answers = await in_parallel(manifests, one)
     refusals = tuple(answer for answer in answers if isinstance(answer, str))
@@ -93,14 +95,16 @@ async def try_out(cluster: Cluster, manifests: Iterable[Manifest], question: Que
 
     async def one(manifest: Manifest) -> str:
         kind = question.kinds[key_of(manifest)]
-        if _too_early(manifest, question) or await cluster.live(kind, manifest.ref) is not None:
-            return ""
         try:
+            if _too_early(manifest, question) or await cluster.live(kind, manifest.ref) is not None:
+                return ""
             await _dry_run(cluster, kind, manifest)
         except _UntriedError:
             return ""
         except _RefusalError as refusal:
             return str(refusal)
+        except DeniedError as denied:
+            return f"{manifest.place}: {denied}"
         return ""
 
     refusals = tuple(text for text in await in_parallel(manifests, one) if text)

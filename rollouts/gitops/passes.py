@@ -271,11 +271,15 @@ class Pipeline:
         errors: tuple[str, ...],
         waiting: str,
     ) -> Report:
-        """Store the record of what is there now, and tell."""
+        """Store the record of what is there now, then tell: what can't be looked at is applied all the same."""
         good = Result.CURRENT if decided.empty else Result.SYNCED
-        report = Report(
+        result = Result.FAILED if errors else (Result.WAITING if waiting else good)
+        applied = found.record.applied if errors or waiting else found.commit
+        message = "; ".join(errors) or waiting or result.value
+        await self.records.save(Record(inventory=final, attempted=found.commit, applied=applied, message=message))
+        return Report(
             sync=self.terms.identity,
-            result=Result.FAILED if errors else (Result.WAITING if waiting else good),
+            result=result,
             commit=found.commit,
             subject=found.subject,
             applied=outcome.applied,
@@ -290,11 +294,6 @@ class Pipeline:
             inventory=final,
             seen=outcome.seen,
         )
-        done = not (errors or waiting)
-        message = "; ".join(errors) or waiting or report.result.value
-        applied = found.commit if done else found.record.applied
-        await self.records.save(Record(inventory=final, attempted=found.commit, applied=applied, message=message))
-        return report
 
     async def _healthy(
         self, items: Iterable[Examined], question: Question, *, also: frozenset[health.Status] = frozenset()
@@ -448,8 +447,13 @@ class Pipeline:
 
     async def _in_use(self, leftovers: Iterable[Leftover]) -> frozenset[Ref]:
         spaces = {item.entry.ref.namespace for item in leftovers if item.entry.ref.kind in references.KINDS}
-        found = [await self.observer.list(known.REPLICA_SET, space) for space in sorted(spaces)]
-        return references.in_use(body for bodies in found for body in bodies)
+        if not spaces:
+            return frozenset()
+        asked = [known.REPLICA_SET, *(await self.observer.kinds(SCALERS[:1])).values()]
+        sets, *rollouts = [
+            [body for space in sorted(spaces) for body in await self.observer.list(kind, space)] for kind in asked
+        ]
+        return references.in_use(sets, (body for bodies in rollouts for body in bodies))
 
     async def _execute(self, decided: SyncPlan, question: Question, go_on: GoOn) -> Outcome:
         placed = [*decided.unchanged, *(item for stage in decided.stages for item in stage)]

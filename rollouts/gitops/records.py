@@ -17,7 +17,7 @@ from rollouts.engine.client import Api
 from rollouts.engine.errors import ApiError, NotFoundError
 from rollouts.gitops import inventory
 from rollouts.gitops.cluster import CONFIG_MAP, Cluster
-from rollouts.gitops.errors import ClusterError, InventoryError, redact
+from rollouts.gitops.errors import InventoryError, RecordError, redact
 from rollouts.gitops.inventory import HookRun, Record
 from rollouts.gitops.objects import JSON, Manifest, Ref
 
@@ -35,10 +35,10 @@ class Records(Protocol):
         """The record; an empty one when there is none. InventoryError when it can't be understood."""
 
     async def save(self, record: Record) -> None:
-        """Keep it, but for its hooks. ClusterError when that was not possible: then nothing may be applied."""
+        """Keep it, but for its hooks. RecordError when that was not possible: then nothing may be applied."""
 
     async def save_hooks(self, run: HookRun) -> None:
-        """Keep how far a run of the hooks is, in place of the run before. ClusterError as above."""
+        """Keep how far a run of the hooks is, in place of the run before. RecordError as above."""
 
 
 class ConfigMapRecords:
@@ -68,7 +68,7 @@ class ConfigMapRecords:
         try:
             await self._cluster.apply(CONFIG_MAP, Manifest(body=body, file="", line=0))
         except ApiError as error:
-            raise ClusterError(f"the record {self._ref.label} could not be written: {error}") from error
+            raise RecordError(f"the record {self._ref.label} could not be written: {error}") from error
 
 
 class StatusRecords:
@@ -155,7 +155,7 @@ class StatusRecords:
         except NotFoundError as error:
             raise InventoryError(f"the record of this sync is gone: {redact(str(error))}") from error
         except ApiError as error:
-            raise ClusterError(f"the record could not be read or written: {redact(str(error))}") from error
+            raise RecordError(f"the record could not be read or written: {redact(str(error))}") from error
 
 
 def _row(entry: JSON) -> inventory.Row:

@@ -94,7 +94,7 @@ def test_drift_is_shown_and_set_back_only_if_that_is_wanted(syncing: Synced) -> 
 
 
 def test_a_field_that_is_fought_over_is_left_alone_and_named(syncing: Synced) -> None:
-    """R7: after the third time the other writer keeps it, and the status says who."""
+    """R7: after the third time the other writer keeps it, and the status says who; until a person decides."""
     commit = syncing.bare.commit({"a.yaml": config("a")})
     syncing.create(automated=AUTOMATED)
     syncing.until_synced(commit)
@@ -110,6 +110,9 @@ def test_a_field_that_is_fought_over_is_left_alone_and_named(syncing: Synced) ->
     syncing.ask("last")
     syncing.until_synced(commit)
     assert syncing.values() == {"a": "theirs"}
+    assert syncing.sync()["phase"] == "Succeeded"
+    assert syncing.values() == {"a": "1"}
+    syncing.until("it is contested no more", lambda: "contested" not in syncing.status)
 
 
 def test_a_rollback_holds_the_rejected_commit_until_another_comes(syncing: Synced) -> None:
@@ -385,3 +388,39 @@ def test_what_another_sync_manages_is_not_taken_unless_told_so(syncing: Synced) 
     assert f"the sync '{syncing.space.namespace}/shop'" in stalled["message"]
     assert other.sync(adopt=True)["phase"] == "Succeeded"
     other.until_synced(commit)
+
+
+def test_a_part_of_a_sync_says_that_it_is_one(syncing: Synced) -> None:
+    """R29: only what was named is applied, nothing is deleted, no hook runs, and the result says so."""
+    first = syncing.bare.commit({"a.yaml": config("a"), "b.yaml": config("b"), "c.yaml": config("c")})
+    syncing.create(automated=None)
+    syncing.until("it is compared", lambda: syncing.state() == ("OutOfSync", first))
+    assert syncing.sync()["phase"] == "Succeeded"
+    hook = config("hook").replace("name: hook", "name: hook, annotations: {gitops.rollouts.dev/hook: PreSync}")
+    second = syncing.bare.commit(
+        {"a.yaml": config("a", "2"), "b.yaml": config("b", "2"), "c.yaml": None, "h.yaml": hook}
+    )
+    state = syncing.sync(resources=[{"kind": "ConfigMap", "name": "b"}], prune=True)
+    assert (state["phase"], state["message"]) == ("Succeeded", "only a part was asked for; hooks did not run")
+    assert syncing.values() == {"a": "1", "b": "2", "c": "1"}
+    assert syncing.state() == ("OutOfSync", second)
+
+
+def test_what_is_ignored_is_neither_compared_nor_applied_and_the_rest_is(syncing: Synced) -> None:
+    """R9: at exactly that path, so a new image arrives while the resources beside it are somebody else's."""
+    mine = json.loads(deployment())
+    mine["spec"]["template"]["spec"]["containers"][0]["resources"] = {"requests": {"cpu": "100m"}}
+    rule = {"group": "apps", "kind": "Deployment", "jqPathExpressions": [".spec.template.spec.containers[].resources"]}
+    first = syncing.bare.commit({"new.json": json.dumps(mine)})
+    syncing.create(automated=AUTOMATED, ignoreDifferences=[rule])
+    syncing.until_synced(first)
+    theirs = [{"op": "replace", "path": "/spec/template/spec/containers/0/resources/requests/cpu", "value": "0.2"}]
+    syncing.kubectl("patch", "deployment", "new", "--type=json", "-p", json.dumps(theirs))
+    syncing.ask("1")
+    assert syncing.state() == ("Synced", first)
+    mine["spec"]["template"]["spec"]["containers"][0]["image"] = "example/app:2"
+    second = syncing.bare.commit({"new.json": json.dumps(mine)})
+    syncing.ask("2")
+    syncing.until_synced(second)
+    (found,) = syncing.kubectl.json("get", "deployment", "new")["spec"]["template"]["spec"]["containers"]
+    assert (found["image"], found["resources"]["requests"]["cpu"]) == ("example/app:2", "200m")

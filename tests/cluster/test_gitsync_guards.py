@@ -25,7 +25,7 @@ def test_a_folder_that_vanished(syncing: Synced) -> None:
     syncing.bare.commit({"deploy/a.yaml": None, "deploy/b.yaml": None, "moved/a.yaml": config("a")})
     syncing.ask("1")
     ready = syncing.condition("Ready")
-    assert (ready["reason"], "no folder 'deploy'" in ready["message"]) == ("MaterialiseFailed", True)
+    assert (ready["reason"], "no folder 'deploy'" in ready["message"]) == ("CheckoutFailed", True)
     assert syncing.state()[0] == "Unknown"
     assert syncing.values() == {"a": "1", "b": "1"}
 

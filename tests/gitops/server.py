@@ -23,6 +23,7 @@ class GitServer(TlsServer):
         self.directory, self.password = directory, password
         self.requests: Counter[str] = Counter()
         self.refusing = False
+        self.refused = b""  # requests that say this get no answer, such as `command=fetch`
         super().__init__(directory / "tls", name="git", answer=self._respond)
 
     def url(self, repository: str = "app.git") -> str:
@@ -32,7 +33,7 @@ class GitServer(TlsServer):
     async def _respond(self, request: web.Request) -> web.Response:
         self.requests[request.path.rpartition("/")[2]] += 1
         wanted = "Basic " + base64.b64encode(f"git:{self.password}".encode()).decode()
-        if self.refusing:
+        if self.refusing or (self.refused and self.refused in await request.read()):
             return web.Response(status=503)
         if self.password and request.headers.get("Authorization") != wanted:
             return web.Response(status=401, headers={"WWW-Authenticate": 'Basic realm="git"'})

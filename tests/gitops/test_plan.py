@@ -67,7 +67,17 @@ def test_what_is_not_ours_is_never_pruned(found: Leftover, kept: bool) -> None:
     assert (ref("x") in said.after.entries) is kept
 
 
-@pytest.mark.parametrize("kind", ["Namespace", "CustomResourceDefinition", "PersistentVolumeClaim", "StorageClass"])
+@pytest.mark.parametrize(
+    "kind",
+    [
+        "Namespace",
+        "CustomResourceDefinition",
+        "PersistentVolume",
+        "PersistentVolumeClaim",
+        "StorageClass",
+        "GitSync",
+    ],
+)
 def test_some_kinds_always_ask(kind: str) -> None:
     """R14."""
     (kept,) = decided(leftover(ref("x", kind))).kept
@@ -107,6 +117,24 @@ def test_a_config_map_stays_as_long_as_a_revision_mounts_it() -> None:
     assert used == {ref("x"), ref("s", "Secret")}
     said = decided(leftover(ref("x")), leftover(ref("y")), in_use=used)
     assert ([row.ref for row in said.prunes], [row.ref for row in said.kept]) == ([ref("y")], [ref("x")])
+
+
+def test_what_a_release_may_go_back_to_is_kept_though_it_has_no_replicas() -> None:
+    """R15: with `dynamicStableScale` the stable ReplicaSet is at none while all traffic goes to the canary; an abort
+    scales it up again. Secrets that pull images are needed by pods that restart, too."""
+
+    def replica_set(hash_: str, config: str) -> dict[str, Any]:
+        pod = {"volumes": [{"configMap": {"name": config}}], "imagePullSecrets": [{"name": f"pull-{config}"}]}
+        metadata = {"namespace": "shop", "labels": {"rollouts-pod-template-hash": hash_}}
+        return {"metadata": metadata, "spec": {"replicas": 0, "template": {"spec": pod}}}
+
+    sets = [replica_set(hash_, hash_) for hash_ in ("stable", "new", "active", "old")]
+    status = {"stableRS": "stable", "currentPodHash": "new", "blueGreen": {"activeSelector": "active"}}
+    rollouts = [{"metadata": {"namespace": "shop"}, "status": status}]
+    kept = in_use(sets, rollouts)
+    assert {found.name for found in kept if found.kind == "ConfigMap"} == {"stable", "new", "active"}
+    assert ref("pull-stable", "Secret") in kept
+    assert in_use(sets, [{"metadata": {"namespace": "other"}, "status": status}]) == frozenset()
 
 
 def test_prunes_go_the_other_way_round() -> None:

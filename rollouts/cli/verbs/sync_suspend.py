@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import getpass
 from typing import Annotated
 
 import typer
@@ -9,7 +10,7 @@ import typer
 from rollouts.api.kinds import GIT_SYNC
 from rollouts.cli.options import duration
 from rollouts.cli.session import Session, bare
-from rollouts.cli.syncs import carried_out, change, command, status, sync_names, told
+from rollouts.cli.syncs import SUSPENDED_BY, carried_out, change, command, status, sync_names, told
 
 Names = Annotated[list[str], typer.Argument(metavar="GITSYNC", autocompletion=sync_names)]
 
@@ -19,7 +20,9 @@ def suspend(ctx: typer.Context, names: Names) -> None:
     session = Session.of(ctx)
 
     def act(name: str) -> None:
-        change(session, name, {"spec": {"suspend": True}})
+        change(
+            session, name, {"metadata": {"annotations": {SUSPENDED_BY: getpass.getuser()}}, "spec": {"suspend": True}}
+        )
         session.terminal.say(f"gitsync '{name}' suspended")
 
     session.each(names, act)
@@ -35,7 +38,7 @@ def resume(
     session = Session.of(ctx)
     found = session.find(GIT_SYNC, name)
     if found["spec"].get("suspend"):
-        change(session, name, {"spec": {"suspend": False}})
+        change(session, name, {"metadata": {"annotations": {SUSPENDED_BY: None}}, "spec": {"suspend": False}})
     if status(found).get("hold"):
         command(session, name, {"release": True})
     session.terminal.say(f"gitsync '{bare(name)}' resumed")

@@ -18,6 +18,8 @@ from rollouts.gitops.marks import FIELD_MANAGER
 from rollouts.gitops.objects import JSON
 
 TIMES = 3
+MOST = 200
+"""So many fields fit into the status (R23); what is beyond is set back again and again, with pauses."""
 WITHIN = timedelta(minutes=10)
 
 Seen = Mapping[tuple[str, str], tuple[datetime, ...]]
@@ -42,7 +44,7 @@ def contested(seen: Seen, heals: Iterable[Heal], *, at: datetime, known: Sequenc
         for heal in heals
         if len(seen.get((str(heal.ref), heal.path), ())) >= TIMES and (str(heal.ref), heal.path) not in there
     ]
-    return (*known, *fresh)
+    return (*known, *fresh)[:MOST]
 
 
 def manager_of(live: JSON, path: Sequence[str | int]) -> str:

@@ -24,7 +24,7 @@ from rollouts.gitops.gitsync.conditions import Aspect
 from rollouts.gitops.gitsync.events import told
 from rollouts.gitops.gitsync.values import Facts, Mandate, Task
 from rollouts.gitops.objects import JSON, Ref, ref_of
-from rollouts.plan import Patch, Plan, Write
+from rollouts.plan import Event, Patch, Plan, Write
 from rollouts.strategy.patching import difference
 
 FINALIZER = "gitops.rollouts.dev/finalizer"
@@ -173,17 +173,23 @@ def _command(obj: JSON, given: JSON, cleared: JSON, facts: Facts, now: datetime)
     after: dict[str, Any] = {}
     if "sync" in operation and facts.running is not None and facts.running.explicit:
         return Decision(plan=Plan(requeue_after=2))  # one command after the other
-    if operation.get("release"):
+    by = str((operation.get("initiatedBy") or {}).get("username") or "somebody")
+    events: list[Event] = []
+    if operation.get("release") and (hold := before.get("hold")):
         after["hold"] = None
+        text = f"{reading.short(str(hold.get('revision')))} is held no more: released by {by}"
+        events.append(Event(reason="HoldEnded", message=text))
     state = before.get("operationState") or {}
     if operation.get("terminate") and (facts.running is not None or state.get("phase") == "Running"):
         after["operationState"] = {**state, "phase": "Terminating"}
+        events.append(Event(reason="SyncTerminated", message=f"the sync under way is ended by {by}"))
     if "sync" in operation:
         after["operationState"] = _whole(state, _begun(operation, now=now))
     patch = difference(before, after)
     told_status = (_patch(obj, {"status": patch}, subresource="status"),) if patch else ()
     writes: tuple[Write, ...] = (*told_status, _patch(obj, cleared))
-    return Decision(plan=Plan(writes=writes, requeue_after=0), cancel=bool(operation.get("terminate")))
+    plan = Plan(writes=writes, events=tuple(events), requeue_after=0)
+    return Decision(plan=plan, cancel=bool(operation.get("terminate")))
 
 
 def _begun(operation: JSON, *, now: datetime) -> JSON:
@@ -251,7 +257,7 @@ def _conditions(obj: JSON, sync: GitSync, after: JSON, facts: Facts, now: dateti
     old = after.get("conditions") or ()
     generation = int(obj["metadata"].get("generation") or 0)
     if sync.spec.suspend:
-        return conditions.merged(old, _SUSPENDED, generation=generation, now=now)
+        return conditions.merged(old, _suspended(obj), generation=generation, now=now)
     finding = facts.finding
     known = finding is not None and finding.mandate.task is Task.SYNC
     failure = conditions.failure_of(finding) if known and finding is not None else _remembered(old)
@@ -261,11 +267,14 @@ def _conditions(obj: JSON, sync: GitSync, after: JSON, facts: Facts, now: dateti
     return conditions.merged(old, aspects, generation=generation, now=now)
 
 
-_SUSPENDED = {
-    "Ready": Aspect(value="False", reason="Suspended", message="suspended: nothing is compared or applied"),
-    "Reconciling": conditions.GONE,
-    "Stalled": conditions.GONE,
-}
+def _suspended(obj: JSON) -> dict[str, Aspect]:
+    by = reading.annotated(obj, reading.SUSPENDED_BY)
+    message = f"suspended{f' by {by}' if by else ''}: nothing is compared or applied"
+    return {
+        "Ready": Aspect(value="False", reason="Suspended", message=message),
+        "Reconciling": conditions.GONE,
+        "Stalled": conditions.GONE,
+    }
 
 
 def _remembered(rows: Any) -> Aspect | None:

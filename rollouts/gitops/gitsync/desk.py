@@ -122,7 +122,8 @@ class Desk:
         )
 
     def terms(self) -> Terms:
-        return terms(self.sync, self.mandate, self.status.get("contested") or ())
+        contested = () if self.mandate.settles else self.status.get("contested") or ()
+        return terms(self.sync, self.mandate, contested)
 
     def repository(self, access: Access, revision: str | None = None) -> Repository:
         source = self.sync.spec.source

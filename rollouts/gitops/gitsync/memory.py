@@ -95,9 +95,13 @@ class Memory:
             self.succeeded_at = finding.at
 
     def _note_heals(self, finding: Finding, contested: tuple[JSON, ...]) -> None:
-        """R6: the count starts over after a quiet while; R7: the same field again and again is contested."""
+        """R6: the count starts over after a quiet while; R7: the same field again and again is contested,
+        until a person has all of it applied."""
         if self.healed_at is not None and finding.at - self.healed_at > contest.WITHIN:
             self.heals = 0
+        if finding.mandate.settles and finding.compared and not (finding.failed or finding.waiting):
+            self.seen, self.contested = {}, ()
+            return
         self.seen = contest.noticed(self.seen, finding.heals, at=finding.at)
         if not finding.heals:
             return

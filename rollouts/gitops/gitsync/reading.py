@@ -19,6 +19,8 @@ HISTORY = 10
 RETRIES = 5
 CONFIRMED = "gitops.rollouts.dev/confirm-plan"
 """Annotation by which a person confirms deletions: the digest of the plan (`status.plan.digest`), and who it is."""
+SUSPENDED_BY = "gitops.rollouts.dev/suspended-by"
+"""Annotation of a suspended GitSync: who did it, as they say themselves."""
 TERMINATED = "terminated by a command"
 REQUESTED = ("gitops.rollouts.dev/requestedAt", "reconcile.fluxcd.io/requestedAt")
 

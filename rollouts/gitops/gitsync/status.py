@@ -63,6 +63,8 @@ def _cut(after: JSON, shown: int) -> dict[str, Any]:
     found: dict[str, Any] = {}
     if rows := after.get("resources"):
         found["resources"] = rows[:shown]
+    if shown < SHOWN and (history := after.get("history")):
+        found["history"] = history[-max(shown, 1) :]
     for key, name in (("plan", "protected"), ("summary", "images")):
         holder = after.get(key) or {}
         if holder.get(name):

@@ -57,6 +57,13 @@ class Mandate:
         return found if isinstance(found, Mapping) else {}
 
     @property
+    def settles(self) -> bool:
+        """Whether a person wants everything to be as Git says, fields that were fought over too (R7)."""
+        sync = self.sync
+        part = sync.get("resources") or sync.get("dryRun") or sync.get("confirmPlan")
+        return self.explicit and not part and not (self.operation.get("initiatedBy") or {}).get("automated")
+
+    @property
     def by(self) -> str:
         """Who asked, as they say themselves."""
         return str((self.operation.get("initiatedBy") or {}).get("username") or "")

@@ -76,6 +76,17 @@ def test_a_status_stays_small_whatever_there_is() -> None:
     assert after(found, found)["status"] == status
 
 
+def test_a_long_history_is_cut_when_it_is_too_long() -> None:
+    """R23: whatever limit the spec gives; the last entries stay."""
+    obj = after(finding(), obj=sync(revisionHistoryLimit=100_000))
+    entry = obj["status"]["history"][0]
+    old = [{**entry, "id": number, "result": "x" * 100} for number in range(2000)]
+    obj["status"] = {**obj["status"], "history": old}
+    status = after(finding(B), obj=obj)["status"]
+    assert len(json.dumps(status)) < 300_000
+    assert [row["revision"] for row in status["history"][-2:]] == [A, B]
+
+
 def test_the_summary_says_what_there_is_to_look_at() -> None:
     summary = after(finding(images=("web:1",), addresses=("https://a.example",), objects=3))["status"]["summary"]
     assert (summary["images"], summary["externalURLs"]) == (["web:1"], ["https://a.example"])
@@ -125,9 +136,12 @@ def test_one_command_waits_for_the_other() -> None:
 
 
 def test_terminating_cancels_the_pass() -> None:
+    """R40: and it is told who did it."""
     obj = after(finding())
-    obj["operation"] = {"terminate": True}
-    assert decide(obj, replace(LOOKED, running=Mandate()), at(5)).cancel
+    obj["operation"] = {"terminate": True, "initiatedBy": {"username": "ann"}}
+    decision = decide(obj, replace(LOOKED, running=Mandate()), at(5))
+    assert decision.cancel
+    assert [event.message for event in decision.plan.events] == ["the sync under way is ended by ann"]
 
 
 @pytest.mark.parametrize("running", [True, False], ids=["in the middle of a pass", "between two"])
@@ -507,3 +521,18 @@ def test_conditions_that_are_there_only_while_they_say_something() -> None:
     assert condition(after(finding(), kept, finding(at=at(3))), "PruneBlocked") == ("", "")
     assert condition(after(finding(), waits), "Synced") == ("False", "OutOfSync")
     assert condition(after(finding(), waits), "Ready") == ("False", "OutOfSync")
+
+
+def test_who_releases_a_hold_and_who_suspends_is_told() -> None:
+    """R40."""
+    obj = after(finding())
+    obj["status"] = {**obj["status"], "hold": {"revision": B, "reason": "Rollback"}}
+    obj, _ = settled(obj, LOOKED)
+    obj["operation"] = {"release": True, "initiatedBy": {"username": "ann"}}
+    decision = decide(obj, LOOKED, at(5))
+    assert [event.message for event in decision.plan.events] == [f"{B[:8]} is held no more: released by ann"]
+    obj = after(finding(), obj=sync(suspend=True))
+    obj["metadata"] = {**obj["metadata"], "annotations": {"gitops.rollouts.dev/suspended-by": "ann"}}
+    obj, _ = settled(obj, LOOKED)
+    ready = next(row for row in obj["status"]["conditions"] if row["type"] == "Ready")
+    assert ready["message"] == "suspended by ann: nothing is compared or applied"

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+from typing import Any
+
 import pytest
 
 from rollouts.engine.store import Key
 from rollouts.gitops.gitsync.memory import Memory
-from rollouts.gitops.gitsync.values import Finding, Mandate, Task
-from tests.gitops.gitsync.world import NOW, at, finding, quiet
+from rollouts.gitops.gitsync.values import Finding, Heal, Mandate, Task
+from tests.gitops.gitsync.world import CONFIG, NOW, at, finding, quiet
 
 STIRRED = Mandate(stirred=True)
 
@@ -55,3 +58,50 @@ def test_only_looking_forgets_nothing() -> None:
     known.ended(quiet(calm=NOW), contested=())
     known.ended(quiet(mandate=Mandate(task=Task.LOOK)), contested=())
     assert known.calm is not None
+
+
+ALL = Mandate(explicit=True, operation={"sync": {}})
+FIGHT = Heal(ref=CONFIG, path="data.value", manager="stubborn")
+ROW = {"resource": str(CONFIG), "path": "data.value", "manager": "stubborn", "since": "x"}
+
+
+@pytest.mark.parametrize(
+    ("mandate", "values", "ends"),
+    [
+        (ALL, {}, True),
+        (ALL, {"errors": ("no",)}, False),
+        (ALL, {"waiting": "for a wave"}, False),
+        (Mandate(), {}, False),
+        (Mandate(explicit=True, operation={"sync": {"resources": [{"kind": "Service", "name": "x"}]}}), {}, False),
+        (Mandate(explicit=True, operation={"sync": {"confirmPlan": "sha256:x"}}), {}, False),
+        (Mandate(explicit=True, operation={"sync": {"historyID": 1}, "initiatedBy": {"automated": True}}), {}, False),
+    ],
+)
+def test_a_contest_ends_when_a_person_has_all_of_it_applied(mandate: Mandate, values: Any, ends: bool) -> None:
+    """R7."""
+    known = memory()
+    for moment in (0, 10, 20):
+        known.ended(finding(heals=(FIGHT,), at=at(moment)), contested=())
+    assert known.contested is not None
+    known.ended(finding(mandate=mandate, at=at(30), **values), contested=(ROW,))
+    assert (known.contested == ()) is ends
+    assert (known.seen == {}) is ends
+
+
+def test_pauses_between_heals_begin_anew_after_a_quiet_while() -> None:
+    """R6: and not before."""
+    known = memory()
+    counts = []
+    for moment in (0, 60, 120, 120 + 601):
+        known.ended(finding(heals=(replace(FIGHT, path=str(moment)),), at=at(moment)), contested=())
+        counts.append(known.heals)
+    assert counts == [1, 2, 3, 1]
+
+
+def test_so_many_contested_fields_fit() -> None:
+    """R23."""
+    known = memory()
+    fights = tuple(replace(FIGHT, path=f"data.{number}") for number in range(500))
+    for moment in (0, 10, 20):
+        known.ended(finding(heals=fights, at=at(moment)), contested=())
+    assert len(known.contested or ()) == 200

@@ -18,7 +18,7 @@ from deploy.local.errors import LocalError
 from deploy.local.tools import ALL, ensure_tools
 from tests.analysis.catalog.series import everything, honoured, recovered
 from tests.analysis.history import prometheus_with
-from tests.programs import helm, kustomize, registry, wanted  # noqa: F401  # fixtures
+from tests.programs import argo_rollouts, helm, kustomize, registry, wanted  # noqa: F401  # fixtures
 
 
 def pytest_configure() -> None:

@@ -9,7 +9,7 @@ import pytest
 
 from deploy.local.tools import ON_DEMAND, ensure_tool
 
-BEHIND = {"past": "prometheus", "influxdb_url": "influxd"}
+BEHIND = {"past": "prometheus", "influxdb_url": "influxd", "argo_rollouts": "kubectl-argo-rollouts"}
 """Programs behind fixtures of another name."""
 
 
@@ -41,3 +41,9 @@ def helm(monkeypatch: pytest.MonkeyPatch) -> Path:
 def registry() -> Path:
     """A registry program."""
     return ensure_tool("registry")
+
+
+@pytest.fixture
+def argo_rollouts() -> Path:
+    """The plugin of Argo Rollouts for kubectl."""
+    return ensure_tool("kubectl-argo-rollouts")

@@ -91,10 +91,17 @@ TOOLS = {
         package="github.com/influxdata/influxdb/cmd/influxd",
         hint="about 2 minutes the first time",
     ),
+    # v1.10.1: the newest that the Go of the other tools builds; v1.10.2 asks for a newer one
+    "kubectl-argo-rollouts": Tool(
+        folder="argo-rollouts", module="github.com/argoproj/argo-rollouts",
+        package="github.com/argoproj/argo-rollouts/cmd/kubectl-argo-rollouts",
+        version_variable="github.com/argoproj/argo-rollouts/utils/version.version",
+        hint="about 6 minutes the first time",
+    ),
 }  # fmt: skip
 
-#: Made only for the tests that ask for them: renderers of the sync, a registry of images, a metric store.
-ON_DEMAND = ("kustomize", "helm", "registry", "influxd")
+#: Made only for the tests that ask for them: renderers of the sync, a registry of images, a metric store, the plugin.
+ON_DEMAND = ("kustomize", "helm", "registry", "influxd", "kubectl-argo-rollouts")
 
 #: kubectl is not built: it is on PATH or on PyPI.
 ALL = (*(name for name in TOOLS if name not in ON_DEMAND), "kubectl")

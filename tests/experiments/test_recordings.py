@@ -12,6 +12,7 @@ from rollouts.strategy.times import moment
 
 RECORDINGS = Path(__file__).parent.parent / "data" / "recordings"
 NAMES = ["experiment-1-running", "experiment-2-done-paused"]
+OLDER = sorted(f"{file.parent.name}/{file.stem}" for file in RECORDINGS.glob("v*/experiment-*.yaml"))
 
 
 def recorded(name: str) -> tuple[Snapshot, datetime]:
@@ -27,7 +28,7 @@ def recorded(name: str) -> tuple[Snapshot, datetime]:
     return Snapshot(experiment=experiment, replica_sets=tuple(own)), last + timedelta(milliseconds=500)
 
 
-@pytest.mark.parametrize("name", NAMES)
+@pytest.mark.parametrize("name", [*NAMES, *OLDER])
 def test_taking_over_writes_nothing(name: str) -> None:
     snapshot, now = recorded(name)
     plan = decide(snapshot, now)

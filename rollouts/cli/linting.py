@@ -69,7 +69,7 @@ def lint(manifests: Sequence[Manifest | Unreadable]) -> Report:
     ours = [item for item in readable if _is_ours(item.value)]
     found = [_unreadable(item) for item in manifests if isinstance(item, Unreadable)]
     for item in ours:
-        found += [_finding(item, error) for error in _errors(item, readable)]
+        found += sorted((_finding(item, error) for error in _errors(item, readable)), key=lambda row: row.line or 0)
     notes = [_finding(item, note) for item in ours for note in _doubts(item)]
     return Report(findings=tuple(found), objects=len(ours), notes=tuple(notes))
 

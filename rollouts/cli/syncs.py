@@ -51,6 +51,8 @@ def waiting(sync: JSON) -> str:
     """What it waits for, or why it does nothing by itself; empty when neither."""
     state = status(sync)
     hold = state.get("hold") or {}
+    if (sync.get("metadata") or {}).get("deletionTimestamp"):
+        return "its objects to be deleted, see `sync get`"
     if sync["spec"].get("suspend"):
         return "suspended"
     if not state:

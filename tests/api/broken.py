@@ -91,6 +91,11 @@ BROKEN: list[tuple[dict[str, Any], str, str]] = [
     (with_container(image=""), f"{APP}.image", "is required"),
     (with_container(image=" x"), f"{APP}.image", "must not begin or end with a space"),
     (with_container(ports=[{"containerPort": 0}]), f"{APP}.ports[0].containerPort", "must be between 1 and 65535"),
+    (
+        with_container(ports=[{"containerPort": "80"}]),
+        f"{APP}.ports[0].containerPort",
+        'must be between 1 and 65535, not the text "80"',
+    ),
     (with_container(ports=[{"containerPort": 1}] * 2), f"{APP}.ports[1]", "port 1/TCP is there already"),
     (
         with_container(ports=[{"name": "p", "containerPort": 1}, {"name": "p", "containerPort": 2}]),

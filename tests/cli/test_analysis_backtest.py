@@ -163,6 +163,7 @@ def test_on_a_terminal_and_as_a_page(run: Any, past: str) -> None:
     ("line", "message"),
     [
         ("--since 1m --until 2m", "is not before --until"),
+        ("--every 0s", "--every must be longer than 0"),
         ("--since soon", "--since: "),
         ("--since 2026-13-01T00:00:00Z", "--since: "),
         ("--since 1000h", "questions to Prometheus\nAsk about less time"),

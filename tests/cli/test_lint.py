@@ -86,6 +86,15 @@ def test_all_errors_with_their_places(lint: Any) -> None:
     assert lines[2:] == ["✖ 2 errors in 2 objects"]
 
 
+def test_errors_come_in_the_order_of_the_file(lint: Any) -> None:
+    text = GOOD.replace("  selector:", "  zzz: 1\n  selector:").replace("setWeight: 20", "setWeight: 200")
+    text = text.replace("name: good", "name: Not_Good").replace("pause: {}", "pause: {until: 1}")
+    _, lines = lint(text)
+    numbers = [int(line.split(":")[1]) for line in lines[:-1]]
+    assert numbers == sorted(numbers)
+    assert len(set(numbers)) >= 3
+
+
 def test_what_the_controller_would_refuse_is_refused_beforehand(lint: Any) -> None:
     routed = "canary: {stableService: web, canaryService: next, trafficRouting: {nginx: {stableIngress: web}}}\n"
     text = GOOD.partition("    canary:")[0] + "    " + routed

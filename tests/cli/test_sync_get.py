@@ -73,3 +73,9 @@ def test_what_should_be_changed_in_git() -> None:
 )
 def test_what_it_waits_for(spec: dict[str, Any], status: dict[str, Any], text: str) -> None:
     assert waiting({"spec": spec, "status": status}) == text
+
+
+def test_a_deletion_that_takes_long_is_named() -> None:
+    """R16: its finalizer keeps it until its objects are gone."""
+    metadata = {"name": "shop", "deletionTimestamp": "2026-01-02T03:04:05Z"}
+    assert waiting({"metadata": metadata, "spec": {}, "status": {}}) == "its objects to be deleted, see `sync get`"

@@ -96,7 +96,8 @@ def _port_errors(ports: Any, path: Path) -> Iterator[FieldError]:
     for index, port in enumerate(good):
         number = port.get("containerPort")
         if not isinstance(number, int) or isinstance(number, bool) or not 1 <= number <= 65535:
-            yield (path / index / "containerPort").error("must be between 1 and 65535")
+            given = f', not the text "{number[:50]}"' if isinstance(number, str) else ""
+            yield (path / index / "containerPort").error(f"must be between 1 and 65535{given}")
     yield from common.no_duplicates([_hashable(port.get("name") or None) for port in good], path, "name")
     pairs = [(_hashable(port.get("containerPort")), _hashable(port.get("protocol") or "TCP")) for port in good]
     for index, pair in enumerate(pairs):

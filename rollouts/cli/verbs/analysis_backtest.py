@@ -62,6 +62,10 @@ def run(
     chosen = choose(choice)
     spec = spec_of(chosen, prometheus=prometheus)
     step = duration(every, option="--every") if every else None
+    if step is not None and step <= 0:
+        raise CliError(
+            "--every must be longer than 0", hint="Leave it out to measure at each metric's interval.", code=2
+        )
     tracks, found = asyncio.run(_replayed(choice, chosen.name, spec, begin=begin, end=end, every=step))
     terminal = terminal_of(ctx)
     if output is Format.text:

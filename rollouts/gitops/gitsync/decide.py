@@ -160,7 +160,8 @@ def _deleted(obj: JSON, facts: Facts, sync: GitSync | None, now: datetime) -> De
 
 def _stuck(obj: JSON, message: str, now: datetime) -> JSON:
     before = reading.status_of(obj)
-    aspect = Aspect(value="False", reason="Deleting", message=message)
+    way_out = "with deletionPolicy: Orphan it goes at once, and its objects stay"
+    aspect = Aspect(value="False", reason="Deleting", message=f"{message}; {way_out}")
     generation = int(obj["metadata"].get("generation") or 0)
     rows = conditions.merged(before.get("conditions") or (), {"Ready": aspect}, generation=generation, now=now)
     return difference(before, {"conditions": rows})

@@ -33,7 +33,8 @@ PHASES: Final = frozenset({"Running", "Successful", "Failed", "Error"})
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StepResult:
     """A plugin's answer. `phase`: Running, Successful, Failed (aborts) or Error (asked again in 30 s).
-    `requeue_after`: seconds until it wants to be asked again, at least 10, default 30. `status`: JSON to remember."""
+    `requeue_after`: seconds until it wants to be asked again, at least 10, default 30. `status`: JSON to remember;
+    with Error what was remembered before is kept."""
 
     phase: str
     message: str = ""
@@ -97,7 +98,7 @@ def _outcome(call: Call, result: Any) -> Outcome:
         phase=result.phase,
         message=result.message,
         again=result.requeue_after,
-        state=result.status,
+        state=call.state if result.phase == "Error" else result.status,
     )
 
 

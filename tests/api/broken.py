@@ -27,6 +27,12 @@ def routed(routing: dict[str, Any], **canary: Any) -> dict[str, Any]:
     return rollout(canary={**ROUTED, "trafficRouting": routing, **canary})
 
 
+def matched(value: dict[str, Any]) -> dict[str, Any]:
+    """A header route for the requests whose header x fits this."""
+    step = {"setHeaderRoute": {"name": "r", "match": [{"headerName": "x", "headerValue": value}]}}
+    return routed({**ISTIO, "managedRoutes": [{"name": "r"}]}, steps=[step])
+
+
 def blue_green(**fields: Any) -> dict[str, Any]:
     return rollout(blueGreen={"activeService": "active", **fields})
 
@@ -331,8 +337,12 @@ TWO_SERVICES: dict[str, Any] = {
 KNOWN: list[tuple[str, dict[str, Any], str]] = [
     ("Rollout has missing field '.spec.selector'", with_spec(selector=None), "spec.selector"),
     ("Rollout has missing field '.spec.template'", with_spec(template=None), "spec.template"),
-    ("Rollout has missing field '.spec.strategy'", with_spec(strategy=None), "spec.strategy"),
-    ("This rollout is selecting all pods. A non-empty selector is required.", with_spec(selector={}), "spec.selector"),
+    (
+        "Rollout has missing field '.spec.strategy.canary or .spec.strategy.blueGreen'",
+        with_spec(strategy=None),
+        "spec.strategy",
+    ),
+    ("empty selector is invalid for deployment", with_spec(selector={}), "spec.selector"),
     (
         "`selector` does not match template `labels`",
         with_spec(selector={"matchLabels": {"app": "b"}}),
@@ -378,7 +388,7 @@ KNOWN: list[tuple[str, dict[str, Any], str]] = [
     ("SetWeight needs to be between 0 and 100", with_step({"setWeight": 101}), f"{STEP}.setWeight"),
     ("Duration needs to be greater than 0", with_step({"pause": {"duration": -1}}), f"{STEP}.pause.duration"),
     (
-        "Step must have one of the following set: experiment, setWeight, setCanaryScale or pause",
+        "Step must have one of the following set: experiment, setWeight, setCanaryScale, plugin or pause",
         with_step({}),
         STEP,
     ),
@@ -424,5 +434,78 @@ KNOWN: list[tuple[str, dict[str, Any], str]] = [
             }
         ),
         f"{CANARY}.trafficRouting.alb.rootService",
+    ),
+    (
+        "Canary service and Stable service must to be set to use Traffic Routing",
+        rollout(canary={"trafficRouting": {"smi": {}}, "stableService": "s"}),
+        f"{CANARY}.canaryService",
+    ),
+    (
+        "Canary maxTrafficWeight in traffic routing only supported in Nginx and Plugins",
+        routed({"smi": {}, "maxTrafficWeight": 1000}),
+        f"{CANARY}.trafficRouting.maxTrafficWeight",
+    ),
+    (
+        "Ping service and Pong service must to be set to use Ping-Pong feature",
+        rollout(canary={"pingPong": {"pingService": "a", "pongService": ""}, "trafficRouting": ISTIO}),
+        f"{CANARY}.pingPong.pongService",
+    ),
+    (
+        "Ping-pong feature works with the ALB, Istio, and plugin-based traffic routers only",
+        rollout(canary={"pingPong": {"pingService": "a", "pongService": "b"}, "trafficRouting": {"smi": {}}}),
+        f"{CANARY}.pingPong",
+    ),
+    (
+        "SetHeaderRoute requires TrafficRouting, supports Istio and ALB and Apisix",
+        with_step({"setHeaderRoute": {"name": "r"}}, **ROUTED),
+        f"{STEP}.setHeaderRoute",
+    ),
+    (
+        "SetMirrorRoute requires TrafficRouting, supports Istio and Plugins",
+        with_step({"setMirrorRoute": {"name": "r"}}),
+        f"{STEP}.setMirrorRoute",
+    ),
+    (
+        "Rollout has missing field 'spec.strategy.canary.trafficRouting.managedRoutes'",
+        routed(ISTIO, steps=[{"setHeaderRoute": {"name": "r"}}]),
+        f"{STEP}.setHeaderRoute.name",
+    ),
+    (
+        "Steps define a route that does not exist in spec.strategy.canary.trafficRouting.managedRoutes",
+        routed({**ISTIO, "managedRoutes": [{"name": "other"}]}, steps=[{"setMirrorRoute": {"name": "r"}}]),
+        f"{STEP}.setMirrorRoute.name",
+    ),
+    (
+        "StringMatch value missed, match value must have one of the following: exact, regex, prefix",
+        matched({}),
+        f"{STEP}.setHeaderRoute.match[0].headerValue",
+    ),
+    (
+        "StringMatch match value must have exactly one of the following: exact, regex, prefix",
+        matched({"exact": "x", "prefix": "y"}),
+        f"{STEP}.setHeaderRoute.match[0].headerValue",
+    ),
+    (
+        "AntiAffinity weight must be between 1-100",
+        blue_green(antiAffinity={"preferredDuringSchedulingIgnoredDuringExecution": {"weight": 101}}),
+        "spec.strategy.blueGreen.antiAffinity.preferredDuringSchedulingIgnoredDuringExecution.weight",
+    ),
+    (
+        "Experiment template weight is only available for TrafficRouting with SMI, ALB, Istio and Plugins at this time",
+        routed(
+            {"nginx": {"stableIngress": "i"}},
+            steps=[{"experiment": {"templates": [{"name": "a", "specRef": "canary", "weight": 5}]}}],
+        ),
+        f"{STEP}.experiment.templates[0].weight",
+    ),
+    (
+        "Analyses arguments must refer to valid object metadata supported by downwardAPI",
+        analysis_step(args=[{"name": "a", "valueFrom": {"fieldRef": {"fieldPath": "metadata..x"}}}]),
+        f"{STEP}.analysis.args[0].valueFrom.fieldRef.fieldPath",
+    ),
+    (
+        "must be greater than minReadySeconds",
+        with_spec(minReadySeconds=600),
+        "spec.progressDeadlineSeconds",
     ),
 ]

@@ -26,6 +26,11 @@ class Odd:
         return {"phase": "Successful"}
 
 
+class Lost:
+    async def run(self, **_: Any) -> StepResult:
+        return StepResult(phase="Error", message="no line")
+
+
 class Slow:
     async def run(self, **_: Any) -> Any:
         await asyncio.Event().wait()
@@ -36,7 +41,13 @@ class Point:
         self.load = lambda: value
 
 
-KNOWN: Any = {"good": Point(Good), "bad": Point(Bad), "odd": Point(Odd), "slow": Point(Slow)}
+KNOWN: Any = {
+    "good": Point(Good),
+    "bad": Point(Bad),
+    "odd": Point(Odd),
+    "slow": Point(Slow),
+    "lost": Point(Lost),
+}
 
 
 def ask(name: str, operation: str = "Run", **options: Any) -> Outcome:
@@ -58,8 +69,12 @@ def test_what_a_plugin_need_not_do_is_done() -> None:
     [
         ("bad", "RuntimeError: boom"),
         ("odd", "must answer with a StepResult"),
-        ("gone", "is not installed: no such entry point in group rollouts.step_plugins (there: bad, good, odd, slow)"),
+        (
+            "gone",
+            "is not installed: no such entry point in group rollouts.step_plugins (there: bad, good, lost, odd, slow)",
+        ),
         ("slow", "gave no answer to Run within"),
+        ("lost", "no line"),
     ],
 )
 def test_what_goes_wrong_is_said(name: str, words: str, monkeypatch: pytest.MonkeyPatch) -> None:

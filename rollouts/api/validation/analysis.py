@@ -18,7 +18,7 @@ from analysis.spec.score import RunScore
 from rollouts.api.analysis import AnalysisRun, AnalysisTemplate
 from rollouts.api.errors import FieldError, Path
 from rollouts.api.steps import RolloutAnalysis, RolloutArgument
-from rollouts.api.validation import common
+from rollouts.api.validation import common, words
 
 SPEC = Path.of("spec")
 _NUMBER = re.compile(r"[+-]?[0-9]{1,10}")
@@ -174,6 +174,7 @@ def argument_errors(args: Sequence[RolloutArgument], path: Path) -> Iterator[Fie
 def _value_from_errors(value: Any, path: Path) -> Iterator[FieldError]:
     yield from common.exactly_one(value, path)
     if value.field_ref is not None and not _FIELD_PATH.fullmatch(value.field_ref.field_path):
+        given = f'"{value.field_ref.field_path[:80]}"'
         yield (path / "fieldRef" / "fieldPath").error(
-            f"\"{value.field_ref.field_path[:80]}\" is no path of a field, such as metadata.labels['app']"
+            f"{words.FIELD_PATH}: {given} is no path of a field, such as metadata.labels['app']"
         )

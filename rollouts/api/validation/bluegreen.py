@@ -59,4 +59,5 @@ def anti_affinity_errors(affinity: AntiAffinity | None, path: Path) -> Iterator[
     preferred = affinity.preferred_during_scheduling_ignored_during_execution
     if preferred:
         place = path / "preferredDuringSchedulingIgnoredDuringExecution" / "weight"
-        yield from common.between(1, 100, preferred.weight, place)
+        known = f"{words.AFFINITY_WEIGHT}: it must be between 1 and 100"
+        yield from common.between(1, 100, preferred.weight, place, words=known)

@@ -64,7 +64,7 @@ def _service_errors(strategy: CanaryStrategy, path: Path) -> Iterator[FieldError
         return
     for name, service in (("pingService", turns.ping_service), ("pongService", turns.pong_service)):
         if not service:
-            yield (path / "pingPong" / name).error("is required")
+            yield (path / "pingPong" / name).error(f"{words.PING_AND_PONG}: it is required")
     if turns.ping_service and turns.ping_service == turns.pong_service:
         yield (path / "pingPong" / "pongService").error(
             f"{words.SAME_SERVICES.format('ping', 'pong')} It must be another Service than pingService: they take turns"

@@ -73,7 +73,7 @@ def _selector_errors(spec: RolloutSpec) -> Iterator[FieldError]:
         missing = words.MISSING.format(".spec.selector")
         yield path.error(f"{missing}: it is required; it must match the labels of the pod template")
     elif common.is_empty(spec.selector):
-        yield path.error(f"{words.SELECTS_ALL} It must not be empty: it would match every pod in the namespace")
+        yield path.error(f"{words.SELECTS_ALL}: it must not be empty, or it would match every pod in the namespace")
     elif spec.template is not None:
         yield from pods.selector_errors(
             selector=spec.selector, template=spec.template, at=path, template_at=SPEC / "template"
@@ -94,10 +94,11 @@ def _reference_errors(reference: WorkloadRef, path: Path) -> Iterator[FieldError
 
 def _strategy_errors(spec: RolloutSpec) -> Iterator[FieldError]:
     path = SPEC / "strategy"
+    missing = words.MISSING.format(".spec.strategy.canary or .spec.strategy.blueGreen")
     if spec.strategy is None:
-        yield path.error(f"{words.MISSING.format('.spec.strategy')}: it is required: set one of canary, blueGreen")
+        yield path.error(f"{missing}: it is required: set one of canary, blueGreen")
         return
-    yield from common.exactly_one(spec.strategy, path, words=words.ONE_STRATEGY if spec.canary else "")
+    yield from common.exactly_one(spec.strategy, path, words=words.ONE_STRATEGY if spec.canary else missing)
     if spec.canary:
         yield from canary.errors(spec, spec.canary, path / "canary")
     if spec.blue_green:

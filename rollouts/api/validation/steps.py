@@ -24,6 +24,7 @@ from rollouts.api.validation import analysis, common, tried, words
 WEIGHT_ROUTERS = frozenset(("smi", "alb", "istio", "plugins"))
 HEADER_ROUTERS = frozenset(("istio", "alb", "apisix", "plugins"))
 MIRROR_ROUTERS = frozenset(("istio", "plugins"))
+_MANAGED_ROUTES = "spec.strategy.canary.trafficRouting.managedRoutes"
 
 
 def errors(step: CanaryStep, strategy: CanaryStrategy, path: Path) -> Iterator[FieldError]:
@@ -63,7 +64,7 @@ def _scale(value: SetCanaryScale, strategy: CanaryStrategy, path: Path) -> Itera
 
 
 def _header(value: SetHeaderRoute, strategy: CanaryStrategy, path: Path) -> Iterator[FieldError]:
-    yield from _route_errors(value.name, strategy, HEADER_ROUTERS, path)
+    yield from _route_errors(value.name, strategy, HEADER_ROUTERS, path, known=words.HEADER_ROUTERS)
     exact_only = strategy.traffic_routing is not None and strategy.traffic_routing.alb is not None
     for index, match in enumerate(value.match or ()):
         place = path / "match" / index / "headerValue"
@@ -73,7 +74,7 @@ def _header(value: SetHeaderRoute, strategy: CanaryStrategy, path: Path) -> Iter
 
 
 def _mirror(value: SetMirrorRoute, strategy: CanaryStrategy, path: Path) -> Iterator[FieldError]:
-    yield from _route_errors(value.name, strategy, MIRROR_ROUTERS, path)
+    yield from _route_errors(value.name, strategy, MIRROR_ROUTERS, path, known=words.MIRROR_ROUTERS)
     yield from common.between(0, 100, value.percentage, path / "percentage")
     for index, match in enumerate(value.match or ()):
         place = path / "match" / index
@@ -84,27 +85,29 @@ def _mirror(value: SetMirrorRoute, strategy: CanaryStrategy, path: Path) -> Iter
                 yield from _match_errors(text, part)
 
 
-def _router_errors(
-    strategy: CanaryStrategy, able: frozenset[str], path: Path, *, words: str = ""
-) -> Iterator[FieldError]:
-    """The step needs one of the routers that can do it."""
+def _router_errors(strategy: CanaryStrategy, able: frozenset[str], path: Path, *, known: str) -> Iterator[FieldError]:
+    """The step needs one of the routers that can do it. `known`: what the error begins with."""
     routers = strategy.traffic_routing.routers if strategy.traffic_routing else ()
     if not able.intersection(routers):
-        yield path.error(f"{words}needs trafficRouting by one of {', '.join(sorted(able))}")
+        yield path.error(f"{known}: it needs trafficRouting by one of {', '.join(sorted(able))}")
 
 
-def _route_errors(name: str | None, strategy: CanaryStrategy, able: frozenset[str], path: Path) -> Iterator[FieldError]:
+def _route_errors(
+    name: str | None, strategy: CanaryStrategy, able: frozenset[str], path: Path, *, known: str
+) -> Iterator[FieldError]:
     """A route that a step makes must be declared, so that it can be taken away again and has its rank."""
-    unable = list(_router_errors(strategy, able, path))
+    unable = list(_router_errors(strategy, able, path, known=known))
     yield from unable
     routing = strategy.traffic_routing
     declared = {route.name for route in (routing.managed_routes if routing else None) or ()}
     if not unable and name not in declared:
-        yield (path / "name").error(f'"{name or ""}" is not in trafficRouting.managedRoutes; declare it there')
+        what = words.MANAGED_ROUTES if declared else words.MISSING.format(_MANAGED_ROUTES)
+        yield (path / "name").error(f'{what}: "{name or ""}" is not in trafficRouting.managedRoutes; declare it there')
 
 
 def _match_errors(match: StringMatch, path: Path) -> Iterator[FieldError]:
-    yield from common.exactly_one(match, path)
+    given = [value for value in match.model_dump().values() if value is not None]
+    yield from common.exactly_one(match, path, words=words.MATCHES if given else words.NO_MATCH)
 
 
 def _experiment(value: RolloutExperimentStep, strategy: CanaryStrategy, path: Path) -> Iterator[FieldError]:
@@ -130,7 +133,8 @@ def _template_errors(template: RolloutExperimentTemplate, strategy: CanaryStrate
     if template.selector:
         yield from common.selector(template.selector, path / "selector")
     if template.weight is not None:
-        yield from _router_errors(strategy, WEIGHT_ROUTERS, path / "weight", words=f"{words.EXPERIMENT_WEIGHT}: it ")
+        known = words.WEIGHT_ROUTERS if strategy.traffic_routing else words.EXPERIMENT_WEIGHT
+        yield from _router_errors(strategy, WEIGHT_ROUTERS, path / "weight", known=known)
 
 
 def _plugin(value: PluginStep, strategy: CanaryStrategy, path: Path) -> Iterator[FieldError]:

@@ -47,14 +47,16 @@ def _services_needed(strategy: CanaryStrategy, routing: TrafficRouting, path: Pa
         return
     for name, service in (("canaryService", strategy.canary_service), ("stableService", strategy.stable_service)):
         if not service:
-            yield (path / name).error(f"is required with trafficRouting by {', '.join(wanting)}")
+            needed = f"it is required with trafficRouting by {', '.join(wanting)}"
+            yield (path / name).error(f"{words.TWO_SERVICES}: {needed}")
 
 
 def _ping_pong_errors(strategy: CanaryStrategy, routing: TrafficRouting, path: Path) -> Iterator[FieldError]:
     if strategy.ping_pong is None:
         return
     if not _PING_PONG.intersection(routing.routers):
-        yield (path.up() / "pingPong").error(f"needs trafficRouting by one of {', '.join(sorted(_PING_PONG))}")
+        needed = f"it needs trafficRouting by one of {', '.join(sorted(_PING_PONG))}"
+        yield (path.up() / "pingPong").error(f"{words.PING_PONG_ROUTERS}: {needed}")
     if routing.alb is not None and not routing.alb.root_service:
         yield (path / "alb" / "rootService").error(f"{words.ROOT_SERVICE}: it is required with pingPong")
 
@@ -64,7 +66,8 @@ def _weight_errors(routing: TrafficRouting, path: Path) -> Iterator[FieldError]:
         return
     yield from common.at_least(1, routing.max_traffic_weight, path)
     if not _MAX_WEIGHT.intersection(routing.routers):
-        yield path.error(f"can only be used with {' or '.join(sorted(_MAX_WEIGHT))}; other routers count to 100")
+        able = " or ".join(sorted(_MAX_WEIGHT))
+        yield path.error(f"{words.MAX_WEIGHT}: it can only be used with {able}; other routers count to 100")
 
 
 def _istio_errors(istio: Istio | None, path: Path) -> Iterator[FieldError]:

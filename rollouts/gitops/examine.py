@@ -36,6 +36,8 @@ NEVER_ANEW = frozenset(
 )
 """Kinds that are never deleted to be made anew, nor sent as a whole: too much hangs on them (R20)."""
 
+_REQUEST = re.compile(r"^[A-Z]+ /\S+: ")
+_TYPED = re.compile(r"failed to create typed patch object \([^()]*\): ")
 _NO_FIELD = "field not declared in schema"
 """The API server answers this with 500, though nothing will change it but another manifest."""
 _UNTRIED = re.compile(
@@ -303,4 +305,6 @@ def refusal(error: ApiError, manifest: Manifest) -> str:
     """The server's reason. It quotes the values it refuses, so nothing of it is repeated for a Secret."""
     if manifest.body["kind"] == "Secret":
         return f"refused by the API server ({type(error).__name__}); its reason may hold secret values and is not shown"
-    return redact(str(error)) + role_advice(error)
+    said = _TYPED.sub("", _REQUEST.sub("", str(error)))
+    typo = ": is it misspelt, or of another version of the kind?" if said.endswith(_NO_FIELD) else ""
+    return redact(said) + typo + role_advice(error)

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from rollouts.cli.syncs import waiting
-from rollouts.cli.verbs.sync_get import elsewhere, notes
+from rollouts.cli.verbs.sync_get import elsewhere, head, notes
 
 A, B = "a" * 40, "b" * 40
 DONE = {"revision": A, "commit": B, "branch": "main", "base": "main"}
@@ -79,3 +79,14 @@ def test_a_deletion_that_takes_long_is_named() -> None:
     """R16: its finalizer keeps it until its objects are gone."""
     metadata = {"name": "shop", "deletionTimestamp": "2026-01-02T03:04:05Z"}
     assert waiting({"metadata": metadata, "spec": {}, "status": {}}) == "its objects to be deleted, see `sync get`"
+
+
+def test_what_goes_on_in_further_lines_stays_in_its_column() -> None:
+    state = {
+        "phase": "Error",
+        "message": "a.yaml:1: no\na.yaml:9: no",
+        "operation": {"initiatedBy": {"username": "ann"}},
+    }
+    found = {"metadata": {"name": "a", "namespace": "b"}, "spec": {"source": {"repoURL": "x"}}}
+    lines = ["".join(span.text for span in line) for line in head({**found, "status": {"operationState": state}})]
+    assert lines[-1] == "Last sync:       Error  by ann  a.yaml:1: no\n                 a.yaml:9: no"

@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import pytest
 
+from rollouts.engine.errors import InvalidError
 from rollouts.gitops.errors import SourceError, SourceUnavailableError, redact
+from rollouts.gitops.examine import refusal
 from rollouts.gitops.git import _failure
+from rollouts.gitops.objects import Manifest
 
 
 @pytest.mark.parametrize(
@@ -54,3 +57,24 @@ def test_of_a_refused_push_the_verdict_comes_first() -> None:
 def test_other_failures(said: str, text: str, kind: type[SourceError]) -> None:
     error = _failure(("fetch",), said)
     assert (str(error), type(error)) == (f"git fetch failed: {text}", kind)
+
+
+MANIFEST = Manifest(
+    body={"apiVersion": "argoproj.io/v1alpha1", "kind": "Rollout", "metadata": {"name": "web"}}, file="a.yaml", line=1
+)
+
+
+@pytest.mark.parametrize(
+    ("said", "told"),
+    [
+        (
+            "PATCH /apis/argoproj.io/v1alpha1/namespaces/a/rollouts/web: failed to create typed patch object (a/web; "
+            "argoproj.io/v1alpha1, Kind=Rollout): .spec.strategyy: field not declared in schema",
+            ".spec.strategyy: field not declared in schema: is it misspelt, or of another version of the kind?",
+        ),
+        ('PATCH /api/v1/x: ConfigMap "a" is invalid: no', 'ConfigMap "a" is invalid: no'),
+        ("no prefix", "no prefix"),
+    ],
+)
+def test_a_refusal_names_the_field_and_not_the_request(said: str, told: str) -> None:
+    assert refusal(InvalidError(said, status=422), MANIFEST) == told

@@ -26,10 +26,11 @@ def run(
     if output not in (None, Format.wide):
         session.terminal.say(printed(found, form=output, kind=GIT_SYNC))
         return
-    session.terminal.show([*_head(found), *notes(found), *elsewhere(found), *_objects(found)])
+    session.terminal.show([*head(found), *notes(found), *elsewhere(found), *_objects(found)])
 
 
-def _head(sync: JSON) -> Iterator[Line]:
+def head(sync: JSON) -> Iterator[Line]:
+    """How it is."""
     state, source = status(sync), sync["spec"]["source"]
     reason, message = ready(sync)
     yield _row("Name", Span(sync["metadata"]["name"]))
@@ -44,13 +45,18 @@ def _head(sync: JSON) -> Iterator[Line]:
     if last:
         who = (last.get("operation") or {}).get("initiatedBy") or {}
         by = f"  by {who['username']}" if who.get("username") else ""
-        yield _row("Last sync", word(last.get("phase")), Span(f"  {last.get('message') or ''}{by}"))
+        yield _row("Last sync", word(last.get("phase")), Span(f"{by}  {last.get('message') or ''}"))
     for note in sync["spec"].get("info") or ():
         yield _row("Info", Span(f"{note['name']} {note['value']}"))
 
 
 def _row(title: str, *spans: Span) -> Line:
-    return (Span(f"{title + ':':<16} ", BOLD), *spans)
+    """What goes on in further lines stays in its column."""
+    below = "\n" + " " * 17
+    return (
+        Span(f"{title + ':' if title else '':<16} ", BOLD),
+        *(Span(span.text.replace("\n", below), span.style) for span in spans),
+    )
 
 
 def notes(sync: JSON) -> Iterator[Line]:

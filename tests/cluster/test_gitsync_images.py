@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import base64
+import json
 import subprocess
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -18,6 +20,7 @@ from tests.cluster.harness import Kubectl
 from tests.cluster.space import Space
 from tests.gitops.bare import Bare
 from tests.gitops.images.registries import RealRegistry, serving
+from tests.gitops.keys import SshKey
 from tests.gitops.server import GitServer
 
 
@@ -88,3 +91,44 @@ def test_a_new_tag_is_committed_and_applied(following: Synced, host: str) -> Non
     following.until("it is held", lambda: (following.status.get("imageUpdate") or {}).get("held"))
     assert following.values() == {"web": f"{host}/shop/web:1.0.0"}
     assert "taken back" in following.condition("ImageUpdateReady")["message"]
+
+
+def test_secrets_for_signing_and_for_the_registry(following: Synced, host: str, tmp_path: Path) -> None:
+    """`images[].secretRef` and `git.commit.signingKey`: named while they are missing, used once they are there."""
+    push(host, "1.0.0", "1.1.0")
+    marker = f'# {{"$imagepolicy": "{following.space.namespace}:web"}}'
+    line = f"  value: {host}/shop/web:1.0.0 {marker}\n"
+    first = following.bare.commit(
+        {"web.yaml": f"apiVersion: v1\nkind: ConfigMap\nmetadata: {{name: web}}\ndata:\n{line}"}
+    )
+    signing = {"type": "ssh", "secretRef": {"name": "signing"}}
+    policy = {"semver": {"range": "1.x"}}
+    following.create(
+        automated=AUTOMATED,
+        imageUpdate={
+            "interval": "1s",
+            "git": {"commit": {"author": {"email": "bot@example.com"}, "signingKey": signing}},
+            "images": [{"name": "web", "image": f"{host}/shop/web", "secretRef": {"name": "login"}, "policy": policy}],
+        },
+    )
+
+    def says(words: str) -> None:
+        following.until(words, lambda: words in following.condition("ImageUpdateReady").get("message", ""))
+
+    says("spec.imageUpdate.images[web].secretRef")
+    login = json.dumps({"auths": {host: {"username": "u", "password": "p"}}}).encode()
+    secret(following, "login", {".dockerconfigjson": login}, type_="kubernetes.io/dockerconfigjson")
+    says("spec.imageUpdate.git.commit.signingKey.secretRef")
+    assert following.values() == {"web": f"{host}/shop/web:1.0.0"}
+    secret(following, "signing", {"identity": SshKey(tmp_path, "bot").path.read_bytes()})
+    following.until("it is applied", lambda: following.values() == {"web": f"{host}/shop/web:1.1.0"})
+    following.bare.pull()
+    command = ["git", "cat-file", "commit", "HEAD"]
+    raw = subprocess.run(command, cwd=following.bare.work, check=True, capture_output=True, text=True).stdout
+    assert (f"parent {first}" in raw, "gpgsig -----BEGIN SSH SIGNATURE-----" in raw) == (True, True)
+
+
+def secret(following: Synced, name: str, data: dict[str, bytes], *, type_: str = "Opaque") -> None:
+    encoded = {key: base64.b64encode(value).decode() for key, value in data.items()}
+    body = {"apiVersion": "v1", "kind": "Secret", "type": type_, "metadata": {"name": name}, "data": encoded}
+    following.space.create(body)

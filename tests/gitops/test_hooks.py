@@ -95,3 +95,27 @@ def test_objects_are_applied_wave_by_wave_and_what_others_need_goes_first() -> N
     found = plan(examined=examined, inventory=Inventory(), leftovers=(), policy=Policy(sync="s"))
     names = [[item.manifest.ref.name for item in stage] for stage in found.stages]
     assert names == [["space"], ["early"], ["settings"], ["web"], ["late"]]
+
+
+@pytest.mark.parametrize(
+    ("annotations", "deletions"),
+    [
+        ({}, {Deletion.BEFORE}),
+        ({OURS + "hook-delete-policy": "HookFailed"}, {Deletion.FAILED}),
+        ({ARGO + "hook-delete-policy": "HookSucceeded, BeforeHookCreation"}, {Deletion.SUCCEEDED, Deletion.BEFORE}),
+        ({HELM + "hook-delete-policy": "hook-succeeded,hook-failed"}, {Deletion.SUCCEEDED, Deletion.FAILED}),
+        ({HELM + "hook-delete-policy": "before-hook-creation"}, {Deletion.BEFORE}),
+        (
+            {OURS + "hook-delete-policy": "HookFailed", ARGO + "hook-delete-policy": "HookSucceeded"},
+            {Deletion.FAILED},
+        ),
+        (
+            {ARGO + "hook-delete-policy": "HookSucceeded", HELM + "hook-delete-policy": "hook-failed"},
+            {Deletion.SUCCEEDED},
+        ),
+    ],
+)
+def test_how_hooks_are_deleted_in_whosever_words(annotations: dict[str, str], deletions: set[Deletion]) -> None:
+    """The stronger source alone counts."""
+    _, (hook,) = split([manifest(**{ARGO + "hook": "PreSync", **annotations})], installing=False)
+    assert hook.deletions == deletions

@@ -88,3 +88,29 @@ def test_what_can_not_be_carried_out_is_told(annotations: dict[str, str], words:
     assert said is not None
     assert words in said
     assert next(iter(annotations)) in said
+
+
+@pytest.mark.parametrize(
+    ("annotations", "chosen", "pruned"),
+    [
+        ({f"{FLUX}prune": "enabled"}, Chosen(), Consent.YES),
+        ({f"{FLUX}prune": "disabled"}, Chosen(), Consent.NO),
+        ({f"{FLUX}reconcile": "enabled"}, Chosen(), Consent.YES),
+        ({f"{FLUX}reconcile": "disabled"}, Chosen(ssa=Ssa.IGNORE), Consent.NO),
+        ({f"{FLUX}force": "enabled"}, Chosen(force=True), Consent.YES),
+        ({f"{FLUX}force": "disabled"}, Chosen(), Consent.YES),
+        ({f"{FLUX}ssa": "Override"}, Chosen(), Consent.YES),
+        ({f"{FLUX}ssa": "Merge"}, Chosen(ssa=Ssa.MERGE), Consent.YES),
+        ({f"{FLUX}ssa": "IfNotPresent"}, Chosen(ssa=Ssa.IF_NOT_PRESENT), Consent.YES),
+        ({f"{FLUX}ssa": "Ignore"}, Chosen(ssa=Ssa.IGNORE), Consent.NO),
+        ({KEEP: "keep"}, Chosen(), Consent.CONFIRM),
+    ],
+)
+def test_each_value_of_others(annotations: dict[str, str], chosen: Chosen, pruned: Consent) -> None:
+    assert (objectoptions.of(body(annotations)), objectoptions.consent(body(annotations))[0]) == (chosen, pruned)
+
+
+def test_every_value_of_others_is_in_that_table() -> None:
+    marks = test_each_value_of_others.pytestmark  # type: ignore[attr-defined]
+    tried = {(key, text.lower()) for row in marks[0].args[1] for key, text in row[0].items()}
+    assert tried == {(key, text) for key, meanings in objectoptions._OTHERS.items() for text in meanings}

@@ -69,6 +69,8 @@ async def test_what_was_saved_is_loaded(count: int, parts: int) -> None:
     found = await records(memory).load()
     assert (found.inventory.entries, found.inventory.trusted) == (inventory(range(count)).entries, True)
     assert len(memory.config_maps()) == parts
+    stored = memory.objects["GitSync", "shop"]["status"]["inventory"]
+    assert sorted(stored["configMaps"] or ()) == memory.config_maps()
 
 
 def hook(number: int) -> Ref:

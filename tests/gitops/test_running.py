@@ -150,3 +150,27 @@ async def test_somebody_elses_object_is_left_alone(jobs: Jobs, kept: Kept) -> No
     said = await runner(jobs, kept).phase([HOOK], Phase.PRE)
     assert "that this sync has not made" in said.error
     assert jobs.made == 0
+
+
+FAILED = {"conditions": [{"type": "Failed", "status": "True", "message": "no"}]}
+
+
+@pytest.mark.parametrize(
+    ("deletions", "ended", "failed", "stays"),
+    [
+        ({Deletion.BEFORE}, COMPLETE, False, True),
+        ({Deletion.SUCCEEDED}, COMPLETE, False, False),
+        ({Deletion.FAILED}, COMPLETE, False, True),
+        ({Deletion.BEFORE}, FAILED, True, True),
+        ({Deletion.SUCCEEDED}, FAILED, True, True),
+        ({Deletion.FAILED}, FAILED, True, False),
+        ({Deletion.SUCCEEDED, Deletion.FAILED}, FAILED, True, False),
+    ],
+)
+async def test_when_its_object_is_deleted(
+    jobs: Jobs, kept: Kept, deletions: set[Deletion], ended: dict[str, Any], failed: bool, stays: bool
+) -> None:
+    (await begun(jobs, kept))["status"] = ended
+    hook = replace(HOOK, deletions=frozenset(deletions))
+    await runner(jobs, kept).tidy([hook], failed=failed)
+    assert (jobs.there is not None) is stays

@@ -536,3 +536,66 @@ def test_who_releases_a_hold_and_who_suspends_is_told() -> None:
     obj, _ = settled(obj, LOOKED)
     ready = next(row for row in obj["status"]["conditions"] if row["type"] == "Ready")
     assert ready["message"] == "suspended by ann: nothing is compared or applied"
+
+
+def test_what_is_remembered_of_a_pass() -> None:
+    """Every field, with its value."""
+    ref = Ref(group="apps", kind="Deployment", namespace="team", name="web")
+    rows = (Row(ref=ref, version="v1", status="OutOfSync", prune=True, message="it stays"),)
+    parts = (Part(ref=ref, health=Health(status=Status.DEGRADED, message="no pods")),)
+    mandate = Mandate(generation=1, explicit=True, operation={"sync": {}, "initiatedBy": {"username": "ann"}})
+    status = after(finding(rows=rows, parts=parts, mandate=mandate))["status"]
+    assert status["sync"] == {"status": "Synced", "revision": A, "comparedTo": "sha256:x"}
+    assert status["resources"] == [
+        {
+            "group": "apps",
+            "version": "v1",
+            "kind": "Deployment",
+            "namespace": "team",
+            "name": "web",
+            "status": "OutOfSync",
+            "requiresPruning": True,
+            "message": "it stays",
+            "health": {"status": "Degraded", "message": "no pods"},
+        }
+    ]
+    assert status["health"] == {"status": "Degraded", "message": "Deployment team/web: no pods"}
+    assert status["history"] == [
+        {
+            "id": 1,
+            "revision": A,
+            "inputsDigest": "sha256:x",
+            "planDigest": "sha256:plan",
+            "deployedAt": "2026-01-02T03:04:06Z",
+            "initiatedBy": {"username": "ann"},
+            "result": "Synced",
+        }
+    ]
+    assert status["operationState"] == {
+        "operation": mandate.operation,
+        "phase": "Succeeded",
+        "message": "applied",
+        "startedAt": "2026-01-02T03:04:05Z",
+        "finishedAt": "2026-01-02T03:04:06Z",
+        "revision": A,
+    }
+    assert (status["reconciledAt"], status["sourceType"]) == ("2026-01-02T03:04:06Z", "Directory")
+
+
+def test_a_condition_keeps_its_time_until_its_status_changes() -> None:
+    def ready(obj: Any) -> tuple[str, int]:
+        (row,) = (row for row in obj["status"]["conditions"] if row["type"] == "Ready")
+        return row["lastTransitionTime"], row["observedGeneration"]
+
+    first = after(finding())
+    same = after(finding(B, at=at(60)), obj=first)
+    assert ready(same) == ready(first) == ("2026-01-02T03:04:06Z", 1)
+    bad = after(finding(C, compared=False, attempted=False, errors=("no",), step="render", at=at(99)), obj=same)
+    assert ready(bad)[0] == "2026-01-02T03:05:44Z"
+
+
+def test_a_plan_that_waits_is_shown_with_all_it_would_do() -> None:
+    counts = {"create": 1, "update": 2, "prune": 3}
+    waits = finding(attempted=False, waiting="a person applies it", counts=counts, protected=("ConfigMap a: no",))
+    plan = {**counts, "digest": "sha256:plan", "protected": ["ConfigMap a: no"], "waitingFor": "a person applies it"}
+    assert after(waits)["status"]["plan"] == plan

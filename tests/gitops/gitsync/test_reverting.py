@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -14,7 +15,10 @@ from rollouts.gitops.forges.values import Opened, Told
 from rollouts.gitops.gitsync import reverting, telling
 from rollouts.gitops.gitsync.decide import decide
 from rollouts.gitops.gitsync.values import Facts, Mandate, Task
+from rollouts.gitops.images.signing import SigningKey
+from rollouts.gitops.reverts import Reverted
 from tests.gitops.gitsync.world import A, B, C, after, at, condition, finding, settled, sync
+from tests.gitops.keys import SshKey
 
 AUTHOR = {"commit": {"author": {"email": "bot@example.com"}}}
 HISTORY = [{"id": 1, "revision": A}, {"id": 2, "revision": B}]
@@ -154,3 +158,26 @@ def test_the_request_is_told() -> None:
     opened = Told(proposals=(Opened(branch="reverts/x", revision=C, url="https://forge.example/1"),))
     events = decide(obj, replace(FACTS, told=opened), at(6)).plan.events
     assert ("ProposalOpened", "reverts/x: https://forge.example/1") in [(row.reason, row.message) for row in events]
+
+
+async def test_which_secret_signs_and_what_the_push_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """`git.commit.signingKey.{type,secretRef}` and `git.push.{branch,options}`."""
+    works: list[Any] = []
+
+    async def taken(work: Any, *, now: Any) -> Reverted:
+        works.append(work)
+        return Reverted()
+
+    async def secrets(name: str, field: str) -> dict[str, bytes]:
+        assert (name, field) == ("signing", "spec.revert.git.commit.signingKey.secretRef")
+        return {"identity": key}
+
+    key = SshKey(tmp_path, "bot").path.read_bytes()
+    monkeypatch.setattr(reverting, "revert", taken)
+    commit = {**AUTHOR["commit"], "signingKey": {"type": "ssh", "secretRef": {"name": "signing"}}}
+    git = {"commit": commit, "push": {"branch": "mended", "options": {"topic": "x"}}}
+    synced = parse(kinds.GIT_SYNC, sync(revert={"git": git})).model
+    await reverting.attempt(synced, STATUS, repository=None, secrets=secrets, now=at(0))  # type: ignore[arg-type]
+    (work,) = works
+    assert (work.branch, work.options) == ("mended", {"topic": "x"})
+    assert work.key == SigningKey.of("ssh", {"identity": key})

@@ -150,6 +150,7 @@ def test_the_third_time_within_ten_minutes_is_a_contest(moments: tuple[float, ..
         known = contest.contested(seen, [HEAL], at=at(moment), known=known)
     assert len(known) == found
     assert all((row["path"], row["manager"]) == ("data.a", "them") for row in known)
+    assert all(row["since"] > "2026-01-02T03:04:05Z" for row in known)
 
 
 LIVE = {

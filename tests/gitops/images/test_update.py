@@ -329,3 +329,65 @@ async def test_signed_commits_pass_our_own_verification(world: World, tmp_path: 
     await repository.fetch(found.commit)
     assert await verify(repository, commit=found.commit, verification=Verification(keys=Keys.of(trusted)))
     assert "PRIVATE KEY" not in repr(world.key)
+
+
+async def test_markers_are_looked_for_in_the_folder_that_is_named(world: World) -> None:
+    world.write(FILE.replace("HOST", world.real.host), "elsewhere/web.yaml")
+    await world.real.push("shop/web", ["1.1.0"])
+    assert (await world.look(update={"path": "elsewhere"})).commit
+    assert "web:1.1.0'" in world.read(path="elsewhere/web.yaml")
+    assert "web:1.0.0'" in world.read()
+
+
+async def test_what_a_commit_says_and_who_it_is_by(world: World) -> None:
+    await world.real.push("shop/web", ["1.1.0"])
+    commit = {
+        "author": {"email": "bot@example.com"},
+        "messageTemplate": "{{ Values.team }}: {% for change in Changed.Changes %}{{ change.NewValue }}{% endfor %}",
+        "messageTemplateValues": {"team": "ops"},
+    }
+    assert (await world.look(git={"commit": commit})).commit
+    assert world.log()[0] == f"ops: {world.real.host}/shop/web:1.1.0"
+    raw = keys.run("git", "cat-file", "commit", "main", cwd=world.bare.path).decode()
+    assert "author bot@example.com <bot@example.com>" in raw
+
+
+async def test_push_options_reach_the_server(world: World) -> None:
+    keys.run("git", "config", "receive.advertisePushOptions", "true", cwd=world.bare.path)
+    hook = world.bare.path / "hooks" / "pre-receive"
+    hook.parent.mkdir(exist_ok=True)
+    hook.write_text('#!/bin/sh\necho "$GIT_PUSH_OPTION_0" > "$GIT_DIR/told"\n')
+    hook.chmod(0o755)
+    await world.real.push("shop/web", ["1.1.0"])
+    assert (await world.look(git={"push": {"options": {"topic": "images"}}})).commit
+    assert (world.bare.path / "told").read_text() == "topic=images\n"
+
+
+TAGS = ["1.0.0", "main-9-a", "main-10-b", "main-8-c", "dev-99-d", "2.0.0"]
+
+
+@pytest.mark.parametrize(
+    ("image", "tag"),
+    [
+        ({"policy": {"semver": {"range": ">=1"}}}, "2.0.0"),
+        ({"policy": {"alphabetical": {}}, "filterTags": {"glob": "main-*"}}, "main-9-a"),
+        ({"policy": {"alphabetical": {"order": "desc"}}, "filterTags": {"glob": "main-*"}}, "main-10-b"),
+        (
+            {
+                "policy": {"numerical": {"order": "asc"}},
+                "filterTags": {"pattern": "^main-(?P<n>[0-9]+)-.$", "extract": "$n"},
+            },
+            "main-10-b",
+        ),
+        (
+            {"policy": {"numerical": {"order": "desc"}}, "filterTags": {"pattern": "-([0-9]+)-", "extract": "$1"}},
+            "main-8-c",
+        ),
+        ({"policy": {"semver": {"range": ">=1"}}, "exclude": ["2.*"]}, ""),
+    ],
+)
+async def test_every_policy_and_filter_chooses_its_tag(world: World, image: dict[str, Any], tag: str) -> None:
+    for name in TAGS[1:]:
+        await world.real.push("shop/web", [name], content=name)
+    changes = (await world.look(image={**image, "allowDowngrade": True})).changes
+    assert [change.new.rpartition(":")[2] for change in changes] == ([tag] if tag else [])

@@ -79,7 +79,7 @@ async def materialise(
         index = await _followed(git, index if around else await _index(git, commit, "", strict=folder), folder, chosen)
     entries = check((entry for entry in index.files.values() if _within(entry.path, scope)), limits=chosen)
     if folder and not any(_within(entry.path, folder) for entry in entries):
-        raise TreeError(f"commit {commit[:8]} has no folder {folder!r}: check --path, or whether it was moved")
+        raise TreeError(f"commit {commit[:8]} has no folder {folder!r}: check the path, or whether it was moved")
     return Tree(commit=commit, path=folder or ".", files=await _contents(git, entries), alone=alone)
 
 

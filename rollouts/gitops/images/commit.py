@@ -18,6 +18,7 @@ from rollouts.gitops.images.signing import SigningKey, signature
 from rollouts.gitops.source import Repository, checked_revision
 
 _UNFIT = re.compile(r"[<>\n\r\0]")
+_DENIED = ("error: 403", "error: 401", "denied", "not allowed", "read-only", "Authentication failed")
 _BEATEN = ("[rejected]", "stale info", "fetch first", "failed to lock", "cannot lock ref")
 
 
@@ -94,6 +95,8 @@ async def push(
     except SourceError as error:
         if any(sign in str(error) for sign in _BEATEN):
             raise PushBeatenError(f"{target} was pushed to by somebody else meanwhile") from None
+        if any(sign in str(error) for sign in _DENIED):
+            raise type(error)(f"{error}: the account of source.secretRef must be allowed to push") from None
         raise
 
 

@@ -299,13 +299,20 @@ async def test_head_is_the_branch_it_stands_for_and_a_tag_is_none(world: World) 
     assert (await world.look(revision="HEAD")).branch == "main"
 
 
-async def test_a_server_that_refuses_says_why(world: World) -> None:
+@pytest.mark.parametrize(
+    ("said", "told"),
+    [
+        ("the branch is protected", "the branch is protected$"),
+        ("You are not allowed to push here", "here: the account of source.secretRef must be allowed to push$"),
+    ],
+)
+async def test_a_server_that_refuses_says_why(world: World, said: str, told: str) -> None:
     hook = world.bare.path / "hooks" / "pre-receive"
     hook.parent.mkdir(exist_ok=True)
-    hook.write_text("#!/bin/sh\necho 'the branch is protected' >&2\nexit 1\n")
+    hook.write_text(f"#!/bin/sh\necho '{said}' >&2\nexit 1\n")
     hook.chmod(0o755)
     await world.real.push("shop/web", ["1.1.0"])
-    with pytest.raises(SourceError, match="the branch is protected"):
+    with pytest.raises(SourceError, match=told):
         await world.look()
 
 

@@ -7,6 +7,7 @@ when the output is no terminal, when NO_COLOR is set, or with --no-color.
 from __future__ import annotations
 
 import os
+import shutil
 import sys
 from collections.abc import Iterable
 from typing import TYPE_CHECKING
@@ -43,6 +44,11 @@ class Terminal:
         self.is_terminal = sys.stdout.isatty()
         wanted = self.is_terminal and not os.environ.get("NO_COLOR") and os.environ.get("TERM") != "dumb"
         self.colour = wanted if colour is None else colour
+
+    @property
+    def width(self) -> int | None:
+        """Characters of a line; None when the output is no terminal."""
+        return shutil.get_terminal_size().columns if self.is_terminal else None
 
     def show(self, lines: Iterable[Line]) -> None:
         """Print lines."""

@@ -107,9 +107,14 @@ def test_an_abort_with_nothing_under_way_says_how_to_go_back(story: Any, api: Ap
     assert api.writes() == [("PATCH", STATUS, {"status": {"abort": True}})] * 2
 
 
-def test_a_retry_of_what_was_not_aborted_says_so(story: Any, run: Any) -> None:
-    story("canary-5")
-    assert run("retry app").stdout.strip() == "rollout 'app' is Healthy, nothing to retry"
+@pytest.mark.parametrize(("recording", "phase"), [("canary-5", "Healthy"), ("canary-6", "Degraded")])
+def test_a_retry_of_what_was_not_aborted_says_so(
+    story: Any, api: ApiServer, run: Any, recording: str, phase: str
+) -> None:
+    story(recording)
+    result = run("retry app")
+    assert (result.exit_code, api.writes()) == (0, [])
+    assert result.stdout.strip() == f"rollout 'app' is {phase} and not aborted: there is nothing to retry"
 
 
 def test_hints_go_where_the_command_went(story: Any, run: Any) -> None:

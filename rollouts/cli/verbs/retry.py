@@ -21,10 +21,13 @@ def rollout(
     session = Session.of(ctx)
 
     def act(name: str) -> None:
-        patched = session.patch(ROLLOUT, name, RETRY)
-        phase = world.status(patched).get("phase")
-        aborted = world.status(patched).get("abortedAt") or phase in (None, "Degraded")
-        session.terminal.say(f"rollout '{name}' " + ("retried" if aborted else f"is {phase}, nothing to retry"))
+        status = world.status(session.find(ROLLOUT, name))
+        if not (status.get("abort") or status.get("abortedAt")):
+            phase = status.get("phase") or "not looked at by a controller yet"
+            session.terminal.say(f"rollout '{name}' is {phase} and not aborted: there is nothing to retry")
+            return
+        session.patch(ROLLOUT, name, RETRY)
+        session.terminal.say(f"rollout '{name}' retried")
 
     session.each(names, act)
 

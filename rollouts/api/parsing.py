@@ -82,6 +82,12 @@ def check(kind: Kind | str, raw: Any) -> Parsed:
     return Parsed(errors=unique((*errors, *_further(model, raw, faults))))
 
 
+def left_over(model: type[Model], raw: Any) -> Any:
+    """`raw` as the model, without its faulty keys; None when it can't be read even so."""
+    found, faults = _read(model, raw)
+    return found if found is not None else _read(model, _pruned(raw, faults))[0]
+
+
 def _model_of(kind: Kind | str) -> type[Model] | FieldError:
     name = kind.kind if isinstance(kind, Kind) else kind
     return MODELS.get(name) or FieldError("kind", f'"{name}" is none of {", ".join(MODELS)}')
@@ -102,15 +108,22 @@ def _fault(location: Location, kind: str) -> ErrorDetails:
 
 def _further(model: type[Model], raw: Any, faults: Sequence[ErrorDetails]) -> tuple[FieldError, ...]:
     """Errors of the rules in what is left of the object without its faulty keys."""
-    places = [fault["loc"] for fault in faults if fault["type"] != "missing"]
-    left = raw
-    for place in sorted(set(places), key=_depth_last):
-        left = _without(left, place)
-    found, remaining = _read(model, left)
+    places = _faulty(faults)
+    found, remaining = _read(model, _pruned(raw, faults))
     if found is None or len(places) < len(faults) or remaining:
         return ()
     hidden = [str(Path(place)) for place in places]
     return tuple(error for error in validate(found) if not _touches(error.path, hidden))
+
+
+def _faulty(faults: Sequence[ErrorDetails]) -> list[Location]:
+    return [fault["loc"] for fault in faults if fault["type"] != "missing"]
+
+
+def _pruned(raw: Any, faults: Sequence[ErrorDetails]) -> Any:
+    for place in sorted(set(_faulty(faults)), key=_depth_last):
+        raw = _without(raw, place)
+    return raw
 
 
 def _depth_last(place: Location) -> tuple[int, str]:

@@ -14,15 +14,13 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from pydantic import ValidationError
-
 from analysis.lint import metric_doubts, metric_faults
 from analysis.spec import Metric
 from rollouts.api.errors import FieldError, Path
 from rollouts.api.gitsync import GitSync
 from rollouts.api.kinds import ARGO, GIT_SYNC, GITOPS
 from rollouts.api.loose import listed, mapping
-from rollouts.api.parsing import MODELS, check
+from rollouts.api.parsing import MODELS, check, left_over
 from rollouts.api.podschema import unknown_fields
 from rollouts.api.validation.references import Existing, missing, references
 from rollouts.cli.manifests import Manifest, Unreadable
@@ -152,7 +150,7 @@ def _doubts(item: Manifest) -> Iterator[FieldError]:
 
 def _metrics(kind: str, spec: Mapping[str, Any]) -> Iterator[tuple[Path, Metric]]:
     for index, metric in enumerate(listed(spec.get("metrics"))) if kind in _METRICS else ():
-        found = _readable(mapping(metric))
+        found = left_over(Metric, mapping(metric))
         if found is not None:
             yield Path.of("spec", "metrics", index), found
 
@@ -160,16 +158,6 @@ def _metrics(kind: str, spec: Mapping[str, Any]) -> Iterator[tuple[Path, Metric]
 def _defaults(spec: Mapping[str, Any]) -> dict[str, str]:
     declared = [mapping(arg) for arg in listed(spec.get("args"))]
     return {str(arg.get("name")): str(arg["value"]) for arg in declared if arg.get("value") is not None}
-
-
-def _readable(metric: Mapping[str, Any]) -> Metric | None:
-    """A metric without keys that are none of a metric's; None if it can't be read even so."""
-    known = {str(info.alias) for info in Metric.model_fields.values()}
-    try:
-        kept = {key: value for key, value in metric.items() if key in known}
-        return Metric.model_validate(kept, by_alias=True, by_name=False)
-    except (ValidationError, RecursionError):
-        return None
 
 
 def _placed(path: Path, field: str) -> Path:

@@ -218,6 +218,18 @@ spec:
 """
 
 
+def test_one_mistake_in_a_metric_does_not_hide_the_others(lint: Any) -> None:
+    text = LIMITED.replace("query: up", "qurey: up, query: 'up{a=\"{{args.b}}\"}', timeout: [1]")
+    text = text.replace("reslt[0] >= {{args.limit}}", '"result[0] >="')
+    code, lines = lint(text)
+    place = "AnalysisTemplate/rate (document 1): spec.metrics[0]."
+    said = "\n".join(lines)
+    assert code == 1
+    for fault in ("successCondition: unexpected end", "provider.prometheus.qurey: unknown", "query: {{args.b}} cannot"):
+        assert fault in said, said
+    assert said.count(place) >= 4
+
+
 def test_what_can_not_be_told_is_no_error_but_said(lint: Any) -> None:
     code, lines = lint(LIMITED)
     place = "a.yaml:8: AnalysisTemplate/rate (document 1): spec.metrics[0].successCondition: "

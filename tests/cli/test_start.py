@@ -80,6 +80,15 @@ def test_a_job_in_the_background_goes_on_ignoring_it() -> None:
     assert ended.stdout.strip()
 
 
+def test_nothing_comes_before_it_that_takes_its_time() -> None:
+    """Until the signal is minded, an interrupt would still be shown."""
+    program = (
+        "import sys; before = set(sys.modules); import rollouts.cli.start; print(*sorted(set(sys.modules) - before))"
+    )
+    loaded = ran(program).stdout.split()
+    assert set(loaded) <= {"__future__", "_signal", "os", "rollouts", "rollouts.cli", "rollouts.cli.start"}
+
+
 def test_the_programs_begin_there() -> None:
     scripts = tomllib.loads(PROJECT.read_text())["project"]["scripts"]
     assert (scripts["rollouts"], scripts["kubectl-rollouts"]) == (

@@ -160,6 +160,13 @@ class Synced:
         return {row["metadata"]["name"]: row["data"]["value"] for row in found if "value" in (row.get("data") or {})}
 
 
+def everywhere(syncing: Synced) -> None:
+    """The account may do anything in the cluster."""
+    space = syncing.space.namespace
+    words = ("--clusterrole=cluster-admin", f"--serviceaccount={space}:{ACCOUNT}")
+    syncing.kubectl("create", "clusterrolebinding", f"all-{space}", *words)
+
+
 @pytest.fixture
 def git_server(tmp_path: Path) -> Iterator[GitServer]:
     started = GitServer(tmp_path, password="opens-it")

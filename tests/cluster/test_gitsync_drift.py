@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import json
+
 import pytest
 
-from tests.cluster.gitsyncs import AUTOMATED, Synced, config
+from tests.cluster.gitsyncs import AUTOMATED, Synced, config, everywhere
+from tests.cluster.test_sync_options import definition, widget
 
 SERVICE = """
 apiVersion: v1
@@ -66,3 +69,32 @@ def _labels(syncing: Synced) -> object:
 
 def _selector(syncing: Synced) -> object:
     return syncing.kubectl.json("get", "service", "web")["spec"]["selector"]
+
+
+@pytest.mark.timeout(120)
+def test_a_status_that_its_controller_writes_is_shown_without_a_poll(syncing: Synced) -> None:
+    """Health of kinds that are not Rollouts: one that is known by a rule, and one that first gets conditions later."""
+    everywhere(syncing)
+    group = f"{syncing.space.namespace}.example.com"
+    crd = definition(group)
+    (version,) = crd["spec"]["versions"]
+    version["subresources"] = {"status": {}}
+    any_status = {"type": "object", "x-kubernetes-preserve-unknown-fields": True}
+    version["schema"]["openAPIV3Schema"]["properties"]["status"] = any_status
+    commit = syncing.bare.commit({"crd.json": json.dumps(crd), "w.json": widget(group, size=1), "a.yaml": config("a")})
+    syncing.create(automated=AUTOMATED, interval=NEVER)
+    syncing.until_synced(commit)
+
+    def health() -> tuple[str, str]:
+        found = syncing.status["health"]
+        return found["status"], found.get("message") or ""
+
+    for ready, state in (("False", "Progressing"), ("True", "Healthy"), ("False", "Progressing")):
+        row = {"type": "Ready", "status": ready, "message": "it waits"}
+        patch = json.dumps({"status": {"conditions": [row]}})
+        syncing.kubectl("patch", f"widgets.{group}", "w", "--subresource=status", "--type=merge", "-p", patch)
+        syncing.until(f"it is {state}", lambda state=state: health()[0] == state)
+    assert health()[1].endswith("/w: it waits")
+    assert syncing.state() == ("Synced", commit)
+    assert len(syncing.status["history"]) == 1
+    syncing.kubectl("delete", "crd", f"widgets.{group}", "--wait=false")

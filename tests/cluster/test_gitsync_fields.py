@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from tests.cluster.gitsyncs import ACCOUNT, AUTOMATED, Synced, config
+from tests.cluster.gitsyncs import AUTOMATED, Synced, config, everywhere
 
 ARGO, FLUX = "argocd.argoproj.io/", "kustomize.toolkit.fluxcd.io/"
 CHART = {
@@ -39,13 +39,6 @@ def source(syncing: Synced, **more: Any) -> dict[str, Any]:
 
 def annotated(body: str, key: str, text: str) -> str:
     return body.replace("metadata: {", f"metadata: {{annotations: {{{key}: '{text}'}}, ")
-
-
-def everywhere(syncing: Synced) -> None:
-    """The account may do anything in the cluster."""
-    space = syncing.space.namespace
-    words = ("--clusterrole=cluster-admin", f"--serviceaccount={space}:{ACCOUNT}")
-    syncing.kubectl("create", "clusterrolebinding", f"all-{space}", *words)
 
 
 @pytest.mark.usefixtures("helm", "kustomize")

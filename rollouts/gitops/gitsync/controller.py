@@ -33,6 +33,7 @@ from rollouts.gitops.gitsync.values import Facts, Finding, Mandate, Task
 from rollouts.gitops.gitsync.watching import Watches, told
 from rollouts.gitops.gitsync.watchlist import Watchlist, names_of
 from rollouts.gitops.gitsync.webhooks import Door
+from rollouts.gitops.health import Part
 from rollouts.gitops.objects import JSON, Ref, ref_of
 from rollouts.gitops.seen import Mark, version
 from rollouts.plan import Plan
@@ -89,7 +90,12 @@ class GitSyncs:
         self._store, self._wake = store, wake
         self._whole = {names_of(kind): kind for kind in whole}
         self._watches = Watches(
-            api=api, watchlist=self._watchlist, woken=self._stirred, kept=self._whole, namespace=namespace
+            api=api,
+            watchlist=self._watchlist,
+            woken=self._stirred,
+            reported=self._reported,
+            kept=self._whole,
+            namespace=namespace,
         )
         self._means = Means(
             api=api,
@@ -202,6 +208,7 @@ class GitSyncs:
             stirred=memory.stirred,
             restless=memory.restless,
             moved=memory.moved,
+            reported=memory.reported_at if memory.reported else None,
             told=self._teller.told(obj),
         )
 
@@ -263,14 +270,27 @@ class GitSyncs:
             memory.stirred = memory.stirred or datetime.now(UTC)
             self._wake(memory.key)
 
+    def _reported(self, sync: str, ref: Ref) -> None:
+        """The controller of an object has written its status. Rollouts tell themselves how they are."""
+        memory = self._memories.get(sync)
+        if memory is None or ref.kind == kinds.ROLLOUT.kind or not memory.may_have_health(ref):
+            return
+        fresh = not memory.reported
+        memory.reported.add(ref)
+        if fresh:
+            memory.reported_at = datetime.now(UTC)
+            self._wake(memory.key)
+
     def _heed(self, kind: Kind, obj: JSON) -> None:
         """An event of a kind that the engine watches; it may be about an object that a sync has applied."""
         if names_of(kind) not in self._whole or marks.MANAGED not in (obj["metadata"].get("labels") or {}):
             return
         gone = self._store.get(kind, key_of(obj)) is None
-        sync = self._watchlist.observe(ref_of(obj), told(kind, obj, gone=gone))
-        if sync is not None:
+        ref, now = ref_of(obj), told(kind, obj, gone=gone)
+        if (sync := self._watchlist.observe(ref, now)) is not None:
             self._stirred(sync)
+        elif (sync := self._watchlist.reported(ref, now)) is not None:
+            self._reported(sync, ref)
 
     def _follows(self, memory: Memory, question: Question, moved: bool) -> None:
         """A sync has asked its repository. When there is a new commit, those that ask the same are told (R3)."""
@@ -279,6 +299,17 @@ class GitSyncs:
             if other is not memory and other.follows == question:
                 other.moved = datetime.now(UTC)
                 self._wake(other.key)
+
+    def _to_be_read(self, memory: Memory) -> tuple[Mapping[Ref, Part], Mapping[Ref, Kind]]:
+        """How the objects were, and of which it has to be asked: what a watch has told of, and what none is up for."""
+        if not memory.looking:
+            return memory.parts, {}
+        kinds_of = {ref: self._watchlist.kind_of(memory.uid, ref) for ref in {*memory.parts, *memory.looking}}
+        few = {ref: kind for ref, kind in kinds_of.items() if kind is not None}
+        return memory.parts, {r: kind for r, kind in few.items() if r in memory.looking or not self._heard_of(kind)}
+
+    def _heard_of(self, kind: Kind) -> bool:
+        return names_of(kind) in self._whole or self._watches.live(kind)
 
     def _steady(self, ref: Ref, mark: Mark) -> bool:
         """Whether an object is known to be as it was."""
@@ -305,6 +336,7 @@ class GitSyncs:
             steady=self._steady,
             follows=lambda question, moved: self._follows(memory, question, moved),
             absorbed=self._absorbed,
+            reported=lambda: self._to_be_read(memory),
         )
 
     def _absorbed(self, kind: Kind, answer: JSON) -> None:

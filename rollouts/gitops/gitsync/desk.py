@@ -31,7 +31,8 @@ from rollouts.gitops.gitsync.glance import Steady
 from rollouts.gitops.gitsync.sharing import Answer, Question, Sharing
 from rollouts.gitops.gitsync.terms import account, terms
 from rollouts.gitops.gitsync.values import Finding
-from rollouts.gitops.objects import JSON
+from rollouts.gitops.health import Part
+from rollouts.gitops.objects import JSON, Ref
 from rollouts.gitops.passes import Pipeline, Terms
 from rollouts.gitops.records import StatusRecords
 from rollouts.gitops.render.renderer import Renderer
@@ -50,7 +51,8 @@ class Surroundings:
     `current`: the GitSync now; None when it is gone. `blockers`: dependencies that are not ready. `heals`: how often
     in a row, and when last, drift was set back. `news`: a webhook says that there is something newer. `calm`: the last
     pass, if it left everything as Git says; `steady`: whether an object is known to be as it was. `follows` is told
-    what the sync has asked of its repository, and whether that has just been found to mean another commit.
+    what the sync has asked of its repository, and whether that has just been found to mean another commit. `reported`:
+    how healthy the objects were, and the few that a look is to be about, with their kinds; none: about all.
     """
 
     current: Callable[[], JSON | None]
@@ -61,6 +63,7 @@ class Surroundings:
     steady: Steady = lambda ref, mark: False
     follows: Callable[[Question, bool], None] = lambda question, moved: None
     absorbed: Callable[[Kind, JSON], object]
+    reported: Callable[[], tuple[Mapping[Ref, Part], Mapping[Ref, Kind]]] = lambda: ({}, {})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -8,6 +8,7 @@ a dependency became ready          at once
 an object is not what it was       a second later; again and again: after pauses that double, up to `interval`
 a failed attempt, a self-heal      after its pause; of a command that says `retry`, the same command again
 something is on its way            every 15 s, only to look
+a status was written, says a watch within 5 s, only to look at that object
 newer images                       every `imageUpdate.interval`
 a commit to be taken back          at once, and after each comparison until that is done
 else                               every `interval`, plus up to half of it
@@ -27,6 +28,8 @@ SETTLE = 1.0
 """What is changed together is looked at together."""
 FOLLOW = 2.0
 """The sync that was told of a commit goes first: it is likely to be the one that has something to do."""
+REPORTED = 5.0
+"""Between two looks at what controllers say of objects."""
 RESTLESS = 2.0
 """The first pause when objects keep changing."""
 
@@ -47,7 +50,7 @@ def next_pass(obj: JSON, sync: GitSync, facts: Facts, now: datetime) -> tuple[Ma
         return Mandate(attempt=_attempt(sync, state, facts, now), fresh=True, thorough=thorough), None
     moments = {
         Task.SYNC: _poll(sync, facts),
-        Task.LOOK: _look(status, facts),
+        Task.LOOK: min(_look(status, facts), _reported(facts)),
         Task.IMAGES: _images(sync, status, facts),
         **({} if (moment := reverting.due(sync, status, facts)) is None else {Task.REVERT: moment}),
     }
@@ -92,6 +95,14 @@ def _look(status: JSON, facts: Facts) -> datetime:
     moving = (status.get("health") or {}).get("status") in ("Progressing", "Missing")
     last = facts.looked_at or datetime.min
     return last + timedelta(seconds=LOOK_AGAIN) if moving else last + timedelta(days=1)
+
+
+def _reported(facts: Facts) -> datetime:
+    """A controller has written the status of an object: soon, but not for every word of it."""
+    last = facts.looked_at or datetime.min
+    if facts.reported is None:
+        return last + timedelta(days=1)
+    return max(facts.reported + timedelta(seconds=SETTLE), last + timedelta(seconds=REPORTED))
 
 
 def _images(sync: GitSync, status: JSON, facts: Facts) -> datetime:

@@ -8,6 +8,7 @@ from __future__ import annotations
 import asyncio
 import random
 from collections import Counter
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Final
@@ -16,12 +17,15 @@ from rollouts.engine.store import Key
 from rollouts.gitops.gitsync import contest
 from rollouts.gitops.gitsync.sharing import Question
 from rollouts.gitops.gitsync.values import Finding, Mandate, Task
-from rollouts.gitops.objects import JSON
+from rollouts.gitops.health import Part
+from rollouts.gitops.objects import JSON, Ref
 
 REST: Final = timedelta(minutes=5)
 """After so long without a changed object the next one is looked at quickly again."""
 
 
+MUTE: Final = 3
+"""So often an object is read because of its status before it counts as one that has no health."""
 OUTCOMES: Final = ("unchanged", "applied", "waiting", "failed")
 
 
@@ -29,6 +33,9 @@ OUTCOMES: Final = ("unchanged", "applied", "waiting", "failed")
 class Memory:
     """What is known of one GitSync. `stirred`: since when one of its objects is known to have changed.
 
+    `parts`: how healthy its objects were; `mute`: how often one was found to have no health. `reported`: those whose
+    controllers have written a status since, `reported_at` the first of them; `looking`: those that the look under way
+    is about, none: about all.
     `follows`: what it asks of its repository; `moved`: when another sync that asks the same has seen a new commit.
     """
 
@@ -55,6 +62,11 @@ class Memory:
     stirred: datetime | None = None
     stirred_before: datetime | None = None
     restless: int = 0
+    parts: Mapping[Ref, Part] = field(default_factory=dict)
+    reported: set[Ref] = field(default_factory=set)
+    reported_at: datetime | None = None
+    looking: frozenset[Ref] = frozenset()
+    mute: Counter[Ref] = field(default_factory=Counter)
     passes: Counter[str] = field(default_factory=Counter)
     healed: int = 0
     succeeded_at: datetime | None = None
@@ -62,6 +74,9 @@ class Memory:
     def begins(self, mandate: Mandate, *, now: datetime) -> None:
         """A pass begins."""
         self.mandate, self.hinted = mandate, False
+        if mandate.task in (Task.SYNC, Task.LOOK):
+            self.looking = frozenset(self.reported) if mandate.task is Task.LOOK else frozenset()
+            self.reported.clear()
         self.moved = None if mandate.task is Task.SYNC else self.moved
         if mandate.stirred:
             rested = self.stirred_before is None or now - self.stirred_before > REST
@@ -73,6 +88,9 @@ class Memory:
         self.task = self.mandate = None
         self.finding = finding
         self.hinted = self.hinted or finding.pushed
+        if not finding.failed and finding.mandate.task in (Task.SYNC, Task.LOOK):
+            self.parts = {part.ref: part for part in finding.parts}
+            self.mute.update(self.looking - self.parts.keys())
         if finding.mandate.task is Task.IMAGES:
             self.images_at = finding.at
         elif finding.mandate.task is Task.REVERT:
@@ -86,6 +104,10 @@ class Memory:
             self._count(finding)
         self.stagger = random.random()  # noqa: S311
         self._note_heals(finding, contested)
+
+    def may_have_health(self, ref: Ref) -> bool:
+        """False of objects that were found to have none, whatever their controllers write."""
+        return ref in self.parts or self.mute[ref] < MUTE
 
     def _count(self, finding: Finding) -> None:
         """For Prometheus."""

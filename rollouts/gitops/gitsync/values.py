@@ -161,7 +161,8 @@ class Facts:
     what it depends on and is not ready, in words; `blocked`: the last pass stopped for such. `again`: as the last pass
     said. `account`: the controller's default ServiceAccount. `stirred`: since when it is known that an object is not
     what it was; `restless`: how many passes in a row began for that reason. `moved`: when another sync of its
-    repository has seen a new commit. `told`: what the forge was told since. `reverted_at`: when this process last tried
+    repository has seen a new commit. `reported`: since when controllers of its objects have written statuses nobody has
+    read. `told`: what the forge was told since. `reverted_at`: when this process last tried
     to take a commit back.
     """
 
@@ -181,5 +182,6 @@ class Facts:
     stirred: datetime | None = None
     restless: int = 0
     moved: datetime | None = None
+    reported: datetime | None = None
     told: Told | None = None
     reverted_at: datetime | None = None

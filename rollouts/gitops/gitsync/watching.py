@@ -42,7 +42,8 @@ _FORM: Final = "application/json;as={};g=meta.k8s.io;v=v1,application/json"
 
 
 class Watches:
-    """The watches that run. `woken(sync)` is called when an object of a sync has changed.
+    """The watches that run. `woken(sync)` is called when an object of a sync has changed, `reported(sync, ref)` when it
+    is as it was, but its controller has written a status: how healthy it is may have changed.
 
     `kept`: kinds whose events come by another way. `namespace`: the only one looked at; None: the whole cluster.
     """
@@ -53,6 +54,7 @@ class Watches:
         api: Api,
         watchlist: Watchlist,
         woken: Callable[[str], None],
+        reported: Callable[[str, Ref], None] = lambda sync, ref: None,
         kept: Container[Names] = (),
         namespace: str | None = None,
     ) -> None:
@@ -60,6 +62,7 @@ class Watches:
         self._streams = api.accepting(_FORM.format("PartialObjectMetadata"))
         self._watchlist = watchlist
         self._woken = woken
+        self._reported = reported
         self._kept = kept
         self._namespace = namespace
         self._tasks: dict[Names, asyncio.Task[None]] = {}
@@ -141,9 +144,11 @@ class Watches:
         return at
 
     def _observe(self, kind: Kind, body: JSON, *, gone: bool = False) -> None:
-        sync = self._watchlist.observe(_ref(kind, body), told(kind, body, gone=gone))
-        if sync is not None:
+        ref, now = _ref(kind, body), told(kind, body, gone=gone)
+        if (sync := self._watchlist.observe(ref, now)) is not None:
             self._woken(sync)
+        elif (sync := self._watchlist.reported(ref, now)) is not None:
+            self._reported(sync, ref)
 
 
 def told(kind: Kind, body: JSON, *, gone: bool) -> Mark:

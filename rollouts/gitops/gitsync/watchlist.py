@@ -62,6 +62,19 @@ class Watchlist:
         self._bury(ref, now)
         return self._owners[ref] if self._differs(ref) else None
 
+    def reported(self, ref: Ref, now: Mark) -> str | None:
+        """The sync whose object is as it was, but its controller has just said something of it; after `observe`."""
+        owner = self._owners.get(ref)
+        if owner is None or self._latest.get(ref) is not now:
+            return None
+        mark = self._marks[owner][ref]
+        return owner if _age(now) > _age(mark) and now.fingerprint == mark.fingerprint else None
+
+    def kind_of(self, sync: str, ref: Ref) -> Kind | None:
+        """The kind of an object that a sync has left a mark of."""
+        mark = self._marks.get(sync, {}).get(ref)
+        return None if mark is None else mark.kind
+
     def missing(self, kind: Kind, listed: frozenset[Ref], *, version: int, namespace: str | None) -> frozenset[str]:
         """Take in that a list of a kind had only these. The syncs to wake."""
         there = [

@@ -14,10 +14,12 @@ from typing import Any
 
 from rollouts.api import kinds
 from rollouts.api.gitsync import GitSync
+from rollouts.api.kinds import Kind
 from rollouts.api.parsing import parse
 from rollouts.engine.errors import ApiError
-from rollouts.gitops import marks, objectoptions
+from rollouts.gitops import health, marks, objectoptions
 from rollouts.gitops.apply import execute
+from rollouts.gitops.cluster import Cluster, in_parallel
 from rollouts.gitops.errors import RefusedError, SourceError, SyncError, redact
 from rollouts.gitops.git import Access
 from rollouts.gitops.gitsync import images, reading, reverting
@@ -29,7 +31,7 @@ from rollouts.gitops.gitsync.values import Finding, Mandate, Task
 from rollouts.gitops.gitsync.verdict import Case, verdict
 from rollouts.gitops.inventory import Inventory
 from rollouts.gitops.objectoptions import Consent
-from rollouts.gitops.objects import JSON
+from rollouts.gitops.objects import JSON, Ref
 from rollouts.gitops.passes import Comparison, Pipeline
 from rollouts.gitops.plan import Leftover, Policy, SyncPlan, digest, plan
 from rollouts.gitops.report import Report
@@ -308,10 +310,22 @@ def _superseded(this: Desk, repository: Repository, resolved: str) -> Callable[[
 
 
 async def _look(this: Desk) -> Finding:
-    """Only how healthy everything is."""
+    """Only how healthy everything is, or the few objects that have just been reported on."""
     pipeline = this.pipeline(this.repository(Access()))
+    known, few = this.around.reported()
+    if few:
+        fresh = await in_parallel(few.items(), lambda row: _part(pipeline.cluster, *row))
+        rest = [part for ref, part in known.items() if ref not in few]
+        return replace(this.base, parts=(*rest, *(part for part in fresh if part is not None)))
     record = await pipeline.records.load()
     return replace(this.base, parts=await pipeline.healths(record.inventory))
+
+
+async def _part(cluster: Cluster, ref: Ref, kind: Kind) -> health.Part | None:
+    """How healthy one object is; None when it has no health."""
+    live = await cluster.live(kind, ref)
+    missing = health.Part(ref=ref, health=health.Health(status=health.Status.MISSING))
+    return missing if live is None else health.part_of(ref, live)
 
 
 async def _images(this: Desk) -> Finding:

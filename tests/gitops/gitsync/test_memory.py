@@ -10,6 +10,7 @@ import pytest
 from rollouts.engine.store import Key
 from rollouts.gitops.gitsync.memory import Memory
 from rollouts.gitops.gitsync.values import Finding, Heal, Mandate, Task
+from rollouts.gitops.health import HEALTHY, Part
 from tests.gitops.gitsync.world import CONFIG, NOW, at, finding, quiet
 
 STIRRED = Mandate(stirred=True)
@@ -105,3 +106,26 @@ def test_so_many_contested_fields_fit() -> None:
     for moment in (0, 10, 20):
         known.ended(finding(heals=fights, at=at(moment)), contested=())
     assert len(known.contested or ()) == 200
+
+
+def test_a_look_is_about_what_was_reported_and_what_has_no_health_is_soon_left_alone() -> None:
+    known, part = memory(), Part(ref=CONFIG, health=HEALTHY)
+    other = replace(CONFIG, name="b")
+    look = Mandate(task=Task.LOOK)
+    for count in range(3):
+        assert known.may_have_health(other), count
+        known.reported |= {CONFIG, other}
+        known.begins(look, now=NOW)
+        assert (known.looking, known.reported) == ({CONFIG, other}, set())
+        known.ended(finding(mandate=look, parts=(part,)), contested=())
+    assert (known.may_have_health(CONFIG), known.may_have_health(other)) == (True, False)
+    known.reported.add(CONFIG)
+    known.begins(Mandate(), now=NOW)
+    assert (known.looking, known.reported) == (frozenset(), set())
+
+
+def test_a_look_that_failed_leaves_what_is_known() -> None:
+    known, part = memory(), Part(ref=CONFIG, health=HEALTHY)
+    known.ended(finding(parts=(part,)), contested=())
+    known.ended(finding(mandate=Mandate(task=Task.LOOK), errors=("no",)), contested=())
+    assert known.parts == {CONFIG: part}

@@ -130,3 +130,33 @@ def test_the_kinds_to_watch_are_those_of_the_marks() -> None:
     assert list(listed.kinds().values()) == [kinds.DEPLOYMENT]
     listed.note("shop", {})
     assert not listed.kinds()
+
+
+@pytest.mark.parametrize(
+    ("now", "reported"),
+    [
+        (at(7), None),  # the echo of what the pass itself has seen
+        (at(6), None),
+        (at(8), "shop"),
+        (at(8, generation=2), None),  # it has changed, which is told in another way
+        (gone(9), None),
+    ],
+)
+def test_whose_controller_reports_is_told_once(now: Mark, reported: str | None) -> None:
+    """Of what is as the pass has left it, but for its status."""
+    listed = noted(a=at(7))
+    listed.observe(A, now)
+    assert listed.reported(A, now) == reported
+    assert listed.observe(A, again := at(now.version)) is None
+    assert listed.reported(A, again) is None
+
+
+def test_nobody_is_told_of_what_no_pass_has_seen() -> None:
+    listed = noted(a=at())
+    listed.observe(B, now := at(8))
+    assert listed.reported(B, now) is None
+    assert (listed.kind_of("shop", A), listed.kind_of("shop", B), listed.kind_of("x", A)) == (
+        kinds.DEPLOYMENT,
+        None,
+        None,
+    )

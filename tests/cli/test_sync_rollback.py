@@ -15,6 +15,7 @@ def sync(commits: str, **status: Any) -> dict[str, Any]:
     return {"metadata": {"name": "shop"}, "status": {"history": history, **status}}
 
 
+BACK = {"operation": {"sync": {"historyID": 1}}}
 HELD = {"hold": {"revision": "c"}}
 
 
@@ -32,6 +33,7 @@ HELD = {"hold": {"revision": "c"}}
         ("ab", {"operationState": {"phase": "Failed", "revision": "c"}}, 2),
         ("ab", {"operationState": {"phase": "Error", "revision": "c"}}, 2),
         ("ab", {"operationState": {"phase": "Error"}}, 1),
+        ("abc", {"operationState": {**BACK, "phase": "Error", "revision": "a"}}, 2),
         ("ab", {"operationState": {"phase": "Failed", "revision": "b"}}, 1),
         ("ab", {"operationState": {"phase": "Succeeded", "revision": "c"}}, 1),
     ],

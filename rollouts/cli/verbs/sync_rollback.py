@@ -53,8 +53,9 @@ def _before(sync: JSON, entries: Sequence[JSON]) -> Sequence[JSON]:
     it, if the present commit failed and never became an entry."""
     commits = [entry["revision"] for entry in entries]
     last = status(sync).get("operationState") or {}
+    went_back = ((last.get("operation") or {}).get("sync") or {}).get("historyID") is not None
     failed = last.get("phase") in ("Failed", "Error") and last.get("revision") not in (None, *commits[-1:])
-    return entries if failed or not commits else entries[: commits.index(commits[-1])]
+    return entries if (failed and not went_back) or not commits else entries[: commits.index(commits[-1])]
 
 
 def _unwanted(sync: JSON) -> set[str]:

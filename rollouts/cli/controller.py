@@ -58,6 +58,10 @@ def controller(
     insecure_registry: Annotated[
         list[str] | None, typer.Option(help="host:port of an image registry without TLS; may be repeated.")
     ] = None,
+    sync_budget: Annotated[
+        list[str] | None,
+        typer.Option(help="NAME=NUMBER, what a GitSync may take at most (docs/gitops.md); may be repeated."),
+    ] = None,
     allow_local: Annotated[
         bool,
         typer.Option("--allow-local", help="Permit file:// repositories of this machine, to try things out."),
@@ -67,6 +71,7 @@ def controller(
     from rollouts.engine import logs
     from rollouts.engine.app import Settings
     from rollouts.engine.lease import Timing
+    from rollouts.gitops.budgets import Budgets
 
     own = namespace or _own_namespace()
     settings = Settings(
@@ -78,6 +83,7 @@ def controller(
     )
     try:
         logs.configure(level=loglevel, form=logformat)
+        budgets = Budgets.parse(sync_budget or ())
         timing = Timing.of(duration=lease_duration, renew_deadline=renew_deadline, retry=retry_period)
     except ValueError as error:
         raise CliError(str(error)) from error
@@ -94,6 +100,7 @@ def controller(
             "account": default_service_account,
             "passes": concurrent_syncs,
             "insecure_registries": insecure_registry or (),
+            "budgets": budgets,
             "allow_local": allow_local,
         }
         if gitops

@@ -8,6 +8,7 @@ read is ever taken for absent, because absent objects get pruned from the invent
 from __future__ import annotations
 
 import asyncio
+import contextlib
 from collections.abc import Awaitable, Callable, Iterable, Iterator, Sequence
 from typing import Any, TypeVar
 
@@ -31,10 +32,12 @@ Result = TypeVar("Result")
 
 
 class Cluster:
-    """Reads and writes of one sync. Discovery is remembered until `forget_kinds`."""
+    """Reads and writes of one sync. Discovery is remembered until `forget_kinds`. `dry_runs`: how many may be under way
+    at once, shared by all syncs: each costs the API server a whole admission."""
 
-    def __init__(self, api: Api) -> None:
+    def __init__(self, api: Api, *, dry_runs: asyncio.Semaphore | None = None) -> None:
         self.api = api
+        self._dry_runs = dry_runs
         self._kinds: dict[str, dict[str, Kind]] = {}
 
     async def kinds(self, keys: Iterable[KindKey]) -> dict[KindKey, Kind]:
@@ -75,9 +78,10 @@ class Cluster:
         """
         ref = manifest.ref
         body = manifest.with_metadata(resourceVersion=guard).body if guard else manifest.body
-        return await self.api.apply(
-            kind, ref.namespace or None, ref.name, body, manager=FIELD_MANAGER, force=True, dry_run=dry_run
-        )
+        async with self._dry_runs if dry_run and self._dry_runs else contextlib.nullcontext():
+            return await self.api.apply(
+                kind, ref.namespace or None, ref.name, body, manager=FIELD_MANAGER, force=True, dry_run=dry_run
+            )
 
     async def replace(self, kind: Kind, manifest: Manifest, *, live: JSON) -> JSON:
         """Send the object as a whole in place of `live`; ConflictError when that has changed since. Finalizers and

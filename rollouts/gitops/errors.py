@@ -34,6 +34,12 @@ class SyncError(Exception):
 
     step: ClassVar[str] = "sync"
     retriable: ClassVar[bool] = False
+    budget: str = ""
+    """Which budget (`budgets.py`) was exceeded, empty for none."""
+
+    def __init__(self, *arguments: object, budget: str = "") -> None:
+        super().__init__(*arguments)
+        self.budget = budget
 
 
 class SourceError(SyncError):
@@ -65,11 +71,11 @@ class RenderError(SyncError):
 
     step = "render"
 
-    def __init__(self, message: str, *, file: str, line: int | None = None) -> None:
+    def __init__(self, message: str, *, file: str, line: int | None = None, budget: str = "") -> None:
         self.file = file
         self.line = line
         self.reason = message
-        super().__init__(f"{file}:{line}: {message}" if line else f"{file}: {message}")
+        super().__init__(f"{file}:{line}: {message}" if line else f"{file}: {message}", budget=budget)
 
 
 class RenderFailedError(SyncError):
@@ -79,7 +85,8 @@ class RenderFailedError(SyncError):
 
     def __init__(self, errors: tuple[RenderError, ...]) -> None:
         self.errors = errors
-        super().__init__("\n".join(str(error) for error in errors))
+        budget = next((error.budget for error in errors if error.budget), "")
+        super().__init__("\n".join(str(error) for error in errors), budget=budget)
 
 
 class RenderUnavailableError(SyncError):

@@ -83,7 +83,7 @@ class Git:
     access: Access = field(default_factory=Access)
     timeout: float = 60.0
     output_limit: int = 128 * 1024 * 1024
-    file_limit: int = 256 * 1024 * 1024
+    file_limit: int = 200 * 1024 * 1024
 
     async def run(self, *arguments: str, stdin: bytes = b"") -> bytes:
         """What the command printed. SourceError when it failed, SourceUnavailableError when it took too long."""
@@ -116,7 +116,8 @@ class Git:
                 code = await process.wait()
         except TimeoutError:
             raise SourceUnavailableError(
-                f"git {arguments[0]} did not finish within {self.timeout:g} s; the repository is slow or too large"
+                f"git {arguments[0]} did not finish within {self.timeout:g} s; the repository is slow or too large",
+                budget="fetch-seconds",
             ) from None
         finally:
             await end(process)
@@ -179,7 +180,8 @@ async def _capped(pipe: asyncio.StreamReader, limit: int) -> bytes:
     while chunk := await pipe.read(65536):
         total += len(chunk)
         if total > limit:
-            raise SourceError(f"git printed more than {limit} bytes: the repository is larger than this sync allows")
+            text = f"git printed more than {limit} bytes: the repository is larger than this sync allows"
+            raise SourceError(text, budget="fetch-bytes")
         chunks.append(chunk)
     return b"".join(chunks)
 
@@ -213,6 +215,8 @@ def _said(complaint: str) -> str:
 def _failure(arguments: Sequence[str], complaint: str) -> SourceError:
     text = _said(complaint) or "no message"
     if "signal 25" in complaint or "File too large" in complaint:
-        return SourceError(f"git {arguments[0]} ended: the repository is larger than this sync allows")
+        return SourceError(
+            f"git {arguments[0]} ended: the repository is larger than this sync allows", budget="fetch-bytes"
+        )
     kind = SourceError if any(sign in complaint for sign in _PERMANENT) else SourceUnavailableError
     return kind(f"git {arguments[0]} failed: {text}")

@@ -123,12 +123,15 @@ def check(found: Iterable[Entry], *, limits: Limits) -> tuple[Entry, ...]:
     entries = tuple(sorted(found, key=lambda entry: entry.path))
     total = sum(entry.size for entry in entries)
     if len(entries) > limits.files:
-        raise TreeError(f"the folder has {len(entries)} files, more than {limits.files}: choose a narrower --path")
+        text = f"the folder has {len(entries)} files, more than {limits.files}: choose a narrower --path"
+        raise TreeError(text, budget="tree-files")
     if total > limits.total_bytes:
-        raise TreeError(f"the folder holds {total} bytes, more than {limits.total_bytes}: choose a narrower --path")
+        text = f"the folder holds {total} bytes, more than {limits.total_bytes}: choose a narrower --path"
+        raise TreeError(text, budget="tree-bytes")
     for entry in entries:
         if entry.size > limits.file_bytes:
-            raise TreeError(f"{entry.path} has {entry.size} bytes, more than {limits.file_bytes}")
+            text = f"{entry.path} has {entry.size} bytes, more than {limits.file_bytes}"
+            raise TreeError(text, budget="file-bytes")
     return entries
 
 

@@ -160,7 +160,9 @@ class Pipeline:
         await self.repository.fetch(commit)
         verified = await self._verified(commit)
         subject = await self.repository.subject(commit)
-        tree = await read(self.repository.git, commit=commit, path=self.terms.path, options=self.terms.options)
+        limits = self.renderer.tree_limits
+        git, terms = self.repository.git, self.terms
+        tree = await read(git, commit=commit, path=terms.path, options=terms.options, limits=limits)
         folder = await self.repository.folder(commit, self.terms.path) if tree.alone else ""
         return Files(commit=commit, subject=subject, tree=tree, folder=folder, verified=verified)
 

@@ -48,18 +48,31 @@ class Source:
 class Repository:
     """A bare object store for one source, in `directory` (created when missing).
 
+    `timeout`: seconds of one git command, `most`: bytes of one file it writes.
     `fetching`: held while the store is written to, by all who share it.
     `tag`: the tag that `resolve` found by the revision's name or range, empty when it was none.
     """
 
     def __init__(
-        self, *, source: Source, directory: Path, timeout: float = 60.0, fetching: asyncio.Lock | None = None
+        self,
+        *,
+        source: Source,
+        directory: Path,
+        timeout: float = 60.0,
+        most: int = 200 * 1024 * 1024,
+        fetching: asyncio.Lock | None = None,
     ) -> None:
         self.url = urls.parse(source.url, allow_local=source.allow_local)
         self.revision = source.revision if semver.is_range(source.revision) else checked_revision(source.revision)
         self.tag = ""
         self._fetching = fetching or asyncio.Lock()
-        self.git = Git(store=directory, protocols=self.url.transport.value, access=source.access, timeout=timeout)
+        self.git = Git(
+            store=directory,
+            protocols=self.url.transport.value,
+            access=source.access,
+            timeout=timeout,
+            file_limit=most,
+        )
 
     async def resolve(self) -> str:
         """The commit id the revision means now. SourceError names the revision when the repository has none such."""

@@ -9,7 +9,7 @@ import contextlib
 import os
 import ssl
 import subprocess
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import replace
 from pathlib import Path
@@ -346,3 +346,82 @@ async def test_a_token_goes_to_no_other_host(store: Path, tmp_path: Path) -> Non
             with pytest.raises(SourceError):
                 await Git(store=store, protocols="https", access=private).run("ls-remote", "--", f"{address}/x.git")
     assert elsewhere == []
+
+
+ENVIRONMENT = {
+    "GIT_ALLOW_PROTOCOL": "https",
+    "GIT_CONFIG_NOSYSTEM": "1",
+    "GIT_CONFIG_GLOBAL": "/dev/null",
+    "GIT_TERMINAL_PROMPT": "0",
+    "GIT_ASKPASS": "/bin/false",
+    "GIT_LFS_SKIP_SMUDGE": "1",
+}
+SETTINGS = {
+    "credential.helper": "",
+    "core.hooksPath": "/dev/null",
+    "core.fsmonitor": "false",
+    "core.symlinks": "false",
+    "core.askPass": "",
+    "protocol.version": "2",
+    "http.followRedirects": "false",
+    "transfer.fsckObjects": "true",
+    "fetch.recurseSubmodules": "false",
+    "gc.auto": "0",
+    "maintenance.auto": "false",
+}
+SSH_OPTIONS = (
+    "-F /dev/null",
+    "-o BatchMode=yes",
+    "-o StrictHostKeyChecking=yes",
+    "-o IdentitiesOnly=yes",
+    "-o ProxyCommand=none",
+    "-o PermitLocalCommand=no",
+    "-o GlobalKnownHostsFile=/dev/null",
+)
+
+
+def test_each_rule_of_the_transport_is_set(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """§2.5, Git transport rules, one by one; and nothing else of the machine's environment is there but PATH."""
+    for name in ("GIT_DIR", "GIT_SSH_COMMAND", "GIT_PROXY_COMMAND", "https_proxy", "SSH_AUTH_SOCK", "GIT_TRACE"):
+        monkeypatch.setenv(name, "/somewhere")
+    access = Access(identity=tmp_path / "key", known_hosts=tmp_path / "hosts", ca=tmp_path / "ca", authorization="x")
+    found = environment(home=tmp_path, protocols="https", access=access)
+    count = int(found["GIT_CONFIG_COUNT"])
+    settings = {found[f"GIT_CONFIG_KEY_{at}"]: found[f"GIT_CONFIG_VALUE_{at}"] for at in range(count)}
+    assert ENVIRONMENT.items() <= found.items()
+    assert SETTINGS.items() <= settings.items()
+    assert settings["http.sslCAInfo"] == str(tmp_path / "ca")
+    assert settings["http.extraHeader"] == "Authorization: x"
+    assert found["HOME"] == str(tmp_path)
+    command = found["GIT_SSH_COMMAND"]
+    assert [option for option in SSH_OPTIONS if option not in command] == []
+    assert f'UserKnownHostsFile="{tmp_path / "hosts"}"' in command
+    assert f"-i {tmp_path / 'key'}" in command
+    known = {"PATH", "HOME", "LC_ALL", "GIT_SSH_COMMAND", "GIT_CONFIG_COUNT", *ENVIRONMENT}
+    assert {name for name in found if not name.startswith(("GIT_CONFIG_KEY_", "GIT_CONFIG_VALUE_"))} == known
+
+
+async def test_addresses_come_after_the_options_and_nothing_is_checked_out(
+    bare: Bare, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """§2.5: of every command git is given, from a branch to its files."""
+    asked: list[tuple[str, ...]] = []
+    real = Git._execute
+
+    async def noted(self: Git, arguments: Sequence[str], stdin: bytes) -> tuple[int, bytes, str]:
+        asked.append(tuple(arguments))
+        return await real(self, arguments, stdin)
+
+    monkeypatch.setattr(Git, "_execute", noted)
+    commit = bare.commit({"a.yaml": "a: b"})
+    found = repository(bare, tmp_path / "made")
+    assert await found.resolve() == commit
+    await found.fetch(commit)
+    await materialise(found.git, commit=commit)
+    assert {words[0] for words in asked} <= {"init", "ls-remote", "fetch", "rev-parse", "ls-tree", "cat-file"}
+    for words in (words for words in asked if words[0] in ("ls-remote", "fetch")):
+        assert words.index("--") < words.index(bare.url)
+    (fetch,) = (words for words in asked if words[0] == "fetch")
+    assert {"--depth=1", "--no-tags", "--no-recurse-submodules", "--no-auto-maintenance", "--refmap="} <= set(fetch)
+    assert f"+{commit}:refs/sync/{commit}" in fetch
+    assert not list((tmp_path / "made").rglob("a.yaml"))

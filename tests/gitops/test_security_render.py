@@ -158,6 +158,7 @@ async def test_bombs_end_the_render_and_nothing_else(files: dict[str, str], frag
 
 
 SMALL = Budget(memory_bytes=40_000_000)
+LITTLE = Limits(budget=SMALL, manifest_bytes=10**9)
 ENDLESS = "local f(n) = if n < 0 then 0 else f(n + 1) tailstrict; f(0)"
 
 
@@ -172,7 +173,7 @@ ENDLESS = "local f(n) = if n < 0 then 0 else f(n + 1) tailstrict; f(0)"
             Limits(answer_bytes=200_000, seconds=25), "more than 200000 bytes", id="answer that fills the pipe",
         ),
         pytest.param({"a.yaml": config("a") + "---\n" + config("b")}, Limits(objects=1), "2 objects", id="objects"),
-        pytest.param({"a.yaml": "- " + "x" * 30_000_000}, Limits(budget=SMALL), "memory", id="memory"),
+        pytest.param({"a.yaml": "- " + "x" * 30_000_000}, LITTLE, "memory", id="memory"),
     ],
 )  # fmt: skip
 async def test_every_limit_says_which(files: dict[str, str], limits: Limits, fragment: str) -> None:

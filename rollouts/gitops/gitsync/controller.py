@@ -22,6 +22,7 @@ from rollouts.api.kinds import Kind
 from rollouts.engine.client import Api
 from rollouts.engine.store import Index, Key, Store, key_of
 from rollouts.gitops import marks
+from rollouts.gitops.budgets import Budgets
 from rollouts.gitops.gitsync import reading, work
 from rollouts.gitops.gitsync.decide import Decision, decide
 from rollouts.gitops.gitsync.desk import Means, Surroundings
@@ -35,6 +36,7 @@ from rollouts.gitops.gitsync.watchlist import Watchlist, names_of
 from rollouts.gitops.gitsync.webhooks import Door
 from rollouts.gitops.health import Part
 from rollouts.gitops.objects import JSON, Ref, ref_of
+from rollouts.gitops.render.renderer import Renderer
 from rollouts.gitops.seen import Mark, version
 from rollouts.plan import Plan
 
@@ -54,7 +56,7 @@ class GitSyncs:
 
     `account`: ServiceAccount for those that name none. `directory`: where object stores are kept while the process
     lives. `allow_local`: permit repositories on the controller's own disk. `insecure_registries`: hosts of registries
-    that are asked without TLS.
+    that are asked without TLS. `budgets`: how much repositories and renders may take.
     """
 
     kind = kinds.GIT_SYNC
@@ -69,7 +71,9 @@ class GitSyncs:
         allow_local: bool = False,
         passes: int = PASSES,
         insecure_registries: Iterable[str] = (),
+        budgets: Budgets | None = None,
     ) -> None:
+        self._budgets = budgets or Budgets()
         self._directory = directory
         self._account = account
         self._allow_local = allow_local
@@ -104,6 +108,9 @@ class GitSyncs:
             account=self._account,
             allow_local=self._allow_local,
             insecure=self._insecure,
+            renderer=Renderer(limits=self._budgets.render(), tree=self._budgets.tree()),
+            budgets=self._budgets,
+            dry_runs=asyncio.Semaphore(self._budgets["dry-runs"]),
         )
         self._teller = Teller(api=api, store=store, wake=lambda obj: wake(key_of(obj)))
 
@@ -148,6 +155,8 @@ class GitSyncs:
             secret=lambda namespace, name: self._means.api.get(kinds.SECRET, namespace, name),
             hint=self._hint,
             answered=self._heard,
+            largest=self._budgets["webhook-bytes"],
+            per_second=self._budgets["webhooks-per-second"],
         )
 
     async def _hint(self, namespace: str, name: str) -> None:

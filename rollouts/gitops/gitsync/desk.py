@@ -7,6 +7,7 @@ the spec names, so that a tenant's repository can do what the tenant may do, and
 
 from __future__ import annotations
 
+import asyncio
 import shutil
 import tempfile
 import time
@@ -22,6 +23,7 @@ from rollouts.api.kinds import Kind
 from rollouts.engine.client import Api
 from rollouts.engine.errors import ApiError
 from rollouts.gitops import url
+from rollouts.gitops.budgets import Budgets
 from rollouts.gitops.cluster import Cluster
 from rollouts.gitops.errors import SourceError
 from rollouts.gitops.git import Access
@@ -77,6 +79,8 @@ class Means:
     allow_local: bool = False
     insecure: frozenset[str] = frozenset()
     renderer: Renderer = field(default_factory=Renderer)
+    budgets: Budgets = field(default_factory=Budgets)
+    dry_runs: asyncio.Semaphore | None = None
 
 
 class Desk:
@@ -112,7 +116,7 @@ class Desk:
         """As the ServiceAccount, but for the record and for what only the controller may see."""
         api = self.means.api if own_rights else self.means.api.acting_as(account(self.sync, self.means.account))
         return Pipeline(
-            cluster=Cluster(api),
+            cluster=Cluster(api, dry_runs=self.means.dry_runs),
             observer=Cluster(self.means.api),
             repository=repository,
             records=StatusRecords(api=self.means.api, owner=self.obj, absorbed=self.around.absorbed),
@@ -138,6 +142,8 @@ class Desk:
                 allow_local=self.means.allow_local,
                 access=access,
             ),
+            timeout=self.means.budgets["fetch-seconds"],
+            most=self.means.budgets["fetch-bytes"],
             directory=self.means.directory / f"store-{self.door or self.obj['metadata']['uid']}",
             fetching=self.means.sharing.lock(self.door) if self.door else None,
         )

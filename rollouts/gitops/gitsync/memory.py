@@ -68,6 +68,7 @@ class Memory:
     looking: frozenset[Ref] = frozenset()
     mute: Counter[Ref] = field(default_factory=Counter)
     passes: Counter[str] = field(default_factory=Counter)
+    exceeded: Counter[str] = field(default_factory=Counter)
     healed: int = 0
     succeeded_at: datetime | None = None
 
@@ -112,6 +113,8 @@ class Memory:
     def _count(self, finding: Finding) -> None:
         """For Prometheus."""
         self.passes[outcome_of(finding)] += 1
+        if finding.budget:
+            self.exceeded[finding.budget] += 1
         self.healed += 0 if finding.failed else len({heal.ref for heal in finding.heals})
         if not finding.failed:
             self.succeeded_at = finding.at

@@ -115,13 +115,18 @@ def _remembered(known: list[tuple[list[str], Memory]]) -> Iterator[Metric]:
     success = GaugeMetricFamily(
         "gitsync_last_success_timestamp_seconds", "When the last pass ended that did not fail", labels=_NAMES
     )
+    exceeded = CounterMetricFamily(
+        "gitsync_budget_exceeded", "Passes that ended because something was too much", labels=[*_NAMES, "budget"]
+    )
     for names, memory in known:
         for outcome in OUTCOMES:
             passes.add_metric([*names, outcome], memory.passes[outcome])
+        for budget, count in memory.exceeded.items():
+            exceeded.add_metric([*names, budget], count)
         healed.add_metric(names, memory.healed)
         if memory.succeeded_at is not None:
             success.add_metric(names, memory.succeeded_at.timestamp())
-    yield from (passes, healed, success)
+    yield from (passes, healed, success, exceeded)
 
 
 def _names(obj: JSON) -> list[str]:

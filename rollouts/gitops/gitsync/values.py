@@ -95,7 +95,8 @@ class Finding:
 
     `compared`: the comparison was completed. `waiting`: why the plan was not carried out, empty when it was or when
     there was nothing to do; `unfinished`: a part was carried out, the rest waits. `attempted`: something was to be
-    applied. `errors` and `step`: what went wrong, and where; `denied`: only a person can mend it. `again`: when the
+    applied. `errors` and `step`: what went wrong, and where; `denied`: only a person can mend it;
+    `budget`: which one was exceeded. `again`: when the
     reason to wait may be over; `blocked`: when dependencies are ready. `image_update`: what is remembered of a look at
     images, `pushed`: that look made a commit. `seen`: the objects Git has, as they are now, as far as they were
     compared or applied; `calm`: when a comparison found, or made, all of them as Git says; None when something is left.
@@ -117,6 +118,7 @@ class Finding:
     waiting: str = ""
     errors: tuple[str, ...] = ()
     step: str = ""
+    budget: str = ""
     denied: bool = False
     digest: str = ""
     deletions: str = ""

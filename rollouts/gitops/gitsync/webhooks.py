@@ -112,12 +112,15 @@ def concerns(named: frozenset[str], revision: str) -> bool:
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Door:
     """What the server needs. `find`: the GitSync; `secret`: the token of a Secret; `hint`: look soon;
-    `answered`: told the HTTP status of each answer."""
+    `answered`: told the HTTP status of each answer. `largest`: bytes of a body; `per_second`: so many are
+    answered."""
 
     find: Callable[[str, str], JSON | None]
     secret: Callable[[str, str], Awaitable[JSON]]
     hint: Callable[[str, str], Awaitable[None]]
     answered: Callable[[int], None] = lambda code: None
+    largest: int = LARGEST
+    per_second: float = PER_SECOND
 
 
 class Webhooks:
@@ -127,11 +130,15 @@ class Webhooks:
         self._door = door
         self._clock = clock
         self._seen: OrderedDict[tuple[str, str], None] = OrderedDict()
-        self._allowance, self._at = PER_SECOND, clock()
+        self._allowance, self._at = door.per_second, clock()
 
     async def answer(self, request: web.Request) -> web.Response:
         """Answer, and have it counted."""
-        response = await self._answer(request)
+        try:
+            response = await self._answer(request)
+        except web.HTTPRequestEntityTooLarge as refused:
+            self._door.answered(refused.status)
+            raise
         self._door.answered(response.status)
         return response
 
@@ -173,7 +180,8 @@ class Webhooks:
 
     def _allowed(self) -> bool:
         now = self._clock()
-        self._allowance = min(PER_SECOND, self._allowance + (now - self._at) * PER_SECOND)
+        most = self._door.per_second
+        self._allowance = min(most, self._allowance + (now - self._at) * most)
         self._at = now
         if self._allowance < 1:
             return False
@@ -195,7 +203,7 @@ class Webhooks:
 @contextlib.asynccontextmanager
 async def serving(door: Door, *, port: int, host: str | None = None) -> AsyncIterator[int]:
     """Serve while the context lasts, on a port of its own; the port taken. 0: any free one of 127.0.0.1."""
-    app = web.Application(client_max_size=LARGEST)
+    app = web.Application(client_max_size=door.largest)
     app.router.add_post("/hook/{namespace}/{name}", Webhooks(door).answer)
     runner = web.AppRunner(app, access_log=None)
     await runner.setup()

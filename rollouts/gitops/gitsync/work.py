@@ -19,6 +19,7 @@ from rollouts.api.parsing import parse
 from rollouts.engine.errors import ApiError
 from rollouts.gitops import health, marks, objectoptions
 from rollouts.gitops.apply import execute
+from rollouts.gitops.budgets import exceeded
 from rollouts.gitops.cluster import Cluster, in_parallel
 from rollouts.gitops.errors import RefusedError, SourceError, SyncError, redact
 from rollouts.gitops.git import Access
@@ -77,6 +78,7 @@ def _failed(base: Finding, error: SyncError) -> Finding:
         resolved=getattr(error, "resolved", ""),
         errors=(redact(str(error)),),
         step=error.step,
+        budget=exceeded(error),
         denied=denied or shared or error.step == "verify",
     )
 

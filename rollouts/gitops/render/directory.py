@@ -28,7 +28,13 @@ _GLOB = {"*": ".*", "?": ".", "{": "(?:", "}": ")", ",": "|"}
 
 def render(task: Task) -> Results:
     """The objects of all files, by file and line, and everything that is wrong."""
-    for file in sorted(_files(task.folder, task.options)):
+    files = sorted(_files(task.folder, task.options))
+    total = sum(file.stat().st_size for file in files)
+    if total > task.manifest_bytes:
+        text = f"its manifests hold {total} bytes, more than {task.manifest_bytes}: split it"
+        yield RenderError(text, file=task.path, budget="manifest-bytes")
+        return
+    for file in files:
         name = str(file.relative_to(task.tree))
         if file.suffix == JSONNET:
             from rollouts.gitops.render import jsonnet

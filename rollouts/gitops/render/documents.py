@@ -35,11 +35,19 @@ class Loader(_Base):  # type: ignore[misc]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Limits:
-    """Budgets for one file: nesting depth, nodes after aliases are expanded, aliases."""
+    """Budgets for one file: nesting depth, nodes after aliases are expanded, aliases, and how many times the nodes that
+    are written they may become (of a file that becomes `FREE` or fewer it is not asked)."""
 
     depth: int = 100
     nodes: int = 1_000_000
     aliases: int = 1_000
+    expansion: int = 20
+
+
+FREE = 10_000
+"""Nodes that are nobody's trouble, however they came about."""
+in_force = Limits()
+"""What holds where nothing else is said. A render child sets it to what its task says."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -52,10 +60,10 @@ class Document:
 
 def documents(text: str, *, file: str, limits: Limits | None = None) -> tuple[Document, ...]:
     """The non-empty documents of a YAML (or JSON) file. RenderError names the file and the line."""
-    budget = limits or Limits()
+    budget = limits or in_force
     try:
-        _guard(text, file=file, limits=budget)
-        return tuple(_documents(text, _Builder(file=file, limits=budget)))
+        written = _guard(text, file=file, limits=budget)
+        return tuple(_documents(text, _Builder(file=file, limits=budget, written=written)))
     except yaml.MarkedYAMLError as error:
         raise RenderError(_complaint(error), file=file, line=_line_of(error)) from None
     except yaml.YAMLError as error:
@@ -69,28 +77,35 @@ def _documents(text: str, builder: _Builder) -> Iterator[Document]:
             yield Document(line=_line_at(node.start_mark) or 1, value=value)
 
 
-def _guard(text: str, *, file: str, limits: Limits) -> None:
-    depth = aliases = 0
+def _guard(text: str, *, file: str, limits: Limits) -> int:
+    """The number of nodes as written."""
+    depth = aliases = written = 0
     for event in yaml.parse(text, Loader=Loader):
         depth += isinstance(event, _OPENING) - isinstance(event, _CLOSING)
         aliases += isinstance(event, yaml.AliasEvent)
+        written += isinstance(event, yaml.NodeEvent)
         if depth > limits.depth or aliases > limits.aliases:
             what = f"nests deeper than {limits.depth}" if depth > limits.depth else f"has over {limits.aliases} aliases"
-            raise RenderError(f"the file {what}", file=file, line=_line_at(event.start_mark))
+            budget = "yaml-depth" if depth > limits.depth else "yaml-aliases"
+            raise RenderError(f"the file {what}", file=file, line=_line_at(event.start_mark), budget=budget)
+    return written
 
 
 class _Builder:
     """Turns composed nodes into values and counts them, so that aliases can't multiply without end."""
 
-    def __init__(self, *, file: str, limits: Limits) -> None:
+    def __init__(self, *, file: str, limits: Limits, written: int) -> None:
         self.file = file
-        self.nodes_left = limits.nodes
+        most = max(FREE, written * limits.expansion)
+        self.nodes_left = min(limits.nodes, most)
+        self.budget = "yaml-nodes" if limits.nodes <= most else "yaml-expansion"
         self.levels_left = limits.depth
 
     def build(self, node: yaml.Node) -> Any:
         self.nodes_left -= 1
         if self.nodes_left < 0 or not self.levels_left:
-            raise self.error("the file is too large once its aliases are expanded", node)
+            message = "the file is too large once its aliases are expanded"
+            raise RenderError(message, file=self.file, line=_line_at(node.start_mark), budget=self.budget)
         self._check_tag(node)
         self.levels_left -= 1
         try:

@@ -7,6 +7,7 @@ back without the paths of this machine in them.
 
 from __future__ import annotations
 
+import resource
 import subprocess
 from collections.abc import Sequence
 from pathlib import Path
@@ -34,7 +35,8 @@ def run(task: Task, *arguments: str, cwd: Path) -> str:
         output = process.stdout.read(task.output_bytes + 1) if process.stdout else b""
         if len(output) > task.output_bytes:
             process.kill()
-            raise RenderError(f"{task.renderer} printed more than {task.output_bytes} bytes", file=task.path)
+            text = f"{task.renderer} printed more than {task.output_bytes} bytes"
+            raise RenderError(text, file=task.path, budget="render-output-bytes")
     if process.returncode:
         raise RenderError(complaint(task, errors.read_bytes(), process.returncode), file=task.path)
     return output.decode("utf-8", errors="replace")
@@ -53,10 +55,16 @@ def environment(scratch: Path) -> dict[str, str]:
         "HELM_PLUGINS": f"{home}/no-plugins",
         "KUBECONFIG": f"{home}/no-kubeconfig",
         "KUSTOMIZE_PLUGIN_HOME": f"{home}/no-plugins",
-        "GOMEMLIMIT": "768MiB",
+        "GOMEMLIMIT": f"{_memory() * 3 // 4}B",
         "GOMAXPROCS": "2",
         "NO_COLOR": "1",
     }
+
+
+def _memory() -> int:
+    """What this process may have, and so the program; 1 GiB where nothing is said."""
+    limit = resource.getrlimit(resource.RLIMIT_DATA)[0]
+    return 1024**3 if limit == resource.RLIM_INFINITY else limit
 
 
 def complaint(task: Task, errors: bytes, code: int) -> str:

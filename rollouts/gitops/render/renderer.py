@@ -22,6 +22,7 @@ import orjson
 
 from rollouts.gitops.errors import RenderError, RenderFailedError
 from rollouts.gitops.git import Git
+from rollouts.gitops.materialise import Limits as TreeLimits
 from rollouts.gitops.materialise import Tree, materialise
 from rollouts.gitops.objects import JSON, Manifest
 from rollouts.gitops.render.options import Options, Target
@@ -60,11 +61,15 @@ def choose(tree: Tree, options: Options) -> Row:
     return next(row for row in RENDERERS if row.markers & here or not row.markers)
 
 
-async def read(git: Git, *, commit: str, path: str = ".", options: Options | None = None) -> Tree:
+async def read(
+    git: Git, *, commit: str, path: str = ".", options: Options | None = None, limits: TreeLimits | None = None
+) -> Tree:
     """The files of the commit that rendering needs: the folder, or the whole repository where it may look around."""
     chosen = options or Options()
-    tree = await materialise(git, commit=commit, path=path)
-    return await materialise(git, commit=commit, path=path, around=True) if looks_around(tree, chosen) else tree
+    tree = await materialise(git, commit=commit, path=path, limits=limits)
+    if not looks_around(tree, chosen):
+        return tree
+    return await materialise(git, commit=commit, path=path, around=True, limits=limits)
 
 
 def looks_around(tree: Tree, options: Options) -> bool:
@@ -82,9 +87,15 @@ class Renderer:
     """Renders folders, `concurrency` at a time, and remembers up to `cache_bytes` of answers."""
 
     def __init__(
-        self, *, limits: Limits | None = None, concurrency: int = 2, cache_bytes: int = 128 * 1024 * 1024
+        self,
+        *,
+        limits: Limits | None = None,
+        tree: TreeLimits | None = None,
+        concurrency: int = 2,
+        cache_bytes: int = 128 * 1024 * 1024,
     ) -> None:
         self.limits = limits or Limits()
+        self.tree_limits = tree or TreeLimits()
         self._turns = asyncio.Semaphore(concurrency)
         self._cache = _Cache(cache_bytes)
 
@@ -108,6 +119,8 @@ class Renderer:
             task = Task(
                 renderer=row.name, root=root, path=tree.path, options=options, target=target.as_json(),
                 program=program, max_objects=self.limits.objects, output_bytes=self.limits.answer_bytes,
+                object_bytes=self.limits.object_bytes, manifest_bytes=self.limits.manifest_bytes,
+                yaml=asdict(self.limits.yaml),
             )  # fmt: skip
             said = await answer(task, tree.files, limits=self.limits)
             try:

@@ -28,19 +28,25 @@ from rollouts.gitops.errors import RenderError, RenderUnavailableError, redact
 from rollouts.gitops.processes import end
 from rollouts.gitops.render import launch
 from rollouts.gitops.render.confinement import WALLS, Budget
+from rollouts.gitops.render.documents import Limits as YamlLimits
 from rollouts.gitops.render.task import SCRATCH, TREE, Task
 
 _ERRORS = 64 * 1024
+_SPENT = (-signal.SIGXCPU, -signal.SIGKILL)
 _NEEDED = ("rollouts", "yaml", "_jsonnet")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Limits:
-    """What one render may take: seconds, bytes of its answer, objects, and the budget of its processes."""
+    """What one render may take: seconds, bytes of its answer, objects, bytes of one object and of plain manifests, what
+    a YAML file may be like, and the budget of its processes."""
 
     seconds: float = 60.0
     answer_bytes: int = 64 * 1024 * 1024
     objects: int = 5_000
+    object_bytes: int = 1_500_000
+    manifest_bytes: int = 10 * 1024 * 1024
+    yaml: YamlLimits = field(default_factory=YamlLimits)
     budget: Budget = field(default_factory=Budget)
     walls: tuple[str, ...] = WALLS
 
@@ -60,11 +66,13 @@ async def answer(task: Task, files: Mapping[str, bytes], *, limits: Limits) -> A
             output, errors = await _converse(process, task, limits)
             code = await process.wait()
     except TimeoutError:
-        raise RenderError(f"rendering took longer than {limits.seconds:g} s", file=task.path) from None
+        text = f"rendering took longer than {limits.seconds:g} s"
+        raise RenderError(text, file=task.path, budget="render-seconds") from None
     finally:
         await end(process)
     if code:
-        raise RenderError(_why(code, errors, limits), file=task.path)
+        spent = "render-cpu-seconds" if code in _SPENT else ""
+        raise RenderError(_why(code, errors, limits), file=task.path, budget=spent)
     return orjson.loads(output)
 
 
@@ -149,13 +157,13 @@ async def _read(pipe: asyncio.StreamReader, limit: int, what: str, task: Task) -
     while chunk := await pipe.read(256 * 1024):
         total += len(chunk)
         if total > limit:
-            raise RenderError(f"{what} more than {limit} bytes", file=task.path)
+            raise RenderError(f"{what} more than {limit} bytes", file=task.path, budget="render-output-bytes")
         chunks.append(chunk)
     return b"".join(chunks)
 
 
 def _why(code: int, errors: bytes, limits: Limits) -> str:
-    if code in (-signal.SIGXCPU, -signal.SIGKILL):
+    if code in _SPENT:
         return f"rendering used more than {limits.budget.cpu_seconds} s of processor time"
     if code < 0:
         return f"the renderer crashed ({signal.Signals(-code).name}): the files are made to harm, or very unusual"

@@ -33,6 +33,9 @@ class Task:
     program: str = ""
     max_objects: int = 5_000
     output_bytes: int = 64 * 1024 * 1024
+    object_bytes: int = 1_500_000
+    manifest_bytes: int = 10 * 1024 * 1024
+    yaml: JSON = field(default_factory=dict)
 
     def to_json(self) -> bytes:
         """For standard input."""
@@ -67,7 +70,7 @@ def objects_answer(manifests: Iterable[Manifest]) -> Mapping[str, Any]:
 
 def errors_answer(errors: Iterable[RenderError]) -> Mapping[str, Any]:
     """What a child says otherwise: everything that is wrong."""
-    return {"errors": [[error.reason, error.file, error.line] for error in errors]}
+    return {"errors": [[error.reason, error.file, error.line, error.budget] for error in errors]}
 
 
 def manifests_of(answer: Any) -> tuple[Manifest, ...]:
@@ -78,6 +81,6 @@ def manifests_of(answer: Any) -> tuple[Manifest, ...]:
 def errors_of(answer: Any) -> tuple[RenderError, ...]:
     """The errors of an answer, empty when it holds objects. Exceptions as above."""
     return tuple(
-        RenderError(str(reason), file=str(file), line=None if line is None else int(line))
-        for reason, file, line in answer.get("errors", ())
+        RenderError(str(reason), file=str(file), line=None if line is None else int(line), budget=str(budget))
+        for reason, file, line, budget in answer.get("errors", ())
     )

@@ -104,3 +104,14 @@ def test_the_last_success_is_the_end_of_the_last_pass_that_did_not_fail(app: App
     memory.ended(quiet(at=NOW), contested=())
     memory.ended(finding(errors=("no",)), contested=())
     assert (memory.key, memory.succeeded_at) == (Key("team", "shop"), NOW)
+
+
+async def test_what_was_too_much_is_counted_by_its_budget(app: App) -> None:
+    """§2.6."""
+    obj = sync()
+    app.store.shelf(kinds.GIT_SYNC).put(obj)
+    memory = syncs_of(app)._memory(obj)
+    for _ in range(2):
+        memory.ended(finding(errors=("too much",), step="render", budget="yaml-depth"), contested=())
+    memory.ended(finding(), contested=())
+    assert f'gitsync_budget_exceeded_total{{budget="yaml-depth",{NAMES}}} 2.0' in lines(app)

@@ -169,3 +169,19 @@ async def test_a_flood_is_turned_away(hooks: Hooks) -> None:
 )
 def test_only_pushes_that_may_matter_are_passed_on(ref: str, revision: str, wanted: bool) -> None:
     assert concerns(frozenset({ref}), revision) is wanted
+
+
+async def test_budgets_of_webhooks_can_be_set_and_what_is_too_much_is_counted() -> None:
+    """§2.6."""
+    made, codes = Hooks(), []
+    door = Door(
+        find=made.find, secret=made.secret, hint=made.hint, answered=codes.append, largest=len(PUSH), per_second=3
+    )
+    async with serving(door, port=0) as port:
+        made.port = port
+        signed = {"X-Hub-Signature-256": signature(PUSH)}
+        answers = [await made.post(PUSH, signed), await made.post(PUSH + b" ", signed)]
+        answers += [await made.post(PUSH, signed) for _ in range(10)]
+    assert answers[:2] == [202, 413]
+    assert 429 in answers
+    assert codes == answers

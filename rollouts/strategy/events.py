@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from typing import Any, Final
 
 from rollouts.plan import Event
-from rollouts.strategy import keys, plugins, runs, services, unrouted
+from rollouts.strategy import conditions, keys, plugins, runs, services, unrouted
 from rollouts.strategy.decision import CurrentRun, Decision
 from rollouts.strategy.steps import kind_of
 from rollouts.strategy.window import WINDOW
@@ -61,16 +61,26 @@ def _switched(decision: Decision) -> Iterator[Event]:
 
 
 def _started(decision: Decision) -> Iterator[Event]:
-    """A first blue/green deploy says nothing here, as with the peer."""
+    """`RolloutNotCompleted` is the word for Completed becoming False, so a version that arrives before the last one was
+    through is told of by RolloutUpdated alone. A first blue/green deploy says nothing here, as with the peer."""
     recorded, revisions = decision.recorded, decision.revisions
-    canary = decision.wants.canary is not None
-    if canary and decision.rolls_back:
-        yield Event(reason="SkipSteps", message="Rollback to stable ReplicaSets")
-    elif canary and revisions.updated and decision.at.fast == WINDOW:
-        yield Event(reason="SkipSteps", message=WINDOW)
-    elif revisions.updated or (canary and not recorded.current_hash):
+    if decision.wants.canary is not None and decision.wants.steps:
+        yield from _skipped(decision)
+    first = decision.wants.canary is not None and not recorded.current_hash
+    before = recorded.condition(conditions.COMPLETED) or {}
+    if (first or (revisions.updated and not decision.rolls_back)) and before.get("status") != "False":
         message = f"Rollout not completed, started update to revision {revisions.number} ({revisions.hash})"
         yield Event(reason="RolloutNotCompleted", message=message)
+
+
+def _skipped(decision: Decision) -> Iterator[Event]:
+    """The steps are left out: of a ReplicaSet without pods the peer says nothing, and leaves them out all the same."""
+    new = decision.revisions.new
+    if decision.rolls_back:
+        yield Event(reason="SkipSteps", message="Rollback to stable ReplicaSets")
+    elif decision.revisions.updated and decision.at.fast == WINDOW:
+        message = "Rollback to active ReplicaSets within RollbackWindow" if new and new.replicas else WINDOW
+        yield Event(reason="SkipSteps", message=message)
 
 
 def _tried(decision: Decision) -> Iterator[Event]:

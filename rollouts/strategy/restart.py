@@ -11,7 +11,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
 from rollouts.api.loose import listed, mapping
@@ -58,7 +58,7 @@ def restart(
         return Restart(done=wanted)
     evict = [
         Evict(namespace=pod["metadata"]["namespace"], name=pod["metadata"]["name"], uid=pod["metadata"]["uid"])
-        for pod in [pod for pod in old if _stays(pod)][: _budget(wants, revisions, pods)]
+        for pod in [pod for pod in old if _stays(pod)][: _budget(wants, revisions, pods, now)]
     ]
     return Restart(pending=True, evict=tuple(evict), done=done)
 
@@ -72,9 +72,9 @@ def _older(pods: Sequence[JSON], revisions: Revisions, moment: datetime) -> list
     return [pod for _, _, pod in sorted(found, key=lambda entry: (entry[0], entry[1], entry[2]["metadata"]["name"]))]
 
 
-def _budget(wants: Wants, revisions: Revisions, pods: Sequence[JSON]) -> int:
-    every = revisions.all
-    ready = Counter(_owner(pod) for pod in pods if _stays(pod) and _ready(pod))
+def _budget(wants: Wants, revisions: Revisions, pods: Sequence[JSON], now: datetime) -> int:
+    every, since = revisions.all, now - timedelta(seconds=wants.min_ready_seconds)
+    ready = Counter(_owner(pod) for pod in pods if _stays(pod) and _ready(pod, since))
     available = sum(min(rs.available, ready[rs.raw["metadata"]["uid"]]) for rs in every)
     asked = max(wants.limits.replicas, sum(rs.replicas for rs in every))
     return max(available - (asked - max(wants.limits.unavailable, 1)), 0)
@@ -84,9 +84,11 @@ def _stays(pod: JSON) -> bool:
     return not pod["metadata"].get("deletionTimestamp")
 
 
-def _ready(pod: JSON) -> bool:
+def _ready(pod: JSON, since: datetime) -> bool:
+    """Whether it is available: ready for as long as minReadySeconds asks."""
     written = listed(mapping(pod.get("status")).get("conditions"))
-    return any((c.get("type"), c.get("status")) == ("Ready", "True") for c in written)
+    ready = next((c for c in written if (c.get("type"), c.get("status")) == ("Ready", "True")), None)
+    return ready is not None and (times.moment(ready.get("lastTransitionTime")) or since) <= since
 
 
 def _owner(pod: JSON) -> str:

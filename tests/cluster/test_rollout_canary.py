@@ -142,6 +142,12 @@ def test_a_new_template_midway_begins_again(space: Space) -> None:
     space.promote_full()
     status = space.until_phase("Healthy")
     assert status["stableRS"] == space.sets()["3"]["metadata"]["labels"]["rollouts-pod-template-hash"]
+    space.until("said so", lambda: "RolloutCompleted" in space.events.reasons()[-3:])
+    begun = [message.split(", ")[1] for reason, message in space.events.of() if reason == "RolloutNotCompleted"]
+    assert [words[: len("started update to revision 2")] for words in begun] == [
+        "started update to revision 1",
+        "started update to revision 2",
+    ]
 
 
 def test_changed_steps_begin_again(space: Space) -> None:

@@ -130,6 +130,22 @@ def test_promote_full_after_an_abort_takes_the_abort_back(paused: World) -> None
     assert "abort" not in paused.status
 
 
+def test_a_version_that_arrives_before_the_last_was_through_does_not_become_incomplete_again(paused: World) -> None:
+    assert paused.events.count("RolloutNotCompleted") == 1
+    paused.image("app:3")
+    paused.settle()
+    paused.command(abort=True)
+    paused.settle()
+    paused.image("app:4")
+    paused.settle()
+    assert (paused.events.count("RolloutUpdated"), paused.events.count("RolloutNotCompleted")) == (3, 1)
+    paused.command(promoteFull=True)
+    paused.settle()
+    paused.image("app:5")
+    paused.settle()
+    assert paused.events.count("RolloutNotCompleted") == 2
+
+
 def test_going_back_to_the_stable_template_skips_the_steps(paused: World) -> None:
     paused.events.clear()
     paused.image("app:1")
@@ -137,6 +153,7 @@ def test_going_back_to_the_stable_template_skips_the_steps(paused: World) -> Non
     assert paused.replicas == {"app:1": 5, "app:2": 0}
     assert (paused.status["phase"], paused.status["currentStepIndex"]) == ("Healthy", 4)
     assert "SkipSteps" in paused.events
+    assert "RolloutNotCompleted" not in paused.events
     assert paused.rollout["metadata"]["annotations"]["rollout.argoproj.io/revision"] == "3"
 
 

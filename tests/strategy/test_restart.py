@@ -98,6 +98,22 @@ def test_pods_that_are_gone_count_before_their_replica_set_says_so() -> None:
     assert (world.log.count("EVICT"), sorted(world.pods_)) == (4, ["young-0", "young-1"])
 
 
+def test_pods_count_once_they_were_ready_for_as_long_as_is_asked() -> None:
+    world = deployed(2, made=rollout(replicas=2, minReadySeconds=30))
+    (rs,) = world.sets.values()
+    world.edit(restartAt=text(world.now))
+    world.reconcile()
+    young = pod("young-0", rs, world)
+    young["status"]["conditions"][0]["lastTransitionTime"] = text(world.now)
+    world.pods_["young-0"] = young
+    world.advance(29)
+    world.reconcile()
+    assert world.log.count("EVICT") == 1
+    world.advance(2)
+    world.reconcile()
+    assert world.log.count("EVICT") == 2
+
+
 def test_a_pod_that_takes_its_time_to_end_holds_nobody_up() -> None:
     world = deployed()
     (rs,) = world.sets.values()

@@ -219,7 +219,7 @@ def test_a_rollback_within_the_window_skips_the_steps() -> None:
     world.settle()
     assert (world.status["phase"], world.replicas["app:1"]) == ("Healthy", 5)
     assert world.status["duration"]["completionStatus"] == "FastRolledBack"
-    assert "SkipSteps" in world.events
+    assert world.events[:3] == ["RolloutUpdated", "SkipSteps", "RolloutNotCompleted"]
 
 
 def test_a_rollback_beyond_the_window_does_not() -> None:

@@ -45,8 +45,11 @@ _UNTRIED = re.compile(
 )
 _WEBHOOK = re.compile(r'admission webhook "([^"]+)"')
 _IMMUTABLE = re.compile(
-    r"immutable|may not (be )?change|cannot (be )?change|can't be changed|may not be updated|[Uu]pdates to .* forbidden"
+    r"immutable|read-only|[Uu]pdates to .* forbidden"
+    r"|\b(can ?not|can't|may not|must not|should not) (be )?(chang|updat|modif|mutat|alter)",
+    re.IGNORECASE,
 )
+"""In the words of Kubernetes, and of rules people write into their CRDs (CEL)."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -205,7 +205,7 @@ def test_a_rejected_commit_is_taken_back_on_the_branch(
 def test_a_revert_may_wait_for_a_person_to_merge(
     syncing: Synced, forge: ForgeServer, telling: Callable[..., None]
 ) -> None:
-    """A branch of its own and a pull request; the commit stays held until somebody merges."""
+    """R31. A branch of its own and a pull request; the commit stays held until somebody merges."""
     writable(syncing)
     syncing.bare.commit(files(1))
     telling(revert={"git": AUTHOR, "pullRequest": {"enabled": True}})

@@ -161,6 +161,7 @@ async def test_a_request_is_opened_once(client: Client, server: ForgeServer) -> 
 
 @EVERY
 async def test_a_request_somebody_opened_meanwhile_is_found(client: Client, server: ForgeServer) -> None:
+    """R31."""
     forge, project = client.forge, client.project
     wanted = Proposal(branch="rollouts/x", base="main", title="Revert x", text="because")
     await client.send(forge.propose(project, wanted))

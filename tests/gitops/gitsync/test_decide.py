@@ -200,7 +200,7 @@ def test_a_rollback_that_failed_holds_nothing() -> None:
 
 @pytest.mark.parametrize(("resolved", "held"), [(B, True), (C, False)])
 def test_a_hold_ends_with_a_different_commit(resolved: str, held: bool) -> None:
-    """R30."""
+    """R30. R30."""
     commit = A if held else C
     obj = after(quiet(commit, resolved=resolved, at=at(9)), obj=rolled_back())
     assert ("hold" in obj["status"]) is held
@@ -349,6 +349,7 @@ def test_an_aborted_rollout_rejects_commit_and_image() -> None:
 
 
 def test_an_abort_from_before_the_commit_is_not_its_fault() -> None:
+    """R36."""
     obj = after(finding(A, at=at(7200)))
     obj, _ = settled(obj, Facts(looked_at=at(7200), rollouts=(ABORTED,)), now=at(7300))
     assert "hold" not in obj["status"]

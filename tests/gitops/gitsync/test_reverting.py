@@ -50,11 +50,13 @@ def model(**revert: Any) -> Any:
     ],
 )
 def test_what_is_taken_back(changed: Mapping[str, Any], found: tuple[str, str, str] | None) -> None:
+    """R31."""
     rejection = reverting.wanted(model(), {**STATUS, **changed})
     assert (None if rejection is None else (rejection.revision, rejection.good, rejection.reason)) == found
 
 
 def test_only_after_what_the_spec_names_and_not_unless_it_is_asked_for() -> None:
+    """R31."""
     assert reverting.wanted(model(reasons=["Rollback"]), STATUS) is None
     assert reverting.wanted(parse(kinds.GIT_SYNC, sync()).model, STATUS) is None
 
@@ -124,6 +126,7 @@ def proposals(spec: dict[str, Any], status: dict[str, Any]) -> list[tuple[str, s
 
 
 def test_a_request_is_opened_for_a_branch_of_our_own() -> None:
+    """R31."""
     asks = {"revert": {"git": AUTHOR, "pullRequest": {"enabled": True}}}
     status: dict[str, Any] = {**STATUS, "revert": DONE}
     assert proposals(asks, status) == [("reverts/x", "main", 'Revert "new"')]

@@ -62,6 +62,7 @@ async def test_those_who_ask_at_once_ask_once(tmp_path: Path) -> None:
 
 
 async def test_an_answer_that_is_too_old_is_asked_for_again_and_a_move_is_told_once(tmp_path: Path) -> None:
+    """R3."""
     sharing, asked = Sharing(tmp_path), Asked("a", "b")
     first = await sharing.answer(QUESTION, newer_than=0, ask=asked)
     second = await sharing.answer(QUESTION, newer_than=first[0].at, ask=asked)

@@ -149,6 +149,7 @@ def test_a_registry_that_was_tidied_up_is_believed_in_the_end() -> None:
 
 
 def test_a_rejected_digest_is_known_under_any_name() -> None:
+    """R36."""
     known = frozenset({f"host/web@{ONE}"})
     assert rejected(ONE, known)
     assert not rejected(TWO, known)

@@ -140,6 +140,7 @@ async def test_what_a_person_reverted_stays_until_another_tag_comes(world: World
 
 
 async def test_a_rejected_digest_is_passed_over_under_any_tag(world: World) -> None:
+    """R36."""
     bad = await world.real.push("shop/web", ["1.2.0"], content="bad")
     await world.real.push("shop/web", ["1.1.0"], content="good")
     world.rejected = frozenset({f"{world.real.host}/shop/web@{bad}"})

@@ -1,0 +1,59 @@
+"""What a pass asks of its repository: whoever asks himself is not answered with what somebody was told before (R3)."""
+
+from __future__ import annotations
+
+import asyncio
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+
+from rollouts.api import kinds
+from rollouts.api.parsing import parse
+from rollouts.gitops.gitsync.desk import Desk, Means, Surroundings
+from rollouts.gitops.gitsync.sharing import Sharing
+from rollouts.gitops.gitsync.values import Finding, Mandate
+from tests.gitops.gitsync.world import NOW, sync
+
+AROUND: dict[str, Any] = {
+    "current": lambda: None,
+    "blockers": tuple,
+    "heals": lambda: (0, None),
+    "news": lambda: False,
+    "absorbed": lambda kind, answer: None,
+}
+
+
+@pytest.mark.parametrize(
+    ("mandate", "asks"),
+    [
+        (Mandate(), False),
+        (Mandate(explicit=True), True),
+        (Mandate(fresh=True), True),
+        (Mandate(stirred=True), False),
+    ],
+    ids=["poll", "a person", "a webhook or a request", "drift"],
+)
+async def test_who_asks_gets_a_fresh_answer_and_who_polls_may_share_one(
+    mandate: Mandate, asks: bool, tmp_path: Path
+) -> None:
+    """R3."""
+    means = Means(api=None, directory=tmp_path, sharing=Sharing(tmp_path))  # type: ignore[arg-type]
+    asked = 0
+
+    async def resolve() -> str:
+        nonlocal asked
+        asked += 1
+        return f"{asked:040}"
+
+    async def one(mandate: Mandate) -> str:
+        model = parse(kinds.GIT_SYNC, sync()).model
+        desk = Desk(sync(), model, Finding(mandate=mandate, began=NOW, at=NOW), means, Surroundings(**AROUND))
+        desk.door = "door"
+        return await desk.resolved(SimpleNamespace(resolve=resolve, tag=""))  # type: ignore[arg-type]
+
+    first = await one(Mandate())
+    await asyncio.sleep(0)
+    second = await one(mandate)
+    assert (asked, second != first) == ((2, True) if asks else (1, False))

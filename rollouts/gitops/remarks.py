@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
 
+from rollouts.gitops import hooks
 from rollouts.gitops.claims import Claims, dig
 from rollouts.gitops.objectoptions import COMPARE, FLUX
 from rollouts.gitops.objects import Manifest, annotation
@@ -60,4 +61,19 @@ def _compared(manifest: Manifest, claims: Claims) -> Iterator[str]:
         yield f"{manifest.file}: {manifest.ref.label}: {COMPARE}: {word}: the API server compares, so take it out"
 
 
-_REMARKS: tuple[Callable[[Manifest, Claims], Iterator[str]], ...] = (_replicas, _unheard, _compared)
+_NEVER = {
+    hooks.HOOK: {"PreDelete", "PostDelete"},
+    hooks.ARGO_HOOK: {"PreDelete", "PostDelete"},
+    hooks.HELM_HOOK: {"pre-delete", "post-delete", "pre-rollback", "post-rollback"},
+}
+
+
+def _never(manifest: Manifest, claims: Claims) -> Iterator[str]:
+    """Hooks of moments that a GitSync has not: nobody should believe that they run."""
+    for key, words in _NEVER.items():
+        asked = {word.strip() for word in (annotation(manifest.body, key) or "").split(",")}
+        for word in sorted(asked & words):
+            yield f"{manifest.file}: {manifest.ref.label}: {key}: {word}: never runs here, so run it by hand"
+
+
+_REMARKS: tuple[Callable[[Manifest, Claims], Iterator[str]], ...] = (_replicas, _unheard, _compared, _never)

@@ -106,6 +106,7 @@ REVERT = {"commit": {"author": {"name": "Bot", "email": "bot@example.com"}}}
         ),
         (sync(revisionHistoryLimit=-1), "spec.revisionHistoryLimit", "0"),
         (sync(syncPolicy={"syncOptions": ["Force=true"]}), "spec.syncPolicy.syncOptions[0]", "single objects"),
+        (sync(syncPolicy={"syncOptions": ["Delete=false"]}), "spec.syncPolicy.syncOptions[0]", "spec.deletionPolicy"),
         (sync(syncPolicy={"syncOptions": ["CreateNamespace"]}), "spec.syncPolicy.syncOptions[0]", "Name=value"),
         (
             sync(syncPolicy={"syncOptions": ["PrunePropagationPolicy=never"]}),

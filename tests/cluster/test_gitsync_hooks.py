@@ -6,6 +6,7 @@ import functools
 import json
 from collections.abc import Callable
 from datetime import timedelta
+from typing import Any
 
 import pytest
 
@@ -115,3 +116,53 @@ def test_one_of_an_unknown_kind_says_what_to_do(opened: Synced, syncer: Syncer) 
     assert message.startswith(f"pre.json:1: hook Migration {opened.space.namespace}/before: the cluster has no kind")
     assert "install its CRD before" in message
     assert opened.values() == {}
+
+
+def by_name(synced: Synced) -> dict[str, dict[str, Any]]:
+    return {row["metadata"]["name"]: row for row in synced.kubectl.json("get", "jobs")["items"]}
+
+
+def helms(name: str, **annotations: str) -> str:
+    """A Job as a chart has it, with annotations of helm.sh."""
+    body = json.loads(job(name, "Sync"))
+    body["metadata"]["annotations"] = {f"helm.sh/{key.replace('_', '-')}": text for key, text in annotations.items()}
+    return json.dumps(body)
+
+
+@pytest.mark.timeout(120)
+def test_hooks_of_a_chart_run_when_helm_would_run_them(syncing: Synced) -> None:
+    """R28: in the first sync, in later ones, or never; lighter ones first; and deleted as the chart says."""
+    files: dict[str, str | None] = {
+        "a.yaml": config("a"),
+        "install.json": helms("install", hook="pre-install", hook_weight="5"),
+        "first.json": helms("first", hook="pre-install,pre-upgrade", hook_weight="-5"),
+        "upgrade.json": helms("upgrade", hook="post-upgrade", hook_delete_policy="hook-succeeded"),
+        "test.json": helms("test", hook="test"),
+    }
+    first = syncing.bare.commit(files)
+    syncing.create(automated=AUTOMATED)
+    syncing.until_synced(first)
+    ran = by_name(syncing)
+    assert set(ran) == {"install", "first"}
+    assert ran["first"]["status"]["completionTime"] <= ran["install"]["metadata"]["creationTimestamp"]
+    second = syncing.bare.commit({"a.yaml": config("a", "2")})
+    syncing.ask("1")
+    syncing.until_synced(second)
+    again = by_name(syncing)
+    assert set(again) <= {"install", "first", "upgrade"}
+    assert again["install"]["metadata"]["uid"] == ran["install"]["metadata"]["uid"]
+    assert again["first"]["metadata"]["uid"] != ran["first"]["metadata"]["uid"]
+    syncing.until("it was deleted", lambda: "upgrade" not in jobs(syncing))
+    run = syncing.status["hooks"]
+    assert {row.split("_")[1] for row in run["succeeded"]} == {"first", "upgrade"}
+
+
+def test_one_that_never_ends_has_failed_after_its_time(syncing: Synced) -> None:
+    """R27: and with it the commit, of which nothing is applied."""
+    body = json.loads(job("stuck", "PreSync"))
+    body["metadata"]["annotations"] = {"gitops.rollouts.dev/hook": "PreSync", "gitops.rollouts.dev/hook-timeout": "1s"}
+    body["spec"]["template"]["spec"]["nodeSelector"] = {"node": "none"}
+    syncing.bare.commit({"a.yaml": config("a"), "stuck.json": json.dumps(body)})
+    syncing.create(syncPolicy={"automated": AUTOMATED, "retry": {"limit": 0}})
+    syncing.until("it says so", lambda: "did not end within 1 s" in syncing.condition("Ready").get("message", ""))
+    assert syncing.values() == {}

@@ -103,3 +103,20 @@ def test_ways_to_compare_that_nothing_is_done_for(text: str, words: tuple[str, .
     body["metadata"]["annotations"] = {COMPARE: text}
     ending = "the API server compares, so take it out"
     assert said(body) == tuple(f"web.yaml: Deployment shop/web: {COMPARE}: {word}: {ending}" for word in words)
+
+
+@pytest.mark.parametrize(
+    ("key", "text", "words"),
+    [
+        ("gitops.rollouts.dev/hook", "PreSync", ()),
+        ("gitops.rollouts.dev/hook", "PreSync,PostDelete", ("PostDelete",)),
+        ("argocd.argoproj.io/hook", "PreDelete", ("PreDelete",)),
+        ("helm.sh/hook", "pre-install,post-delete,pre-rollback", ("post-delete", "pre-rollback")),
+        ("helm.sh/hook", "test", ()),
+    ],
+)
+def test_hooks_of_moments_that_never_come(key: str, text: str, words: tuple[str, ...]) -> None:
+    body = obj("Job", "web", {}, "batch/v1")
+    body["metadata"]["annotations"] = {key: text}
+    ending = "never runs here, so run it by hand"
+    assert said(body) == tuple(f"web.yaml: Job shop/web: {key}: {word}: {ending}" for word in words)

@@ -182,6 +182,8 @@ def option_problem(text: str) -> str | None:
         return f'"{text}" is no option: write Name=value'
     if name in PER_OBJECT:
         return f"{name} is possible for single objects only: annotate them with gitops.rollouts.dev/sync-options"
+    if name == "Delete":
+        return "Delete is possible for single objects only: for all of them there is spec.deletionPolicy"
     teller = _OPTIONS.get(name)
     return teller(value) if teller else f'unknown option "{name}"; known are {", ".join(sorted(_OPTIONS))}'
 

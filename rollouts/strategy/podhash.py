@@ -61,3 +61,8 @@ def step_hash(steps: Sequence[Mapping[str, Any]] | None) -> str:
     """The hash of canary steps as written by the user; None stands for a strategy without steps."""
     kind = encoders.steps().kind(encoders.STEPS)
     return _hash(kind.absent if steps is None else kind.write(steps))
+
+
+def legacy_step_hashes(steps: Sequence[Mapping[str, Any]]) -> tuple[str, ...]:
+    """Hashes that older peers gave the same steps, to know them again in a status they left."""
+    return tuple(_hash(encoder.kind(encoders.STEPS).write(steps)) for encoder in encoders.older_steps())

@@ -65,7 +65,7 @@ def identify(snapshot: Snapshot, recorded: Recorded, *, template: JSON, steps: S
     others = sorted(
         (rs for rs in sets if rs is not new and rs is not stable), key=lambda rs: (rs.revision, rs.name), reverse=True
     )
-    steps_hash = podhash.step_hash(steps) if steps else None
+    steps_hash = _step_hash(steps, recorded.step_hash) if steps else None
     updated = bool(recorded.current_hash) and recorded.current_hash != own
     return Revisions(
         hash=own,
@@ -79,6 +79,12 @@ def identify(snapshot: Snapshot, recorded: Recorded, *, template: JSON, steps: S
         updated=updated,
         restepped=_restepped(recorded, steps_hash) and not updated,
     )
+
+
+def _step_hash(steps: Sequence[JSON], recorded: str | None) -> str:
+    """Ours, or the one in the status if an older peer gave these very steps that."""
+    own = podhash.step_hash(steps)
+    return recorded if recorded and recorded != own and recorded in podhash.legacy_step_hashes(steps) else own
 
 
 def _restepped(recorded: Recorded, steps_hash: str | None) -> bool:

@@ -1,11 +1,13 @@
 """Taking over a cluster that Argo Rollouts drove: what it left is put on a real API server, and our controller started.
 
 It looks, and writes nothing. Then the next command goes on from there, with the ReplicaSets there are. What had to
-change on the way here: uids, generations, addresses, and the deadlines of pods on leave, which were over long ago.
+change on the way here: uids, generations, addresses, and the deadlines of pods on leave, which were over long ago. In
+what older versions left (`v1.8.3/…`) all times are as long ago as they were then.
 """
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -15,15 +17,18 @@ import pytest
 import yaml
 
 from rollouts.api import kinds
+from rollouts.strategy.times import moment
 from rollouts.traffic import Destination, Split
 from tests.cluster.controllers import OwnController
 from tests.cluster.space import JSON, Space
+from tests.recorder.moments import moments
 from tests.strategy.router import ROUTER, written
 
 RECORDINGS = Path(__file__).parents[1] / "data" / "recordings"
 DEADLINE = "scale-down-deadline"
 GENERATION = "rollout.argoproj.io/workload-generation"
 SERVER_SIDE = ("uid", "resourceVersion", "creationTimestamp", "generation", "managedFields", "selfLink", "namespace")
+TIME = re.compile(r"\b\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ")
 #: What is made before what it owns; Pods and Jobs come from the real controllers.
 ORDER = ("Service", "Deployment", "AnalysisTemplate", "Rollout", "Experiment", "AnalysisRun", "ReplicaSet")
 
@@ -33,6 +38,7 @@ class Moment:
 
     def __init__(self, space: Space, name: str) -> None:
         text = (RECORDINGS / f"{name}.yaml").read_text()
+        text = as_of_now(text) if name in OLDER else text
         self._space = space
         self._uids: dict[str, str] = {}
         self._objects = [obj for obj in yaml.safe_load_all(text) if obj and obj["kind"] in ORDER]
@@ -103,6 +109,20 @@ class Moment:
         self._space.patch(kinds.ROLLOUT, "app", {"status": status}, "status")
 
 
+def as_of_now(text: str) -> str:
+    """A recording with all its times moved, as if it had been made this second."""
+    (rollout,) = [obj for obj in yaml.safe_load_all(text) if obj["kind"] == "Rollout"]
+    made = max(str(condition["lastUpdateTime"]) for condition in rollout["status"]["conditions"])
+    later = datetime.now(UTC) - at(made)
+    return TIME.sub(lambda found: (at(found[0]) + later).strftime("%Y-%m-%dT%H:%M:%SZ"), text)
+
+
+def at(text: str) -> datetime:
+    found = moment(text)
+    assert found
+    return found
+
+
 def told(part: JSON) -> dict[str, Any]:
     """A share of the traffic, as a router is told."""
     return {"service": part["serviceName"], "hash": part["podTemplateHash"], "weight": part["weight"]}
@@ -168,7 +188,15 @@ MOMENTS: dict[str, Callable[[Space], None]] = {
 }
 
 
-@pytest.mark.parametrize("name", MOMENTS)
+#: Each version hashes otherwise, keeps other things in the status, and writes Experiments and runs of its own.
+OLDER: dict[str, Callable[[Space], None]] = {
+    f"{version.name}/{name}": moments("")[name].go_on
+    for version in sorted(RECORDINGS.glob("v*"))
+    for name in ("canary-timed-pause", "canary-roles", "bluegreen-delayed", "analysis-running")
+}
+
+
+@pytest.mark.parametrize("name", [*MOMENTS, *OLDER])
 def test_what_argo_rollouts_left_is_gone_on_with(space: Space, own_controller: Any, name: str) -> None:
     left = Moment(space, name)
     left.until_pods_are_there()
@@ -176,5 +204,5 @@ def test_what_argo_rollouts_left_is_gone_on_with(space: Space, own_controller: A
     queue = controller.app.loops[kinds.ROLLOUT].queue
     space.until("it has looked", lambda: queue.statistics().done and not queue.statistics().working)
     assert controller.counts() == {}
-    MOMENTS[name](space)
+    (MOMENTS | OLDER)[name](space)
     assert set(left.there()) == left.names(), "no version was rolled anew"

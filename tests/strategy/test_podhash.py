@@ -103,6 +103,31 @@ def test_step_hash_of_a_known_vector() -> None:
     assert podhash.step_hash(steps) == "54c46859b9"
 
 
+OWN, CLUSTER = ({"templateName": "a", "clusterScope": whole} for whole in (False, True))
+BASE = {"name": "b", "specRef": "stable"}
+MEASURED = {"duration": "1h", "templates": [BASE], "analyses": [{"name": "n", **OWN}]}
+SHORT = {"templates": [{"name": "b", "specRef": "canary", "weight": 5}], "scaleDownDelaySeconds": 3}
+RUNS = {"dryRun": [{"metricName": "m"}], "analysisRunMetadata": {"labels": {"a": "b"}}}
+BY_VERSION = [
+    ({"analysis": {"templates": [OWN]}}, "7bc455fdc9", "655dbddb5d", "655dbddb5d"),
+    (
+        {"analysis": {"templates": [CLUSTER], "args": [{"name": "x", "value": "1"}]}},
+        "547554679b", "6bf8bf975d", "6bf8bf975d",
+    ),
+    ({"experiment": MEASURED}, "c9d98bf49", "5d75db65d8", "7747f8c9c8"),
+    ({"experiment": {**SHORT, **RUNS}}, "586b4ffbfc", "7d4d458474", "68c4d666f6"),
+    ({"pause": {"duration": "1m"}}, "7dbf69769c", "7dbf69769c", "7dbf69769c"),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("step", "now", "before_9", "before_7"), BY_VERSION)
+def test_steps_as_older_versions_hashed_them(step: dict[str, Any], now: str, before_9: str, before_7: str) -> None:
+    """As `ComputeStepHash` of v1.10.1, v1.8.3 and v1.6.6 answered; those that are no experiment come after a weight."""
+    steps = [step] if "experiment" in step else [{"setWeight": 20}, step]
+    assert podhash.step_hash(steps) == now
+    assert podhash.legacy_step_hashes(steps) == (before_9, before_7)
+
+
 def test_step_order_of_keys_and_unknown_keys_do_not_matter() -> None:
     one = [{"setCanaryScale": {"replicas": 1, "weight": 2}}]
     other = [{"setCanaryScale": {"weight": 2, "invented": True, "replicas": 1, "matchTrafficWeight": False}}]

@@ -137,3 +137,26 @@ def test_a_foreign_step_hash_never_goes_back_to_the_first_step(name: str) -> Non
     rollout = {**snapshot.rollout, "status": {**snapshot.rollout["status"], "currentStepHash": "foreign"}}
     plan = decide(replace(snapshot, rollout=rollout), now, routers={"istio": Mesh()})
     assert (plan.writes, set(plan.status) - {"conditions"}, plan.events) == ((), {"currentStepHash"}, ())
+
+
+def as_in_git(steps: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """Steps as people wrote them, without the empty metadata that older controllers stored."""
+    return [
+        {kind: {k: v for k, v in step.items() if v or k != "analysisRunMetadata"} if isinstance(step, dict) else step}
+        for entry in steps
+        for kind, step in entry.items()
+    ]
+
+
+@pytest.mark.parametrize("name", [name for name in OLDER if name.endswith(("analysis-running", "experiment-running"))])
+def test_a_change_while_no_controller_ran_stays_at_the_step(name: str) -> None:
+    """Replicas and what is as in Git were applied between the two controllers: the steps are none the less the same."""
+    snapshot, now = recorded(name)
+    metadata = {**snapshot.rollout["metadata"], "generation": snapshot.rollout["metadata"]["generation"] + 1}
+    canary = snapshot.rollout["spec"]["strategy"]["canary"]
+    strategy = {"canary": {**canary, "steps": as_in_git(canary["steps"])}}
+    spec = {**snapshot.rollout["spec"], "replicas": 5, "strategy": strategy}
+    rollout = {**snapshot.rollout, "metadata": metadata, "spec": spec}
+    plan = decide(replace(snapshot, rollout=rollout), now, routers={"istio": Mesh()})
+    assert plan.status["observedGeneration"] == str(metadata["generation"])
+    assert plan.status.keys().isdisjoint({"currentStepIndex", "currentStepHash", "canary"})

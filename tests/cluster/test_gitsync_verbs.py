@@ -161,3 +161,124 @@ def test_what_adopting_would_change_is_shown_before(syncing: Synced, run: Run) -
     assert ("-  value: theirs" in shown, "+  value: '1'" in shown) == (True, True)
     assert syncing.values() == {"a": "theirs"}
     assert "runbook https://wiki.example.com/shop" in run("get shop")
+
+
+FULL_APPLICATION = """\
+apiVersion: argoproj.io/v1alpha1
+kind: Application
+metadata: {{name: argo, namespace: argocd, finalizers: [resources-finalizer.argocd.argoproj.io]}}
+spec:
+  project: shop
+  sources: [{{repoURL: '{url}', path: ., targetRevision: main}}]
+  destination: {{name: in-cluster, namespace: {namespace}}}
+  info: [{{name: wiki, value: 'https://wiki.example.com'}}]
+  revisionHistoryLimit: 3
+  ignoreDifferences:
+  - {{group: apps, kind: Deployment, jsonPointers: [/spec/replicas]}}
+  - {{kind: Service, jqPathExpressions: ['.spec.selector["rollouts-pod-template-hash"]']}}
+  syncPolicy:
+    automated: {{prune: true, selfHeal: true, allowEmpty: true}}
+    retry: {{limit: 2, backoff: {{duration: 1s, factor: 3, maxDuration: 1m}}}}
+    syncOptions: [CreateNamespace=true, Validate=false, PrunePropagationPolicy=foreground]
+    managedNamespaceMetadata: {{labels: {{team: a}}}}
+status: {{sourceType: Directory, resources: [{{version: v1, kind: ConfigMap, namespace: {namespace}, name: a}}]}}
+"""
+FULL_KUSTOMIZATION = """\
+apiVersion: kustomize.toolkit.fluxcd.io/v1
+kind: Kustomization
+metadata: {{name: flux, namespace: {namespace}}}
+spec:
+  sourceRef: {{kind: GitRepository, name: app}}
+  path: ./deploy/
+  interval: 10m
+  retryInterval: 30s
+  timeout: 3m
+  prune: true
+  wait: true
+  targetNamespace: {namespace}
+  namePrefix: a-
+  nameSuffix: -b
+  images: [{{name: web, newName: own/web, newTag: '2'}}]
+  patches: [{{patch: 'x', target: {{kind: Deployment}}}}]
+  components: [../parts]
+  commonMetadata: {{labels: {{team: a}}, annotations: {{about: b}}}}
+  buildMetadata: [originAnnotations]
+  ignore: [{{paths: [/spec/replicas], target: {{group: apps, kind: Deployment}}}}]
+---
+apiVersion: source.toolkit.fluxcd.io/v1
+kind: GitRepository
+metadata: {{name: app, namespace: {namespace}}}
+spec:
+  url: '{url}'
+  interval: 1m
+  ref: {{name: refs/heads/main, branch: other}}
+  secretRef: {{name: repository}}
+  verify: {{mode: head, secretRef: {{name: trusted}}}}
+"""
+
+
+def test_all_that_is_copied_is_taken_by_the_api_server(opened: Synced, run: Run, tmp_path: Path) -> None:
+    """§3.5: field by field, as it is stored."""
+    namespace, url, file = opened.space.namespace, opened.server.url(), tmp_path / "their.yaml"
+    file.write_text(FULL_APPLICATION.format(namespace=namespace, url=url))
+    said = run(f"import -f {file} --apply")
+    told = (
+        "project shop",
+        "Validate=false",
+        "ignoreDifferences for Service: built in",
+        "1 objects are its own already",
+    )
+    assert [words for words in told if words not in said] == []
+    automated = {"prune": True, "selfHeal": True, "allowEmpty": True}
+    assert opened.kubectl.json("get", "gitsync", "argo")["spec"] == {
+        "source": {"repoURL": url, "path": ".", "targetRevision": "main", "directory": {"recurse": False}},
+        "destination": {"namespace": namespace},
+        "serviceAccountName": "default",
+        "suspend": True,
+        "deletionPolicy": "Delete",
+        "info": [{"name": "wiki", "value": "https://wiki.example.com"}],
+        "revisionHistoryLimit": 3,
+        "ignoreDifferences": [{"group": "apps", "kind": "Deployment", "jsonPointers": ["/spec/replicas"]}],
+        "syncPolicy": {
+            "automated": automated,
+            "retry": {"limit": 2, "backoff": {"duration": "1s", "factor": 3, "maxDuration": "1m"}},
+            "syncOptions": ["CreateNamespace=true", "PrunePropagationPolicy=foreground"],
+            "managedNamespaceMetadata": {"labels": {"team": "a"}},
+        },
+    }
+    file.write_text(FULL_KUSTOMIZATION.format(namespace=namespace, url=url))
+    run(f"import -f {file} --service-account deployer --apply")
+    assert opened.kubectl.json("get", "gitsync", "flux")["spec"] == {
+        "source": {
+            "repoURL": url,
+            "path": "deploy",
+            "targetRevision": "refs/heads/main",
+            "secretRef": {"name": "repository"},
+            "verify": {"mode": "HEAD", "secretRef": {"name": "trusted"}},
+            "kustomize": {
+                "namePrefix": "a-",
+                "nameSuffix": "-b",
+                "namespace": namespace,
+                "images": ["web=own/web:2"],
+                "patches": [{"patch": "x", "target": {"kind": "Deployment"}}],
+                "components": ["../parts"],
+                "commonLabels": {"team": "a"},
+                "labelWithoutSelector": True,
+                "commonAnnotations": {"about": "b"},
+            },
+        },
+        "destination": {"namespace": namespace},
+        "interval": "1m",
+        "timeout": "3m",
+        "serviceAccountName": "deployer",
+        "deletionPolicy": "Delete",
+        "suspend": True,
+        "ignoreDifferences": [
+            {"group": "apps", "kind": "Deployment", "jsonPointers": ["/spec/replicas"]},
+        ],
+        "syncPolicy": {
+            "automated": {"prune": True, "selfHeal": True},
+            "retry": {"limit": -1, "backoff": {"duration": "30s", "factor": 1, "maxDuration": "30s"}},
+            "rollouts": {"wait": "Healthy"},
+        },
+    }

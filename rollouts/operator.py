@@ -16,6 +16,7 @@ import kopf
 
 from rollouts.api.kinds import Kind
 from rollouts.engine.app import SELECTORS, App
+from rollouts.engine.errors import ApiError
 
 PRIME_RETRY: Final = 3.0
 """Seconds until the store is filled anew when the API server was not there, or our rights were not."""
@@ -82,7 +83,10 @@ def build_operator(app: App, *, stop: asyncio.Event) -> kopf.OperatorRegistry:
 
     @kopf.on.startup(registry=registry, id="start", backoff=PRIME_RETRY)
     async def start(**_: Any) -> None:
-        await app.prime()
+        try:
+            await app.prime()
+        except ApiError as error:  # away, or our rights are: one line each time, no traceback
+            raise kopf.TemporaryError(str(error), delay=PRIME_RETRY) from None
         await app.work()
 
     @kopf.on.cleanup(registry=registry, id="stop")

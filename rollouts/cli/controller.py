@@ -145,11 +145,18 @@ async def connected(kubeconfig: str | None, context: str | None) -> AsyncIterato
 
     async with contextlib.AsyncExitStack() as stack:
         try:
+            _look_for(kubeconfig or os.environ.get("KUBECONFIG") or "")
             api = await stack.enter_async_context(connect(kubeconfig=kubeconfig, context=context))
         except (ConfigException, OSError) as error:
             hint = "say which one with --kubeconfig or KUBECONFIG; inside a cluster neither is needed"
             raise CliError(f"no cluster to connect to: {error}", hint=hint) from error
         yield api
+
+
+def _look_for(paths: str) -> None:
+    """FileNotFoundError when files are named and none is there: the library would miss the context only."""
+    if paths and not any(Path(path).expanduser().exists() for path in paths.split(os.pathsep)):
+        raise FileNotFoundError(f"there is no file {paths}")
 
 
 @contextlib.asynccontextmanager
@@ -174,7 +181,12 @@ async def _hearing(syncs: tuple[GitSyncs, ...], port: int) -> AsyncIterator[None
 
     from rollouts.gitops.gitsync.webhooks import serving
 
-    async with serving(syncs[0].door(), port=port) as taken:
+    async with contextlib.AsyncExitStack() as stack:
+        try:
+            taken = await stack.enter_async_context(serving(syncs[0].door(), port=port))
+        except OSError as error:
+            hint = "choose another with --webhook-port (0: any free one, -1: none)"
+            raise CliError(f"cannot hear of pushes: {error}", hint=hint) from error
         structlog.get_logger(__name__).info("serving /hook/<namespace>/<name>", port=taken)
         yield
 

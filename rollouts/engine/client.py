@@ -162,7 +162,7 @@ class Api:
                 content = await response.read()
                 retry_after = response.headers.get("Retry-After")
         except (aiohttp.ClientError, TimeoutError) as error:
-            raise UnavailableError(f"{request}: the API server did not answer: {error!r}") from error
+            raise UnavailableError(f"{request}: the API server did not answer: {_in_words(error)}") from error
         try:
             body = orjson.loads(content) if content else {}
         except orjson.JSONDecodeError:
@@ -214,6 +214,12 @@ def authorizing(token: Callable[[], Any]) -> aiohttp.ClientMiddlewareType:
         return await handler(request)
 
     return middleware
+
+
+def _in_words(error: Exception) -> str:
+    """Many have no text at all (a timeout), others one that is no more than their fields."""
+    reason = error.os_error if isinstance(error, aiohttp.ClientConnectorError) else error
+    return str(reason) or type(error).__name__
 
 
 @contextlib.asynccontextmanager

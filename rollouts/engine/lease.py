@@ -36,9 +36,9 @@ class Timing:
     def of(*, duration: str, renew_deadline: str, retry: str) -> Timing:
         """From texts such as 15s. Raises ValueError, with a message for people, when they don't fit together."""
         timing = Timing(
-            duration=parse_duration(duration),
-            renew_deadline=parse_duration(renew_deadline),
-            retry=parse_duration(retry),
+            duration=_seconds("lease duration", duration),
+            renew_deadline=_seconds("renew deadline", renew_deadline),
+            retry=_seconds("retry period", retry),
         )
         if not timing.duration > timing.renew_deadline > timing.retry > 0:
             raise ValueError(
@@ -48,6 +48,13 @@ class Timing:
         if timing.duration < 1:
             raise ValueError(f"lease duration {duration}: a Lease lasts at least 1s")
         return timing
+
+
+def _seconds(what: str, text: str) -> float:
+    try:
+        return parse_duration(text)
+    except ValueError as error:
+        raise ValueError(f"{what} (--leader-election-{what.replace(' ', '-')}): {error}") from None
 
 
 class Lease:

@@ -46,7 +46,9 @@ def configure(*, level: str, form: str) -> None:
         logger_factory=structlog.stdlib.LoggerFactory(),
         cache_logger_on_first_use=True,
     )
-    final: list[Any] = [structlog.dev.ConsoleRenderer(colors=sys.stderr.isatty())]
+    # without the values of local variables, which its default prints: they may be tokens and Secrets
+    plain = structlog.dev.plain_traceback
+    final: list[Any] = [structlog.dev.ConsoleRenderer(colors=sys.stderr.isatty(), exception_formatter=plain)]
     if form == "json":
         final = [structlog.processors.format_exc_info, structlog.processors.JSONRenderer()]
     formatter = structlog.stdlib.ProcessorFormatter(

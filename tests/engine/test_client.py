@@ -180,7 +180,7 @@ async def test_an_answer_that_is_not_json_is_quoted(api: Api, server: Server) ->
 async def test_a_server_that_is_not_there_is_unavailable(server: Server) -> None:
     async with served(server) as api:
         api.server = "http://127.0.0.1:1"
-        with pytest.raises(UnavailableError, match="did not answer"):
+        with pytest.raises(UnavailableError, match=r"did not answer: \[Errno 111\] Connect call failed"):
             await api.create(kinds.ROLLOUT, "ns", {})
         assert api.requests == {("POST", "rollouts", 0): 1}
 

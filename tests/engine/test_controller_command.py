@@ -54,9 +54,10 @@ def run(*arguments: str, **environment: str) -> tuple[int, str]:
     ("flags", "message"),
     [
         (["--loglevel", "loud"], "log level loud is not known"),
-        (["--leader-election-retry-period", "2"], 'invalid duration "2"'),
+        (["--leader-election-retry-period", "2"], '--leader-election-retry-period): invalid duration "2"'),
+        (["--leader-election-lease-duration", "x"], '--leader-election-lease-duration): invalid duration "x"'),
         (["--leader-election-renew-deadline", "20s"], "each must be longer than the next"),
-        (["--kubeconfig", "/does/not/exist"], "no cluster to connect to"),
+        (["--kubeconfig", "/does/not/exist"], "no cluster to connect to: there is no file /does/not/exist"),
     ],
 )
 def test_what_is_wrong_is_said_without_a_traceback(flags: list[str], message: str) -> None:
@@ -66,16 +67,20 @@ def test_what_is_wrong_is_said_without_a_traceback(flags: list[str], message: st
     assert "Traceback" not in output
 
 
-def test_a_port_that_is_taken_is_said_so(tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    ("flag", "said"),
+    [("--metricsPort", "cannot serve probes and metrics"), ("--webhook-port", "cannot hear of pushes")],
+)
+def test_a_port_that_is_taken_is_said_so(tmp_path: Path, flag: str, said: str) -> None:
     kubeconfig = tmp_path / "config"
     kubeconfig.write_text(KUBECONFIG)
     with socket.create_server(("", 0)) as taken:
-        code, output = run(
-            "--metricsPort", str(taken.getsockname()[1]), "--healthzPort", "-1", KUBECONFIG=str(kubeconfig)
-        )
+        port = str(taken.getsockname()[1])
+        code, output = run("--metricsPort", "-1", "--healthzPort", "-1", flag, port, KUBECONFIG=str(kubeconfig))
     assert code == 1
-    assert "cannot serve probes and metrics" in output
-    assert "--metricsPort" in output
+    assert said in output
+    assert flag in output
+    assert "Traceback" not in output
 
 
 def test_help_names_the_flags_people_know() -> None:
@@ -126,6 +131,22 @@ def test_console_logs_are_one_line_an_event(capsys: pytest.CaptureFixture[str]) 
     assert len(lines) == 2
     assert "acting" in lines[0]
     assert "rollout=ns/web" in lines[0]
+
+
+def test_a_traceback_shows_no_values(capsys: pytest.CaptureFixture[str]) -> None:
+    """What a function holds may be a token."""
+
+    def fails(token: str) -> None:
+        raise ValueError("no")
+
+    logs.configure(level="info", form="text")
+    try:
+        fails("sword" + "fish")
+    except ValueError:
+        structlog.get_logger("rollouts.test").exception("it failed")
+    said = capsys.readouterr().err
+    assert "ValueError: no" in said
+    assert "swordfish" not in said
 
 
 def test_below_the_level_nothing_is_said(capsys: pytest.CaptureFixture[str]) -> None:

@@ -14,6 +14,7 @@ from kopf._core.intents.registries import OperatorRegistry
 from rollouts import operator
 from rollouts.api import kinds
 from rollouts.engine.app import App, Settings
+from rollouts.engine.errors import ApiError
 from rollouts.engine.snapshots import INDEXES
 from rollouts.engine.store import Key
 from tests.engine.memory import MemoryApi
@@ -50,6 +51,19 @@ async def test_an_event_goes_into_the_app_and_nothing_comes_back(app: App) -> No
     assert await handlers(registry)["rollouts"].fn(type="ADDED", event=event, logger=logging.getLogger()) is None
     assert app.store.get(kinds.ROLLOUT, Key("ns", "web")) is not None
     assert app.loops[kinds.ROLLOUT].queue.statistics().ready == 1
+
+
+async def test_an_api_server_that_is_away_is_waited_for_without_a_traceback(
+    app: App, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def away() -> None:
+        raise ApiError("GET /apis: the API server did not answer")
+
+    monkeypatch.setattr(app, "prime", away)
+    registry = operator.build_operator(app, stop=asyncio.Event())
+    (start,) = [handler for handler in registry._activities._handlers if handler.id == "start"]
+    with pytest.raises(kopf.TemporaryError, match="did not answer"):
+        await start.fn()  # type: ignore[call-arg]
 
 
 async def test_ending_sets_the_flag_kopf_would_otherwise_wait_for(app: App) -> None:

@@ -112,8 +112,9 @@ def _pause_step(seen: World, start: str, now: datetime) -> Why:
 
 
 def _pause_blue_green(seen: World, start: str, now: datetime) -> Why:
-    after = strategy(seen.root).get("autoPromotionSeconds")
-    if not after:
+    wanted = strategy(seen.root)
+    after = wanted.get("autoPromotionSeconds")
+    if not after or wanted.get("autoPromotionEnabled") is False:
         return _for_promotion(seen, start, now)
     return _timed(seen, float(after), start, now)
 

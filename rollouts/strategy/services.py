@@ -43,17 +43,24 @@ def follow(
 ) -> Iterator[Switch]:
     """Point a Service at a ReplicaSet, as soon as that can serve. `idle`: no pods are wanted, so none need to."""
     service = services.get(name or "")
-    if service is None or rs is None or selected(services, name) == rs.hash:
+    if service is None or rs is None or _points(service, rs.hash):
         return
-    if (rs.available or idle) if managed(service) else (rs.full and rs.settled):
+    lost = selected(services, name) == rs.hash
+    if lost or ((rs.available or idle) if managed(service) else (rs.full and rs.settled)):
         yield Switch(service=service, hash=rs.hash)
 
 
 def at_once(services: Mapping[str, JSON], name: str | None, digest: str) -> Iterator[Switch]:
     """Point a Service at a hash, whether or not its pods can serve: a preview shows what there is."""
     service = services.get(name or "")
-    if service is not None and selected(services, name) != digest:
+    if service is not None and not _points(service, digest):
         yield Switch(service=service, hash=digest)
+
+
+def _points(service: JSON, digest: str) -> bool:
+    """Whether a Service selects a hash and says whose it is: one that says so no more would not be freed one day."""
+    name = service["metadata"]["name"]
+    return selected({name: service}, name) == digest and bool(managed(service))
 
 
 def released(services: Mapping[str, JSON], rollout: str, named: Iterable[str | None]) -> Iterator[Switch]:

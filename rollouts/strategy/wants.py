@@ -46,8 +46,8 @@ class Canary:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class BlueGreen:
-    """`strategy.blueGreen`. `auto_seconds` None: only a person promotes; 0: at once. `pre` and `post` are the analysis
-    blocks as written."""
+    """`strategy.blueGreen`. `auto_seconds` None: only a person promotes, whatever autoPromotionSeconds says; 0: at
+    once. `pre` and `post` are the analysis blocks as written."""
 
     active_service: str
     preview_service: str | None
@@ -164,12 +164,11 @@ def _canary(block: JSON) -> Canary:
 
 def _blue_green(block: JSON) -> BlueGreen:
     by_itself = block.get("autoPromotionEnabled") is not False
-    seconds = _or(block.get("autoPromotionSeconds"), 0)
     return BlueGreen(
         active_service=block["activeService"],
         preview_service=block.get("previewService"),
         preview_replicas=block.get("previewReplicaCount"),
-        auto_seconds=seconds if by_itself or seconds else None,
+        auto_seconds=_or(block.get("autoPromotionSeconds"), 0) if by_itself else None,
         pre=block.get("prePromotionAnalysis"),
         post=block.get("postPromotionAnalysis"),
         delays=_delays(block),

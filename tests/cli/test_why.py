@@ -104,7 +104,12 @@ def nothing(rollout: dict[str, Any]) -> None:
             "the controller can't do what it should: Failed to scale app-65757c859c up: no",
         ),
         ("bluegreen-2", nothing, "waits for a promotion, 4s so far"),
-        ("bluegreen-2", blue_green(autoPromotionSeconds=30), "waits for the pause of 30s to pass, 26s left"),
+        ("bluegreen-2", blue_green(autoPromotionSeconds=30), "waits for a promotion, 4s so far"),
+        (
+            "bluegreen-2",
+            blue_green(autoPromotionEnabled=True, autoPromotionSeconds=30),
+            "waits for the pause of 30s to pass, 26s left",
+        ),
         ("invalid-1", nothing, "the spec is invalid, nothing is changed until it is mended"),
     ],
 )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
@@ -137,6 +138,16 @@ def deadline(space: Space, revision: str) -> str | None:
     """Until when a ReplicaSet stays."""
     found: str | None = space.sets()[revision]["metadata"]["annotations"].get("scale-down-deadline")
     return found
+
+
+def test_without_auto_promotion_its_seconds_mean_nothing(space: Space) -> None:
+    paused(space, {"autoPromotionSeconds": 1})
+    over = datetime.now(UTC) + timedelta(seconds=3)
+    space.until("the seconds are over", lambda: datetime.now(UTC) > over)
+    space.edit(replicas=3)
+    space.until("it was decided about", lambda: space.sizes() == {"1": 3, "2": 3})
+    space.until_phase("Paused", message="BlueGreenPause")
+    assert space.selected("active") == "1"
 
 
 def test_auto_promotion_after_a_while(space: Space) -> None:

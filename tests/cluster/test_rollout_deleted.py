@@ -43,6 +43,17 @@ def test_deleting_it_frees_its_services(space: Space) -> None:
     space.until("free", lambda: free(space))
 
 
+@pytest.mark.usefixtures("released", "controller")
+def test_a_service_that_lost_its_annotation_gets_it_back_and_is_freed(space: Space) -> None:
+    space.until("bound", lambda: bound(space))
+    space.until_phase("Healthy")
+    for name in NAMES:
+        space.patch(kinds.SERVICE, name, {"metadata": {"annotations": {MANAGED: None}}})
+    space.until("bound again", lambda: bound(space))
+    space.delete(kinds.ROLLOUT, "app")
+    space.until("free", lambda: free(space))
+
+
 @pytest.mark.usefixtures("released")
 def test_a_deletion_nobody_saw_is_noticed_at_the_start(space: Space, own_controller: Callable[..., Any]) -> None:
     first: OwnController = own_controller()

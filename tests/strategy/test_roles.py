@@ -57,6 +57,20 @@ def test_a_service_is_taken_over_only_when_all_pods_are_there() -> None:
     assert world.selected("stable") == "app:1"
 
 
+def test_a_service_that_lost_its_annotation_gets_it_back() -> None:
+    """Who deletes the Rollout then frees it; until then nobody else may take it."""
+    world = served()
+    for name in ("stable", "canary"):
+        del world.services[name]["metadata"]["annotations"]
+    world.events.clear()
+    world.settle()
+    owners = [world.services[name]["metadata"]["annotations"] for name in ("stable", "canary")]
+    assert owners == [{"argo-rollouts.argoproj.io/managed-by-rollouts": "app"}] * 2
+    assert (world.selected("stable"), world.selected("canary")) == ("app:1", "app:1")
+    assert world.events == ["SwitchService"] * 2
+    assert world.plan().empty
+
+
 def test_the_canary_service_goes_back_on_abort() -> None:
     world = served()
     world.image("app:2")

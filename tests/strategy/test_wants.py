@@ -54,7 +54,7 @@ def test_how_long_pods_stay(strategy: dict[str, Any], after: int, aborted: int |
         ({"autoPromotionEnabled": True}, 0),
         ({"autoPromotionEnabled": False}, None),
         ({"autoPromotionSeconds": 9}, 9),
-        ({"autoPromotionEnabled": False, "autoPromotionSeconds": 9}, 9),
+        ({"autoPromotionEnabled": False, "autoPromotionSeconds": 9}, None),
     ],
 )
 def test_when_blue_green_promotes_by_itself(fields: dict[str, Any], seconds: int | None) -> None:

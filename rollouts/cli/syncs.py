@@ -31,6 +31,8 @@ _STYLES = {
     "Degraded": BAD,
     "Failed": BAD,
     "Error": BAD,
+    "True": GOOD,
+    "False": BAD,
 }
 
 
@@ -63,7 +65,7 @@ def waiting(sync: JSON) -> str:
         return f"{str(hold.get('revision'))[:8]} is held ({hold.get('reason')})"
     if stalled := _stalled(state):
         return f"a person: {stalled}"
-    reason = ready(sync)[0]
+    reason = ready(sync)[1]
     return f"{reason}, see `sync get`" if reason.endswith("Failed") else ""
 
 
@@ -73,10 +75,11 @@ def _stalled(state: JSON) -> str:
     return next((str(row.get("reason") or "Stalled") for row in rows if row.get("status") == "True"), "")
 
 
-def ready(sync: JSON) -> tuple[str, str]:
-    """Reason and message of the condition Ready."""
+def ready(sync: JSON) -> tuple[str, str, str]:
+    """Status, reason and message of the condition Ready; empty texts when there is none."""
     rows = [row for row in status(sync).get("conditions") or () if row.get("type") == "Ready"]
-    return (str(rows[0].get("reason")), str(rows[0].get("message"))) if rows else ("", "")
+    first: JSON = rows[0] if rows else {}
+    return str(first.get("status") or ""), str(first.get("reason") or ""), str(first.get("message") or "")
 
 
 def last_state(sync: JSON) -> JSON:

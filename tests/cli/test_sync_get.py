@@ -81,6 +81,22 @@ def test_a_deletion_that_takes_long_is_named() -> None:
     assert waiting({"metadata": metadata, "spec": {}, "status": {}}) == "its objects to be deleted, see `sync get`"
 
 
+def test_whether_it_is_ready_is_said_and_why() -> None:
+    row = {"type": "Ready", "status": "True", "reason": "RolloutInProgress", "message": "a1 is applied"}
+    found = {"metadata": {"name": "a", "namespace": "b"}, "spec": {"source": {"repoURL": "x"}}}
+
+    def line(status: dict[str, Any]) -> str:
+        (text,) = [text for text in map(joined, head({**found, "status": status})) if text.startswith("Ready:")]
+        return text
+
+    assert line({"conditions": [row]}) == "Ready:           True (RolloutInProgress)  a1 is applied"
+    assert line({}) == "Ready:           -  nobody has looked at it yet: does a controller run?"
+
+
+def joined(line: tuple[Any, ...]) -> str:
+    return "".join(span.text for span in line)
+
+
 def test_what_goes_on_in_further_lines_stays_in_its_column() -> None:
     state = {
         "phase": "Error",

@@ -32,7 +32,7 @@ def run(
 def head(sync: JSON) -> Iterator[Line]:
     """How it is."""
     state, source = status(sync), sync["spec"]["source"]
-    reason, message = ready(sync)
+    holds, reason, message = ready(sync)
     yield _row("Name", Span(sync["metadata"]["name"]))
     yield _row("Namespace", Span(sync["metadata"]["namespace"]))
     yield _row("Source", Span(f"{source['repoURL']} {source.get('path') or '.'}"))
@@ -40,7 +40,8 @@ def head(sync: JSON) -> Iterator[Line]:
     yield _row("Sync", word((state.get("sync") or {}).get("status")))
     health = state.get("health") or {}
     yield _row("Health", word(health.get("status")), Span(f"  {health.get('message') or ''}"))
-    yield _row("Ready", Span(reason or "-"), Span(f"  {message}" if state else f"  {UNSEEN}"))
+    why = f" ({reason})" if reason else ""
+    yield _row("Ready", word(holds), Span(f"{why}  {message}" if state else f"  {UNSEEN}"))
     last = last_state(sync)
     if last:
         who = (last.get("operation") or {}).get("initiatedBy") or {}

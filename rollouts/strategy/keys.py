@@ -24,6 +24,7 @@ EXPERIMENT_TEMPLATE: Final = "experiment.argoproj.io/template-name"
 NOT_COPIED_TO_REPLICA_SETS: Final = frozenset(
     {
         "kubectl.kubernetes.io/last-applied-configuration",
+        "notified.notifications.argoproj.io",
         REVISION,
         REVISION_HISTORY,
         DESIRED_REPLICAS,

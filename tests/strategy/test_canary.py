@@ -248,11 +248,12 @@ def test_annotations_of_the_rollout_are_those_of_the_revision_it_makes_or_uses_a
     """`kubernetes.io/change-cause`, say: why there is this revision."""
     cause = "kubernetes.io/change-cause"
     for number, why in ((2, "try 2"), (1, "2 was slow")):
-        world.rollout["metadata"]["annotations"] |= {cause: why}
+        world.rollout["metadata"]["annotations"] |= {cause: why, "notified.notifications.argoproj.io": "{}"}
         world.image(f"app:{number}")
         world.reconcile()
         newest = next(rs for rs in world.sets.values() if image(rs) == f"app:{number}")
         assert newest["metadata"]["annotations"][cause] == why
+        assert "notified.notifications.argoproj.io" not in newest["metadata"]["annotations"]
 
 
 def test_a_name_taken_by_somebody_else_is_avoided(world: World) -> None:

@@ -119,6 +119,20 @@ def test_a_config_map_stays_as_long_as_a_revision_mounts_it() -> None:
     assert ([row.ref for row in said.prunes], [row.ref for row in said.kept]) == ([ref("y")], [ref("x")])
 
 
+@pytest.mark.parametrize(
+    ("gone", "others", "held"),
+    [(5, 0, False), (6, 0, True), (6, 6, False), (7, 6, True), (6, 5, True), (50, 50, False), (51, 50, True)],
+)
+def test_more_than_half_and_more_than_five_at_once_wait_for_a_person(gone: int, others: int, held: bool) -> None:
+    """R13: both, by the defaults; exactly half of many, or all of a few, go."""
+    rest = [leftover(ref(f"x{number}")) for number in range(gone)]
+    stored = Inventory.of([row.entry for row in rest] + [Entry(ref=ref(f"y{n}"), version="v1") for n in range(others)])
+    said = plan(examined=wanted("a"), inventory=stored, leftovers=rest, policy=POLICY)
+    assert (said.prunes == ()) is held
+    allowed = plan(examined=wanted("a"), inventory=stored, leftovers=rest, policy=Policy(sync=SYNC, confirm=True))
+    assert len(allowed.prunes) == gone
+
+
 def test_what_a_release_may_go_back_to_is_kept_though_it_has_no_replicas() -> None:
     """R15: with `dynamicStableScale` the stable ReplicaSet is at none while all traffic goes to the canary; an abort
     scales it up again. Secrets that pull images are needed by pods that restart, too."""

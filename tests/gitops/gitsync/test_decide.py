@@ -600,3 +600,16 @@ def test_a_plan_that_waits_is_shown_with_all_it_would_do() -> None:
     waits = finding(attempted=False, waiting="a person applies it", counts=counts, protected=("ConfigMap a: no",))
     plan = {**counts, "digest": "sha256:plan", "protected": ["ConfigMap a: no"], "waitingFor": "a person applies it"}
     assert after(waits)["status"]["plan"] == plan
+
+
+@pytest.mark.parametrize("key", ["gitops.rollouts.dev/requestedAt", "reconcile.fluxcd.io/requestedAt"])
+def test_a_request_by_annotation_is_heard_once(key: str) -> None:
+    """R3: ours and Flux's; everything is compared."""
+    obj = after(finding())
+    obj["metadata"] = {**obj["metadata"], "annotations": {key: "one"}}
+    start = decide(obj, LOOKED, at(5)).start
+    assert start is not None
+    assert (start.fresh, start.thorough, start.requested) == (True, True, "one")
+    obj, decision = settled(obj, Facts(finding=quiet(mandate=start, at=at(6)), looked_at=at(6)), now=at(6))
+    assert obj["status"]["lastHandledReconcileAt"] == "one"
+    assert decision.start is None

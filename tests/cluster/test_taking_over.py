@@ -62,14 +62,14 @@ class Moment:
         return {rs["metadata"]["name"]: rs for rs in found}
 
     def until_pods_are_there(self) -> None:
-        """Wait for as many pods as were recorded."""
-        wanted = {rs["metadata"]["name"]: rs["status"].get("availableReplicas") for rs in self._of_the_rollout()}
+        """Wait for as many pods as were recorded, those of an Experiment among them."""
+        sets = [obj for obj in self._objects if obj["kind"] == "ReplicaSet" and owner_of(obj)["kind"] != "Deployment"]
+        wanted = {rs["metadata"]["name"]: rs["status"].get("availableReplicas") for rs in sets}
 
         def look() -> bool:
-            there = self.there()
-            seen = {name: rs["status"].get("availableReplicas") for name, rs in there.items()}
-            assert seen == wanted
-            return all(rs["status"].get("observedGeneration") for rs in there.values())
+            there = {name: self._space.get(kinds.REPLICA_SET, name)["status"] for name in wanted}
+            assert {name: status.get("availableReplicas") for name, status in there.items()} == wanted
+            return all(status.get("observedGeneration") for status in there.values())
 
         self._space.until("the recorded pods", look)
 

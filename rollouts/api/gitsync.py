@@ -185,7 +185,7 @@ class GitSyncSpec(Model):
     interval: str | None = None
     """Between looks at the repository, a duration, plus up to half of it. Default 2m."""
     timeout: str | None = None
-    """How long a sync may take, a duration. Default 5m."""
+    """How long a pass may take, and a wave may wait until what comes before it is healthy; a duration. Default 5m."""
     service_account_name: str | None = None
     """ServiceAccount of this namespace whose rights are used. Required unless the controller has a default."""
     deletion_policy: Literal["Orphan", "Delete", "WaitForTermination"] | None = None

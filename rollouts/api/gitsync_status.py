@@ -165,6 +165,10 @@ class PlanState(StatusModel):
     """Objects that stay although Git has them no more, and why."""
     waiting_for: str | None = None
     """What it waits for, for people."""
+    wave: Int32 | None = None
+    """The sync wave that waits for what comes before it."""
+    waiting_since: Time | None = None
+    """Since when that wave waits; `spec.timeout` later it has failed."""
 
 
 class Hold(StatusModel):

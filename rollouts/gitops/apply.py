@@ -22,6 +22,7 @@ from rollouts.gitops.examine import refusal
 from rollouts.gitops.normalise import KindKey, key_of
 from rollouts.gitops.objects import JSON, Manifest, Ref
 from rollouts.gitops.plan import Action, Examined, Prune, SyncPlan
+from rollouts.gitops.running import DONE, Progress
 from rollouts.gitops.seen import Mark, mark
 
 _ESTABLISHED = 30.0
@@ -31,12 +32,12 @@ _BRING = frozenset({"CustomResourceDefinition", "Namespace"})
 
 Reexamine = Callable[[Examined], Awaitable[Examined]]
 GoOn = Callable[[], Awaitable[str]]
-Ready = Callable[[tuple[Examined, ...]], Awaitable[str]]
-"""Asked before each stage: empty when it may begin, else what it waits for."""
+Ready = Callable[[tuple[Examined, ...]], Awaitable[Progress]]
+"""Asked before each stage: whether it may begin, else what it waits for, or has waited for too long."""
 
 
-async def _at_once(stage: tuple[Examined, ...]) -> str:
-    return ""
+async def _at_once(stage: tuple[Examined, ...]) -> Progress:
+    return DONE
 
 
 async def _now() -> str:
@@ -58,6 +59,8 @@ class Outcome:
     """Why it was stopped between two stages, empty when it was not."""
     waiting: str = ""
     """What the next stage waits for, empty when there is none left."""
+    wave: int | None = None
+    """The wave that could not begin yet; None when none waits."""
 
 
 async def execute(
@@ -81,9 +84,10 @@ async def execute(
         stopped = await go_on() if index and _begins_a_wave(plan, index) else ""
         if stopped:
             return replace(outcome, stopped=stopped)
-        waiting = await ready(stage)
-        if waiting:
-            return replace(outcome, waiting=waiting)
+        found = await ready(stage)
+        if not found.done:
+            wave = plan.waves.get(stage[0].manifest.ref, 0) if found.waiting else None
+            return replace(outcome, stopped=found.error, waiting=found.waiting, wave=wave)
         outcome = await _stage(cluster, stage, kinds=kinds, reexamine=reexamine, so_far=outcome)
         if outcome.errors:
             return outcome

@@ -60,10 +60,16 @@ Adjust = Callable[[JSON, JSON], JSON]
 """Wanted object, live object: the wanted one without what is to be left alone."""
 GoOn = Callable[[], Awaitable[str]]
 """Asked between stages: empty to go on, else the reason to stop there."""
+Overdue = Callable[[int], bool]
+"""Whether a wave has waited too long for what comes before it."""
 
 
 async def _always() -> str:
     return ""
+
+
+def _never(_wave: int) -> bool:
+    return False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -210,7 +216,13 @@ class Pipeline:
         )
 
     async def carry_out(
-        self, found: Comparison, chosen: SyncPlan | None = None, *, go_on: GoOn = _always, run: str = ""
+        self,
+        found: Comparison,
+        chosen: SyncPlan | None = None,
+        *,
+        go_on: GoOn = _always,
+        overdue: Overdue = _never,
+        run: str = "",
     ) -> Report:
         """Do what the plan says (`chosen`: a smaller one). What went wrong with single objects is in the report.
 
@@ -230,7 +242,7 @@ class Pipeline:
         hooks = found.hooks if run else ()
         before = await runner.phase(hooks, Phase.PRE)
         if before.done:
-            outcome, final = await self._applied(found, decided, go_on)
+            outcome, final = await self._applied(found, decided, go_on, overdue)
             progress = await self._afterwards(found, outcome, runner, hooks)
         else:
             outcome, final, progress = Outcome(), found.record.inventory, before
@@ -242,11 +254,13 @@ class Pipeline:
             await runner.tidy(hooks, failed=bool(errors))
         return await self._reported(found, decided, outcome, final, errors=errors, waiting=waiting)
 
-    async def _applied(self, found: Comparison, decided: SyncPlan, go_on: GoOn) -> tuple[Outcome, Inventory]:
+    async def _applied(
+        self, found: Comparison, decided: SyncPlan, go_on: GoOn, overdue: Overdue
+    ) -> tuple[Outcome, Inventory]:
         """Stages and prunes; with them the inventory, stored before as what may be there, then as what is."""
         if not decided.empty:
             await self.records.save(replace(found.record, inventory=decided.during, attempted=found.commit))
-        outcome = await self._execute(decided, found.question, go_on)
+        outcome = await self._execute(decided, found.question, go_on, overdue)
         done = not (outcome.errors or outcome.stopped or outcome.waiting)
         return outcome, _with_uids(decided.after if done else decided.during, outcome.uids)
 
@@ -291,6 +305,7 @@ class Pipeline:
             errors=errors,
             step="apply" if errors else "",
             waiting=waiting,
+            wave=outcome.wave if waiting else None,
             remarks=found.remarks,
             parts=await self.healths(final, known=_known(found, outcome)),
             inventory=final,
@@ -457,13 +472,22 @@ class Pipeline:
         ]
         return references.in_use(sets, (body for bodies in rollouts for body in bodies))
 
-    async def _execute(self, decided: SyncPlan, question: Question, go_on: GoOn) -> Outcome:
+    async def _execute(self, decided: SyncPlan, question: Question, go_on: GoOn, overdue: Overdue) -> Outcome:
         placed = [*decided.unchanged, *(item for stage in decided.stages for item in stage)]
 
-        async def ready(stage: tuple[Examined, ...]) -> str:
+        async def ready(stage: tuple[Examined, ...]) -> Progress:
+            """A release takes the time it takes, or its people; what else comes before a wave has `spec.timeout`."""
             wave = decided.waves.get(stage[0].manifest.ref, 0)
             earlier = [item for item in placed if decided.waves.get(item.manifest.ref, 0) < wave]
-            return (await patiently(lambda: self._healthy(earlier, question))).waiting
+            found = await patiently(lambda: self._healthy(earlier, question))
+            if found.done or not overdue(wave):
+                return found
+            late = await self._healthy([item for item in earlier if item.manifest.ref.kind != "Rollout"], question)
+            return (
+                Progress(error=f"wave {wave} has waited too long (spec.timeout): {late.waiting}")
+                if late.waiting
+                else found
+            )
 
         async def reexamine(item: Examined) -> Examined:
             neighbours = claims([*await self._neighbours([item.manifest]), item.manifest.body])

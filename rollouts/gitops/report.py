@@ -33,7 +33,7 @@ class Result(StrEnum):
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Report:
     """One pass. `step` names the part of the pipeline that failed; `changed` whether the cluster was written to.
-    `seen`: the objects applied, as they are now.
+    `seen`: the objects applied, as they are now. `wave`: the one that waits for what comes before it, if one does.
     """
 
     sync: str
@@ -47,6 +47,7 @@ class Report:
     errors: tuple[str, ...] = ()
     step: str = ""
     waiting: str = ""
+    wave: int | None = None
     remarks: tuple[str, ...] = ()
     parts: tuple[Part, ...] | None = None
     inventory: Inventory = field(default_factory=Inventory)

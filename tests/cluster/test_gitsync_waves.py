@@ -119,6 +119,35 @@ def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(work, "AGAIN", timedelta(seconds=1))
 
 
+@pytest.mark.timeout(150)
+@pytest.mark.usefixtures("impatient")
+def test_a_wave_that_waits_too_long_has_failed(syncing: Synced) -> None:
+    """`spec.timeout`, and why; the next attempt waits anew, and goes on once pods are there."""
+    web = deployment("web", "example/does-not-exist:1")
+    syncing.bare.commit({"web.json": web, "later.yaml": in_wave(config("later"), 1)})
+    retry = {"limit": 0}
+    syncing.create(timeout="8s", syncPolicy={"automated": AUTOMATED, "retry": retry})
+    plan = syncing.until(
+        "it waits", lambda: (syncing.status.get("plan") or {}).get("waitingSince") and syncing.status["plan"]
+    )
+    assert (plan["wave"], "waiting for Deployment" in plan["waitingFor"]) == (1, True)
+    syncing.until("it failed", lambda: syncing.condition("Ready").get("reason") == "ApplyFailed")
+    assert "wave 1 has waited too long (spec.timeout): waiting for Deployment" in syncing.condition("Ready")["message"]
+    assert (syncing.status["operationState"]["phase"], syncing.values()) == ("Failed", {})
+    mended = syncing.bare.commit({"web.json": deployment("web", "example/web:1")})
+    syncing.ask("1")
+    syncing.until_synced(mended)
+    assert syncing.values() == {"later": "1"}
+
+
+def deployment(name: str, image: str) -> str:
+    """A Deployment of one pod."""
+    labels = {"app": name}
+    pods = {"metadata": {"labels": labels}, "spec": {"containers": [{"name": "main", "image": image}]}}
+    spec = {"selector": {"matchLabels": labels}, "template": pods}
+    return json.dumps({"apiVersion": "apps/v1", "kind": "Deployment", "metadata": {"name": name}, "spec": spec})
+
+
 def waiting_release(syncing: Synced, **policy: str) -> str:
     """A commit whose second wave waits for a paused Rollout; the commit."""
     web = rollout(steps=[{"setWeight": 50}, {"pause": {}}], replicas=2)

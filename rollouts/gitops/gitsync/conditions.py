@@ -157,7 +157,7 @@ def _by_health(sync: GitSync, status: JSON) -> dict[str, Aspect]:
     if waits and state not in ("Healthy", ""):
         return _not_ready(state, message, working=state in ("Progressing", "Suspended"))
     reason = "RolloutInProgress" if state in ("Suspended", "Progressing") else "Synced"
-    commit = reading.short(str((status.get("sync") or {}).get("revision") or ""))
+    commit = reading.short(reading.compared_revision(status))
     text = f"{commit} is applied" + (f"; {message}" if message else "")
     return {"Ready": Aspect(value="True", reason=reason, message=text), "Reconciling": GONE, "Stalled": GONE}
 

@@ -127,6 +127,11 @@ def after(moment: datetime | None, pause: float) -> datetime | None:
     return None if moment is None else moment + timedelta(seconds=pause)
 
 
+def compared_revision(status: JSON) -> str:
+    """The commit compared last, empty when none was."""
+    return str((status.get("sync") or {}).get("revision") or "")
+
+
 def short(commit: str) -> str:
     """A commit for people."""
     return commit[:8]

@@ -101,14 +101,14 @@ def _compared(sync: GitSync, before: JSON, finding: Finding) -> dict[str, Any]:
             "comparedTo": finding.inputs,
         },
         "sourceType": finding.renderer,
-        "plan": _plan(finding),
+        "plan": _plan(before, finding),
         "summary": _summary(sync, before, finding),
         "remarks": list(finding.remarks) or None,
     }
     return {**known, **_healths(before, finding)}
 
 
-def _plan(finding: Finding) -> dict[str, Any] | None:
+def _plan(before: JSON, finding: Finding) -> dict[str, Any] | None:
     if not finding.pending and not finding.protected:
         return None
     return {
@@ -116,7 +116,18 @@ def _plan(finding: Finding) -> dict[str, Any] | None:
         **(dict(finding.counts) if finding.pending else {}),
         "protected": list(finding.protected[:SHOWN]) or None,
         "waitingFor": finding.waiting or _asking(finding) or None,
+        "wave": finding.wave,
+        "waitingSince": _since(before, finding),
     }
+
+
+def _since(before: JSON, finding: Finding) -> str | None:
+    """Since when this wave of this commit waits; None when none does."""
+    if finding.wave is None:
+        return None
+    old = before.get("plan") or {}
+    same = (old.get("wave"), reading.compared_revision(before)) == (finding.wave, finding.commit)
+    return (same and old.get("waitingSince")) or write_time(finding.at)
 
 
 def _asking(finding: Finding) -> str:

@@ -98,7 +98,7 @@ def context(sync: GitSync) -> str:
 
 def _notes(sync: GitSync, status: JSON, told: Mapping[str, JSON], releases: list[Release]) -> Iterator[Note]:
     """One for each commit there is something to say about, those that are over first."""
-    current = str((status.get("sync") or {}).get("revision") or "")
+    current = reading.compared_revision(status)
     found: dict[str, Words | None] = {
         revision: _superseded(f"superseded by {reading.short(current)}")
         for revision, row in told.items()

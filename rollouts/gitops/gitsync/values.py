@@ -94,7 +94,8 @@ class Finding:
     """What a pass found and did. `commit`: what was compared; `resolved`: what the source's revision means now.
 
     `compared`: the comparison was completed. `waiting`: why the plan was not carried out, empty when it was or when
-    there was nothing to do; `unfinished`: a part was carried out, the rest waits. `attempted`: something was to be
+    there was nothing to do; `unfinished`: a part was carried out, the rest waits; `wave`: the one that waits for what
+    comes before it. `attempted`: something was to be
     applied. `errors` and `step`: what went wrong, and where; `denied`: only a person can mend it;
     `budget`: which one was exceeded. `again`: when the
     reason to wait may be over; `blocked`: when dependencies are ready. `image_update`: what is remembered of a look at
@@ -116,6 +117,7 @@ class Finding:
     unfinished: bool = False
     changed: bool = False
     waiting: str = ""
+    wave: int | None = None
     errors: tuple[str, ...] = ()
     step: str = ""
     budget: str = ""

@@ -217,7 +217,11 @@ async def _at(
         )
     chosen = narrowed(found.plan, this.mandate.sync.get("resources") or ())
     report = await pipeline.carry_out(
-        found, chosen, go_on=_superseded(this, repository, resolved), run=_run_of(this, case, found, chosen)
+        found,
+        chosen,
+        go_on=_superseded(this, repository, resolved),
+        overdue=_overdue(this, commit),
+        run=_run_of(this, case, found, chosen),
     )
     seen = taken(found, report.seen)
     done = chosen is found.plan and not (report.errors or report.waiting)
@@ -233,12 +237,24 @@ async def _at(
         parts=report.parts or (),
         rows=rows(found.plan, applied=not (report.errors or report.waiting) and chosen is found.plan),
         counts={} if chosen is found.plan and not report.waiting else _left(known.counts),
+        wave=report.wave,
         waiting=report.waiting or (PARTIAL if chosen is not found.plan else ""),
         unfinished=bool(report.waiting),
         again=_again(report, queued=_queued(this, commit, resolved)),
         objects=len(report.inventory.entries),
         heals=tuple(heals(chosen)) if case.drift else (),
     )
+
+
+def _overdue(this: Desk, commit: str) -> Callable[[int], bool]:
+    """Whether a wave of this commit has waited for longer than `spec.timeout`."""
+    plan = this.status.get("plan") or {}
+    ends = reading.after(
+        reading.time_of(plan.get("waitingSince")), reading.seconds(this.sync.spec.timeout, reading.TIMEOUT)
+    )
+    if ends is None or reading.compared_revision(this.status) != commit:
+        return lambda wave: False
+    return lambda wave: wave == plan.get("wave") and datetime.now(UTC) > ends
 
 
 def _queued(this: Desk, commit: str, resolved: str) -> bool:

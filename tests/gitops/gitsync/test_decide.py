@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 
+from analysis.spec.base import write_time
 from rollouts.gitops.gitsync.decide import FINALIZER, decide
 from rollouts.gitops.gitsync.values import Facts, Mandate, Row, Task
 from rollouts.gitops.health import Health, Part, Status
@@ -613,3 +614,20 @@ def test_a_request_by_annotation_is_heard_once(key: str) -> None:
     obj, decision = settled(obj, Facts(finding=quiet(mandate=start, at=at(6)), looked_at=at(6)), now=at(6))
     assert obj["status"]["lastHandledReconcileAt"] == "one"
     assert decision.start is None
+
+
+def test_since_when_a_wave_waits() -> None:
+    """The time stays while the same wave of the same commit waits, whatever for."""
+
+    def waits(obj: Any, wave: int, seconds: int, commit: str = A) -> dict[str, Any]:
+        told = {"waiting": f"waiting for {seconds}", "wave": wave, "unfinished": True, "counts": {"create": 1}}
+        return after(finding(commit, at=at(seconds), **told), obj=obj)
+
+    def since(obj: Any) -> tuple[int, str]:
+        return obj["status"]["plan"]["wave"], obj["status"]["plan"]["waitingSince"]
+
+    first = waits(sync(), 1, 10)
+    assert since(first) == since(waits(first, 1, 20)) == (1, write_time(at(10)))
+    assert since(waits(first, 2, 20)) == (2, write_time(at(20)))
+    assert since(waits(first, 1, 20, B)) == (1, write_time(at(20)))
+    assert "plan" not in after(finding(at=at(30)), obj=first)["status"]

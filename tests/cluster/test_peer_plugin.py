@@ -17,8 +17,10 @@ from pathlib import Path
 import pytest
 
 from rollouts.api import kinds
+from tests.cluster.controllers import OwnController
 from tests.cluster.space import JSON, Space, blue_green, container, rollout, service, younger_than_pods
 from tests.recorder.metrics import metrics
+from tests.strategy.router import ROUTER
 
 #: Each call is a program that starts, discovers and lists: on a busy machine seconds.
 pytestmark = [pytest.mark.usefixtures("controller"), pytest.mark.timeout(240)]
@@ -62,6 +64,12 @@ class Answer:
 
 
 Plugin = Callable[..., Answer]
+
+
+@pytest.fixture
+def controller(own_controller: Callable[..., OwnController]) -> OwnController:
+    """One that knows the tests' own router."""
+    return own_controller(routers=ROUTER)
 
 
 @pytest.fixture
@@ -258,6 +266,31 @@ def test_blue_green_roles_and_delays(space: Space, plugin: Plugin) -> None:
     assert told.tree[3].endswith("✔ Healthy delay:")
     plugin("undo app")
     space.until_status(phase="Healthy", stableRS=space.sets()["1"]["metadata"]["labels"]["rollouts-pod-template-hash"])
+
+
+# --- behind a router
+
+
+def test_weights_and_services_that_take_turns(space: Space, plugin: Plugin) -> None:
+    """What the router serves (10 %) is shown, not the share of pods; ping is stable, then pong."""
+    space.create(service("ping"), service("pong"))
+    space.create({"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "routes"}})
+    strategy: JSON = {
+        "pingPong": {"pingService": "ping", "pongService": "pong"},
+        "trafficRouting": {"plugins": {"test/router": {"configMap": "routes"}}},
+    }
+    released(space, rollout(replicas=4, steps=[{"setWeight": 10}, {"pause": {}}], canary=strategy))
+    assert shown(plugin).tree[1].endswith("✔ Healthy stable,ping")
+    plugin("set image app app=example/app:2")
+    space.until_paused(at=1)
+    told = shown(plugin)
+    assert [told.value("SetWeight"), told.value("ActualWeight")] == ["10", "10"]
+    assert told.images == ["example/app:1 (stable, ping)", "example/app:2 (canary, pong)"]
+    assert row(plugin) == "app Canary Paused 1/2 10 5/5 4 1 5"
+    plugin("promote app")
+    space.until_phase("Healthy")
+    assert shown(plugin).tree[1].endswith("✔ Healthy stable,pong")
+    space.until("the old pods are on leave", lambda: shown(plugin).tree[3].endswith("✔ Healthy delay:"))
 
 
 # --- measured

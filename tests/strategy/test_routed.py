@@ -341,6 +341,20 @@ def test_ping_pong_services_take_turns() -> None:
     assert weights(world) == {"ping": 50, "pong": 50}
 
 
+def test_ping_pong_keeps_the_version_before_for_the_delay_and_no_longer() -> None:
+    """The Service without traffic goes on selecting it until the next canary; that is no reason to keep its pods."""
+    turns = {"pingService": "ping", "pongService": "pong"}
+    world = routed([{"setWeight": 50}, {"pause": {}}], pingPong=turns, canaryService=None, stableService=None)
+    world.image("app:2")
+    world.settle()
+    resume(world)
+    assert (world.selected("ping"), weights(world)) == ("app:1", {"ping": 0, "pong": 100})
+    assert world.replicas == {"app:1": 10, "app:2": 10}
+    world.advance(31)
+    world.settle()
+    assert world.replicas == {"app:1": 0, "app:2": 10}
+
+
 def test_header_routes_are_in_force_until_the_end() -> None:
     match = [{"headerName": "x", "headerValue": {"exact": "y"}}]
     world = updated(

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from rollouts.strategy import delays, routed, services
 from rollouts.strategy.canary.counts import canary_pods, stable_pods, weight_at
-from rollouts.strategy.canary.pointing import names
+from rollouts.strategy.canary.pointing import names, service_names
 from rollouts.strategy.course import Course, frozen
 from rollouts.strategy.delays import Stay
 from rollouts.strategy.services import Switch
@@ -36,7 +36,8 @@ def stays(
     if stable is not None and not promote:
         found[stable.name] = Stay(replicas=stable_pods(at, canary, weight=weight))
     behind = [rs for rs in (stable if promote else None, *at.revisions.others) if rs]
-    return found | _behind(at, canary, behind, _serving(at, switches, traffic), done=promote or at.promoted)
+    resting = _resting(at, canary, promote=promote)
+    return found | _behind(at, canary, behind, _serving(at, switches, traffic, resting), done=promote or at.promoted)
 
 
 def _new(at: Situation, canary: Canary, course: Course, *, aborted: bool, promote: bool) -> Stay:
@@ -59,7 +60,14 @@ def _new(at: Situation, canary: Canary, course: Course, *, aborted: bool, promot
     return delays.after_abort(new, canary.delays, begins=begins, now=at.now)
 
 
-def _serving(at: Situation, switches: Sequence[Switch], traffic: Traffic | None) -> set[str]:
+def _resting(at: Situation, canary: Canary, *, promote: bool) -> str | None:
+    """Of two Services that take turns, the one without traffic after a promotion: it selects the version before until
+    the next canary has it, which must not keep that version's pods for ever."""
+    ended = canary.ping_pong is not None and (promote or at.promoted)
+    return service_names(at, promote=promote)[0] if ended else None
+
+
+def _serving(at: Situation, switches: Sequence[Switch], traffic: Traffic | None, resting: str | None) -> set[str]:
     """Hashes some traffic still goes to: by a Service, or by the weights last told (a router needs time to act). A
     Service nobody has taken over yet selects every pod."""
     told = at.recorded.weights
@@ -67,7 +75,7 @@ def _serving(at: Situation, switches: Sequence[Switch], traffic: Traffic | None)
     if traffic is not None and not (at.wants.canary and at.wants.canary.dynamic_stable):
         weights = {traffic.split.canary.hash} if traffic.split.canary.weight else set()
     there = at.snapshot.services
-    selected = {services.after(there, switches, name) for name in names(at) if name in there}
+    selected = {services.after(there, switches, name) for name in names(at) if name in there and name != resting}
     if "" in selected and at.wants.limits.replicas:
         selected |= {rs.hash for rs in at.revisions.all}
     return (selected | weights) - {""}

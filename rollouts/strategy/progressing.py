@@ -28,8 +28,8 @@ _DEADLINE_COUNTS = frozenset({*conditions.FIRST_WORDS, conditions.RETRY, conditi
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Facts:
     """What the condition is made from. `created`: the new ReplicaSet is made by this very plan. `waiting`: a step that
-    may take its time (pause, analysis) holds us. `trouble`: what keeps pods from coming up, in words;
-    `trouble_before`: what the condition says of that so far."""
+    may take its time (pause, analysis) holds us. `promoted`: the new ReplicaSet is the stable one. `trouble`: what
+    keeps pods from coming up, in words; `trouble_before`: what the condition says of that so far."""
 
     recorded: Recorded
     replica_set: str
@@ -43,6 +43,7 @@ class Facts:
     waiting: bool
     deadline: float
     now: datetime
+    promoted: bool = False
     trouble: str = ""
     trouble_before: str = ""
 
@@ -87,6 +88,7 @@ def condition(facts: Facts) -> Condition | None:
         (facts.abort is not None, _aborted),
         (facts.complete, _complete),
         (facts.retry and not facts.paused, _retry),
+        (facts.paused and facts.promoted and facts.before == conditions.AVAILABLE_NOW, _kept),
         (facts.paused, _paused),
         (facts.created, _created),
         (facts.before == "", _found),
@@ -121,6 +123,10 @@ def _aborted(facts: Facts) -> Condition:
 
 def _retry(_: Facts) -> Condition:
     return _say("Unknown", conditions.RETRY, "Retrying Rollout after abort")
+
+
+def _kept(_: Facts) -> None:
+    """Nothing is being updated, so there is nothing to pause: the phase alone tells of `spec.paused`."""
 
 
 def _paused(_: Facts) -> Condition:

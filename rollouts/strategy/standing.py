@@ -31,6 +31,7 @@ def facts(decision: Decision, pods: Pods) -> progressing.Facts:
         waiting=waits(decision.course),
         deadline=decision.wants.deadline,
         now=decision.now,
+        promoted=promoted,
         trouble="" if decision.abort else ailing.words(decision.at),
         trouble_before=ailing.said_before(decision.recorded.raw.get("conditions") or (), (conditions.PROGRESSING,)),
     )

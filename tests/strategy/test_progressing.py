@@ -80,6 +80,8 @@ LONG_AGO = ("ReplicaSetUpdated", "NewReplicaSetCreated", "FoundNewReplicaSet", "
         (facts("RolloutResumed", progressed=True), UPDATED),
         (facts("RolloutResumed", waiting=True), None),
         (facts("RolloutResumed"), LATE),
+        (facts("NewReplicaSetAvailable", paused=True, promoted=True, short_of_pods=True), None),
+        (facts("NewReplicaSetAvailable", paused=True), PAUSED),
         (facts("RolloutAborted", retry=True, progressed=True), RETRY),
         (facts("RolloutAborted", retry=True, paused=True), PAUSED),
         (facts("ReplicaSetUpdated", abort="why"), ABORTED),
@@ -154,3 +156,16 @@ def test_a_pause_that_a_person_ended_is_told_in_the_patch_of_the_step_and_costs_
     world.settle()
     assert condition(world)["reason"] == "RolloutPaused"
     assert world.log.count("PATCH Rollout/status") == 2
+
+
+def test_pods_lost_while_a_person_holds_a_promoted_rollout_leave_the_story_as_it_is() -> None:
+    world = World(rollout(replicas=3, steps=STEPS))
+    world.settle()
+    before = condition(world)
+    world.edit(paused=True)
+    world.settle()
+    world.broken = set(world.sets)
+    world.pods()
+    world.reconcile()
+    assert (world.status["phase"], world.status.get("availableReplicas") or 0) == ("Paused", 0)
+    assert condition(world) == before

@@ -95,7 +95,7 @@ def test_a_failure_aborts_and_the_plugin_cleans_up(space: Space, ticket: Path) -
     at_plugin(space, ticket)
     ticket.write_text("no")
     space.until_phase("Degraded")
-    assert space.status()["message"].endswith("Step plugin acme/ticket failed: no")
+    assert space.status()["message"].endswith("aborted update to revision 2: no")
     space.until("closed", lambda: ticket.read_text() == "closed")
     space.until("recorded", lambda: entry(space, "Abort")["phase"] == "Successful")
     assert space.find(kinds.ROLLOUT, "app") is not None

@@ -91,9 +91,14 @@ def test_an_error_is_tried_again_after_half_a_minute() -> None:
 def test_a_failed_plugin_aborts_and_is_told_so() -> None:
     world = at_plugin({"phase": "Failed", "message": "declined"}, {"phase": "Successful"})
     assert world.status["phase"] == "Degraded"
-    assert world.status["message"].endswith("Step plugin acme/approve failed: declined")
+    assert world.status["message"] == "RolloutAborted: Rollout aborted update to revision 2: declined"
     assert [call.operation for call in world.asked] == ["Run", "Abort"]
     assert entry(world, "Abort")["phase"] == "Successful"
+
+
+def test_a_plugin_that_fails_without_a_word_is_named() -> None:
+    world = at_plugin({"phase": "Failed"}, {"phase": "Successful"})
+    assert world.status["message"].endswith("revision 2: Step plugin acme/approve failed")
 
 
 def test_an_abort_tells_plugins_in_reverse() -> None:

@@ -15,7 +15,7 @@ def progress(at: Position) -> Verdict:
     if phase == "Successful":
         return Verdict(done=True)
     if phase == "Failed":
-        return Verdict(abort=f"Step plugin {said.get('name')} failed" + (f": {message}" if message else ""))
+        return Verdict(abort=message or f"Step plugin {said.get('name')} failed")
     reason = f"waiting for plugin {said.get('name')}" + (f": {message}" if message else "")
     since, until = times.moment(said.get("startedAt")), plugins.next_time(said)
     return Verdict(hold=Hold(kind="Plugin", reason=reason, since=since, until=until, patient=True))

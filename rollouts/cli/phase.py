@@ -23,8 +23,8 @@ def phase_of(rollout: JSON) -> tuple[str, str]:
 def _overlay(rollout: JSON, status: JSON) -> str:
     checks = (
         (not status.get("phase") or not _observed(rollout), NOT_OBSERVED),
-        (not _workload_observed(rollout), WORKLOAD_NOT_OBSERVED),
         (status.get("controllerPause") and not status.get("pauseConditions"), NOT_UNPAUSED),
+        (not _workload_observed(rollout), WORKLOAD_NOT_OBSERVED),
     )
     return next((message for applies, message in checks if applies), "")
 

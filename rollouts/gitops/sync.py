@@ -19,11 +19,12 @@ from rollouts.engine.client import Api
 from rollouts.gitops.cluster import Cluster
 from rollouts.gitops.errors import SyncError, redact
 from rollouts.gitops.inventory import Inventory
-from rollouts.gitops.passes import Pipeline, Terms
+from rollouts.gitops.passes import Pipeline
 from rollouts.gitops.plan import Policy
 from rollouts.gitops.records import ConfigMapRecords
 from rollouts.gitops.report import Report, Result
 from rollouts.gitops.source import Repository, Source
+from rollouts.gitops.terms import Terms
 
 _LONGEST_PAUSE = 300.0
 

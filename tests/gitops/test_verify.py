@@ -10,10 +10,11 @@ from typing import Any
 import pytest
 
 from rollouts.gitops.errors import VerificationError
-from rollouts.gitops.passes import Pipeline, Terms
+from rollouts.gitops.passes import Pipeline
 from rollouts.gitops.plan import Policy
 from rollouts.gitops.signatures import Keys, Signed, check, commit_parts, pgp_verdict, tag_parts
 from rollouts.gitops.source import Repository, Source
+from rollouts.gitops.terms import Terms
 from rollouts.gitops.verify import ANY_TAG, Mode, Verification, verify
 from tests.gitops import keys
 from tests.gitops.bare import Bare

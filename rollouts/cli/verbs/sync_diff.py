@@ -20,7 +20,7 @@ from rollouts.cli.syncs import connection, sync_names
 from rollouts.cli.text import BAD, BOLD, BUSY, FAINT, GOOD, PLAIN, WARN, Line, Span
 
 if TYPE_CHECKING:
-    from rollouts.gitops.passes import Comparison
+    from rollouts.gitops.compare import Comparison
 
 _STYLES = {"+": GOOD, "-": BAD, "@": BUSY}
 

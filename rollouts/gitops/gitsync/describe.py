@@ -6,12 +6,12 @@ from collections.abc import Iterator
 from typing import Any
 
 from rollouts.api.fieldpaths import shown
+from rollouts.gitops.compare import Comparison
 from rollouts.gitops.diff import paths
 from rollouts.gitops.gitsync.contest import manager_of
 from rollouts.gitops.gitsync.ignore import named
 from rollouts.gitops.gitsync.values import Heal, Row
 from rollouts.gitops.objects import Ref
-from rollouts.gitops.passes import Comparison
 from rollouts.gitops.plan import Action, SyncPlan
 
 

@@ -35,11 +35,12 @@ from rollouts.gitops.gitsync.terms import account, terms
 from rollouts.gitops.gitsync.values import Finding
 from rollouts.gitops.health import Part
 from rollouts.gitops.objects import JSON, Ref
-from rollouts.gitops.passes import Pipeline, Terms
+from rollouts.gitops.passes import Pipeline
 from rollouts.gitops.records import StatusRecords
 from rollouts.gitops.render.renderer import Renderer
 from rollouts.gitops.signatures import Keys
 from rollouts.gitops.source import Repository, Source
+from rollouts.gitops.terms import Terms
 from rollouts.gitops.verify import Mode, Verification
 
 SHARED = 15.0

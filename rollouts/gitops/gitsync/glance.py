@@ -18,9 +18,9 @@ from datetime import datetime, timedelta
 
 from rollouts.gitops import health
 from rollouts.gitops.cluster import Cluster, in_parallel
+from rollouts.gitops.compare import Comparison
 from rollouts.gitops.gitsync.values import Finding, Mandate
 from rollouts.gitops.objects import Ref
-from rollouts.gitops.passes import Comparison
 from rollouts.gitops.plan import SyncPlan
 from rollouts.gitops.seen import Mark, mark
 

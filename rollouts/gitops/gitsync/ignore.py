@@ -15,7 +15,7 @@ from rollouts.api import fieldpaths
 from rollouts.api.fieldpaths import Each, FieldPath
 from rollouts.api.gitsync import IgnoreDifference
 from rollouts.gitops.objects import JSON, Ref, ref_of
-from rollouts.gitops.passes import Adjust
+from rollouts.gitops.terms import Adjust
 
 _STEP = re.compile(r"\[(?P<field>\w+)=(?P<value>[^\]]*)\]|\[(?P<index>\d+)\]|\[(?P<odd>[^\]]+)\]|\.?(?P<key>[^.\[\]]+)")
 

@@ -11,9 +11,9 @@ from rollouts.gitops.gitsync import reading
 from rollouts.gitops.gitsync.ignore import adjust_of
 from rollouts.gitops.gitsync.values import Mandate
 from rollouts.gitops.objects import JSON, Ref
-from rollouts.gitops.passes import Terms
 from rollouts.gitops.plan import GIT_SYNC, Policy, SyncPlan
 from rollouts.gitops.render.options import Options
+from rollouts.gitops.terms import Terms
 
 OPTION_DEFAULTS = {"CreateNamespace": "false", "PrunePropagationPolicy": "background", "Prune": "true"}
 

@@ -21,6 +21,7 @@ from rollouts.gitops import health, marks, objectoptions
 from rollouts.gitops.apply import execute
 from rollouts.gitops.budgets import exceeded
 from rollouts.gitops.cluster import Cluster, in_parallel
+from rollouts.gitops.compare import Comparison
 from rollouts.gitops.errors import RefusedError, SourceError, SyncError, redact
 from rollouts.gitops.git import Access
 from rollouts.gitops.gitsync import images, reading, reverting
@@ -33,7 +34,7 @@ from rollouts.gitops.gitsync.verdict import Case, verdict
 from rollouts.gitops.inventory import Inventory
 from rollouts.gitops.objectoptions import Consent
 from rollouts.gitops.objects import JSON, Ref
-from rollouts.gitops.passes import Comparison, Pipeline
+from rollouts.gitops.passes import Pipeline
 from rollouts.gitops.plan import Leftover, Policy, SyncPlan, digest, plan
 from rollouts.gitops.report import Report
 from rollouts.gitops.source import Repository

@@ -8,6 +8,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import os
+import signal
 from collections.abc import Iterator
 
 import pytest
@@ -26,7 +27,10 @@ def pytest_configure() -> None:
 
     Hypothesis would fail an example that takes 200 ms: on a busy machine any of them may. Controllers run in threads:
     what they log goes through `logging`, which locks; several threads printing to what pytest captures crash Python.
+    A shell's background jobs ignore Ctrl-C, and so would every program we start to see what it does then.
     """
+    if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
     asyncio.set_event_loop(None)
     structlog.configure(
         processors=[

@@ -32,6 +32,7 @@ from rollouts.strategy.sections import Pods, blue_green, canary, counts, pods_of
 JSON = Mapping[str, Any]
 
 SETTLE: Final = timedelta(seconds=2)
+VERIFY: Final = timedelta(seconds=10)
 _OVER: Final = frozenset({conditions.INVALID_SPEC, conditions.RECONCILE_ERROR})
 _REPLICA_FAILURE: Final = (conditions.REPLICA_FAILURE,)
 _TRAFFIC_FAILURE: Final = (conditions.TRAFFIC_FAILURE,)
@@ -209,6 +210,8 @@ def _look_again(decision: Decision, after: JSON) -> float | None:
     moments += [decision.restart.at] if decision.restart.at else []
     moments += decision.target.looks(decision.now)
     moments += [decision.now] if ephemeral.changing(decision) else []
+    traffic = decision.target.traffic
+    moments += [decision.now + VERIFY] if traffic is not None and traffic.verified is False else []
     asks = plugins.next_look({**decision.rollout, "status": {**decision.recorded.raw, **after}})
     moments += [asks] if asks else []
     seconds = [(moment - decision.now).total_seconds() for moment in moments]

@@ -100,3 +100,10 @@ def test_the_threshold_counts_for_what_the_stable_can_bear(threshold: Any, told:
     break_(world, 1, available=2)
     world.reconcile()
     assert weights(world)["canary"] == told
+
+
+def test_a_weight_that_is_not_served_yet_is_looked_at_again() -> None:
+    """What serves it may be nothing that can be watched (a load balancer of a cloud)."""
+    world = updated([{"setWeight": 20}, {"setWeight": 40}], verify=True)
+    assert world.status["canary"]["weights"]["verified"] is False
+    assert world.plan().requeue_after == 10

@@ -176,7 +176,9 @@ def plan(
     found = tuple(examined)
     waves = _waves(found)
     wanted = sorted(found, key=lambda item: (waves[item.manifest.ref], order.key(item.manifest.ref)))
-    rest = sorted(leftovers, key=lambda item: (_wave(item.live), order.key(item.entry.ref)), reverse=True)
+    rest = sorted(
+        _unwanted(leftovers, found), key=lambda item: (_wave(item.live), order.key(item.entry.ref)), reverse=True
+    )
     fates = _fates(rest, policy=policy, in_use=in_use)
     blocked = _blocked(fates, inventory=inventory, wanted=len(wanted), policy=policy)
     gone = {item.entry.ref for item, reason in fates if reason in _FORGOTTEN}
@@ -225,6 +227,12 @@ def leftover_entries(inventory: Inventory, wanted: Iterable[Ref]) -> tuple[Entry
     """The entries of the inventory that are wanted no more."""
     there = frozenset(wanted)
     return tuple(entry for ref, entry in inventory.entries.items() if ref not in there)
+
+
+def _unwanted(leftovers: Iterable[Leftover], wanted: Iterable[Examined]) -> Iterator[Leftover]:
+    """Without those that are wanted by another name: two groups may serve the very same object."""
+    there = {item.uid for item in wanted if item.uid}
+    return (item for item in leftovers if (item.live or {}).get("metadata", {}).get("uid") not in there)
 
 
 Guard = Callable[[Leftover, JSON, Policy], str | None]

@@ -24,6 +24,7 @@ class Notes:
 
     def __init__(self, *refused: str) -> None:
         self.done: list[str] = []
+        self.uids: list[str] = []
         self.refused = refused
 
     async def apply(self, kind: Kind, manifest: Manifest, *, guard: str | None = None) -> Mapping[str, Any]:
@@ -39,6 +40,7 @@ class Notes:
         if ref.name in self.refused:
             raise ApiError("no")
         self.done.append(f"-{ref.name}")
+        self.uids.append(uid)
 
 
 def _kind(api_version: str, name: str) -> Kind:
@@ -110,3 +112,10 @@ async def test_an_object_that_can_not_be_deleted_keeps_those_it_needs() -> None:
     gone = (leftover(ref("x", "Service")), leftover(ref("y", "ServiceAccount")))
     outcome, _ = await carried_out(decided(wanted("one", "ConfigMap"), gone=gone), cluster)
     assert (len(outcome.errors), cluster.done) == (1, ["one"])
+
+
+async def test_deleted_is_exactly_the_object_that_was_looked_at() -> None:
+    """R12."""
+    cluster = Notes()
+    await carried_out(decided(wanted("one", "ConfigMap"), gone=(leftover(ref("x")), leftover(ref("y")))), cluster)
+    assert (cluster.done, cluster.uids) == (["one", "-y", "-x"], ["y", "x"])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -10,7 +11,17 @@ from rollouts.gitops import marks
 from rollouts.gitops.gitsync.terms import narrowed
 from rollouts.gitops.inventory import Entry, Inventory
 from rollouts.gitops.objects import Manifest, Ref
-from rollouts.gitops.plan import Action, Examined, Leftover, Policy, SyncPlan, deletions, digest, plan
+from rollouts.gitops.plan import (
+    Action,
+    Examined,
+    Leftover,
+    Policy,
+    SyncPlan,
+    deletions,
+    digest,
+    leftover_entries,
+    plan,
+)
 from rollouts.gitops.references import in_use
 
 SYNC = "shop/shop"
@@ -44,6 +55,67 @@ def decided(*rest: Leftover, policy: Policy = POLICY, names: tuple[str, ...] = (
 def test_what_git_has_no_more_is_pruned_by_its_uid() -> None:
     """R12."""
     assert [(row.ref, row.uid) for row in decided(leftover(ref("x"))).prunes] == [(ref("x"), "x")]
+
+
+def test_what_is_still_wanted_is_no_leftover() -> None:
+    """R12: nor by another version of its kind, nor by another group that serves the very same object."""
+    stored = Inventory.of(Entry(ref=ref(name), version="v1beta1") for name in "ab")
+    assert [entry.ref for entry in leftover_entries(stored, [ref("a")])] == [ref("b")]
+    moved = leftover(Ref(group="events.k8s.io", kind="ConfigMap", namespace="shop", name="a"))
+    (item,) = wanted("a")
+    said = plan(
+        examined=[replace(item, action=Action.UPDATE, uid="a")],
+        inventory=Inventory.of([moved.entry]),
+        leftovers=[moved],
+        policy=POLICY,
+    )
+    assert (said.prunes, said.kept, set(said.after.entries)) == ((), (), {ref("a")})
+
+
+def test_of_an_inventory_that_is_not_whole_nothing_is_pruned() -> None:
+    """R12: also not by what was noted down before the first write."""
+    rest = leftover(ref("x"))
+    said = plan(
+        examined=wanted("a"),
+        inventory=Inventory(entries={ref("x"): rest.entry}, trusted=False),
+        leftovers=[rest],
+        policy=replace(POLICY, confirm=True),
+    )
+    assert said.prunes == ()
+    assert ["digest does not match" in row.reason for row in said.kept] == [True]
+    assert not said.during.trusted
+
+
+def test_an_owner_that_does_not_control_an_object_does_not_keep_it() -> None:
+    """R12: such an entry is there for the garbage collector alone."""
+    said = decided(leftover(ref("x"), ownerReferences=[{"kind": "ConfigMap", "name": "a"}]))
+    assert [row.ref for row in said.prunes] == [ref("x")]
+
+
+@pytest.mark.parametrize(
+    ("key", "value"),
+    [
+        (marks.SYNC_OPTIONS, "Prune=confirm"),
+        ("argocd.argoproj.io/sync-options", "Prune=confirm"),
+        ("helm.sh/resource-policy", "keep"),
+    ],
+)
+def test_an_object_that_asks_for_it_goes_when_that_is_confirmed(key: str, value: str) -> None:
+    """R14: and not before; `disabled` and `Prune=false` stay though somebody confirms."""
+    found = leftover(ref("x"), annotations={key: value})
+    (kept,) = decided(found).kept
+    assert f"{key}: {value}" in kept.reason
+    assert "--confirm-prune" in kept.reason
+    assert [row.ref for row in decided(found, policy=replace(POLICY, confirm=True)).prunes] == [ref("x")]
+
+
+@pytest.mark.parametrize("annotation", ["gitops.rollouts.dev/sync-options", "kustomize.toolkit.fluxcd.io/prune"])
+def test_what_is_never_to_be_pruned_is_not_when_somebody_confirms(annotation: str) -> None:
+    """R14."""
+    value = "disabled" if annotation.endswith("prune") else "Prune=false"
+    said = decided(leftover(ref("x"), annotations={annotation: value}), policy=replace(POLICY, confirm=True))
+    assert said.prunes == ()
+    assert [row.ref for row in said.kept] == [ref("x")]
 
 
 @pytest.mark.parametrize(

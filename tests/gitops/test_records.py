@@ -10,6 +10,7 @@ import pytest
 from rollouts.api import kinds
 from rollouts.api.kinds import Kind
 from rollouts.engine.errors import NotFoundError, UnavailableError
+from rollouts.gitops import inventory as inventories
 from rollouts.gitops.errors import ClusterError, InventoryError
 from rollouts.gitops.inventory import Entry, HookRun, Inventory, Record
 from rollouts.gitops.objects import Ref
@@ -138,3 +139,14 @@ async def test_a_namesake_has_its_own_record() -> None:
     with pytest.raises(InventoryError, match="made anew"):
         await records(memory).load()
     assert kinds.GIT_SYNC.status
+
+
+def test_a_config_map_that_was_edited_is_not_trusted() -> None:
+    """R12: the record of `rollouts sync`."""
+    body = inventories.body(Record(inventory=inventory(range(3))), sync="shop", namespace="team")
+    assert inventories.read(body).inventory == inventory(range(3))
+    shorter = inventories.body(Record(inventory=inventory(range(2))), sync="shop", namespace="team")["data"][
+        "inventory"
+    ]
+    edited = {**body, "data": {**body["data"], "inventory": shorter}}
+    assert not inventories.read(edited).inventory.trusted

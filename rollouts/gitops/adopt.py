@@ -16,7 +16,7 @@ Pure. One row of `_ADOPTERS` for each kind of field.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from rollouts.gitops import marks
@@ -153,23 +153,42 @@ def _weights(wanted: JSON, spec: JSON, live: JSON, claims: Claims) -> JSON:
     current = dig(live, "spec")
     if not lists.rules:
         return _weighted_rule(spec, current, lists, route)
-    return {**spec, **{key: _rules(spec[key], current.get(key), lists, route) for key in lists.rules if key in spec}}
+    # Rules of tcp and tls have no names.
+    of = {key: route if key == "http" else replace(route, rules=frozenset()) for key in lists.rules if key in spec}
+    return {**spec, **{key: _rules(spec[key], current.get(key), lists, found) for key, found in of.items()}}
 
 
 def _rules(wanted: Any, live: Any, lists: Lists, route: Route) -> Any:
     if isinstance(wanted, Mapping):
         return _weighted_rule(wanted, live if isinstance(live, Mapping) else {}, lists, route)
     current = [row for row in live or () if isinstance(row, Mapping)]
-    by_key = {_identity(row, lists): row for row in reversed(current)}
-    rows = [_weighted_rule(row, by_key.get(_identity(row, lists), {}), lists, route) for row in wanted]
+    rows = [
+        _weighted_rule(row, _same_rule(row, current, lists, route), lists, route) if route.steers(row) else row
+        for row in wanted
+    ]
     return _managed(rows, current, route) + rows
 
 
-def _identity(rule: JSON, lists: Lists) -> tuple[str, ...]:
-    """A rule is known by its name, else by the backends it sends to."""
-    if rule.get("name"):
-        return (str(rule["name"]),)
-    return ("", *sorted(lists.name(backend) for backend in _rows(rule, lists.backends)))
+def _same_rule(rule: JSON, current: list[JSON], lists: Lists, route: Route) -> JSON:
+    """The live rule that this one is: known by its name; else, as Git may have named it, or given it another backend,
+    by all backends it sends to, or by those that are steered. Empty for a new one."""
+
+    def backends(row: JSON) -> list[str]:
+        return [] if row.get("name") in route.managed else sorted(map(lists.name, _rows(row, lists.backends)))
+
+    def steered(row: JSON) -> list[str]:
+        return [name for name in backends(row) if name in route.services]
+
+    for key in (_named, backends, steered):
+        mine = key(rule)
+        found = next((row for row in current if mine and key(row) == mine), None)
+        if found is not None:
+            return found
+    return {}
+
+
+def _named(rule: JSON) -> list[str]:
+    return [str(rule["name"])] if rule.get("name") else []
 
 
 def _managed(wanted: list[JSON], live: list[JSON], route: Route) -> list[JSON]:

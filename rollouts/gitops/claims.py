@@ -7,7 +7,7 @@ to know that a weight, a selector or a replica count is steered by a controller 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from rollouts.gitops.objects import JSON, Ref, group_of, ref_of
@@ -23,17 +23,23 @@ _PLUGIN_ROUTES = {"httpRoute": "HTTPRoute", "grpcRoute": "GRPCRoute", "tcpRoute"
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Route:
     """What a Rollout does to a route: shifts weight between `services` (or subsets), adds rules named in `managed`,
-    writes whole `annotations`."""
+    writes whole `annotations`. `rules`: the only rules in which it shifts weight; empty: all of them."""
 
     services: frozenset[str] = frozenset()
     managed: frozenset[str] = frozenset()
     annotations: frozenset[str] = frozenset()
+    rules: frozenset[str] = frozenset()
+
+    def steers(self, rule: JSON) -> bool:
+        """Whether weight is shifted in this rule."""
+        return not self.rules or rule.get("name") in self.rules
 
     def __or__(self, other: Route) -> Route:
         return Route(
             services=self.services | other.services,
             managed=self.managed | other.managed,
             annotations=self.annotations | other.annotations,
+            rules=self.rules | other.rules if self.rules and other.rules else frozenset(),
         )
 
 
@@ -62,7 +68,7 @@ def claims(neighbours: Iterable[JSON]) -> Claims:
     routes: dict[tuple[str, str, str], Route] = {}
     for rollout in rollouts:
         for key, route in _routes(rollout):
-            routes[key] = routes.get(key, Route()) | route
+            routes[key] = routes[key] | route if key in routes else route
     scaled = {ref: ref_of(body).label for body in scalers for ref in _scaled(body)}
     return Claims(
         replicas=frozenset([*scaled, *(ref for body in rollouts for ref in _sized(body))]),
@@ -114,8 +120,8 @@ def _routes(rollout: JSON) -> Iterator[tuple[tuple[str, str, str], Route]]:
     route = Route(services=_names(rollout) | subsets, managed=managed, annotations=_actions(rollout))
     home = str(rollout["metadata"].get("namespace") or "")
     for key, find in _ROUTERS.items():
-        for kind, name, namespace in find(dig(routing, key)):
-            yield (kind, namespace or home, name), route
+        for kind, name, namespace, rules in find(dig(routing, key)):
+            yield (kind, namespace or home, name), replace(route, rules=rules)
 
 
 def _actions(rollout: JSON) -> frozenset[str]:
@@ -127,15 +133,16 @@ def _actions(rollout: JSON) -> frozenset[str]:
     return frozenset({f"{prefix}/actions.{service}"}) if alb and service else frozenset()
 
 
-Target = tuple[str, str, str | None]
-"""Kind, name, and namespace if it isn't the Rollout's."""
+Target = tuple[str, str, str | None, frozenset[str]]
+"""Kind, name, namespace if it isn't the Rollout's, and rules if it isn't all of them."""
+_ALL: frozenset[str] = frozenset()
 
 
 def _istio(spec: JSON) -> Iterator[Target]:
     for service in (spec.get("virtualService") or {}, *(spec.get("virtualServices") or ())):
         if service.get("name"):
             name, _, namespace = str(service["name"]).partition(".")
-            yield "VirtualService", name, namespace or None
+            yield "VirtualService", name, namespace or None, frozenset(map(str, service.get("routes") or ()))
 
 
 def _plugins(spec: JSON) -> Iterator[Target]:
@@ -144,19 +151,19 @@ def _plugins(spec: JSON) -> Iterator[Target]:
             continue
         for key, kind in _PLUGIN_ROUTES.items():
             names = [config.get(key), *(row.get("name") for row in config.get(f"{key}s") or ())]
-            yield from ((kind, str(name), config.get("namespace")) for name in names if name)
+            yield from ((kind, str(name), config.get("namespace"), _ALL) for name in names if name)
 
 
 def _alb(spec: JSON) -> Iterator[Target]:
     for name in (spec.get("ingress"), *(spec.get("ingresses") or ())):
         if name:
-            yield "Ingress", str(name), None
+            yield "Ingress", str(name), None, _ALL
 
 
 def _single(kind: str, key: str) -> Callable[[JSON], Iterator[Target]]:
     def find(spec: JSON) -> Iterator[Target]:
         if spec.get(key):
-            yield kind, str(spec[key]), None
+            yield kind, str(spec[key]), None, _ALL
 
     return find
 

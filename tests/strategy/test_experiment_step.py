@@ -327,6 +327,28 @@ def test_its_templates_get_traffic_from_the_stable_while_it_runs() -> None:
     assert (weights["canary"]["weight"], weights["stable"]["weight"], "additional" in weights) == (50, 50, False)
 
 
+def test_its_share_comes_from_the_stable_while_the_canary_keeps_its_own() -> None:
+    step = {"experiment": {"templates": [{**BOTH[0], "weight": 5}]}}
+    canary = {
+        "trafficRouting": {"plugins": {"test/router": {"configMap": "split"}}},
+        "canaryService": "canary",
+        "stableService": "stable",
+    }
+    world = World(
+        serving(replicas=2, steps=[{"setWeight": 50}, step, {"pause": {}}], canary=canary),
+        services=["canary", "stable"],
+        routers=ROUTER,
+    )
+    world.routes["split"] = {"metadata": {"name": "split"}, "data": {}}
+    updating(world=world)
+    running = [{"name": "baseline", "serviceName": "b", "podTemplateHash": "bb"}]
+    only(world)["status"] = {"phase": "Running", "templateStatuses": running}
+    world.settle()
+    weights = world.status["canary"]["weights"]
+    assert (weights["canary"]["weight"], weights["stable"]["weight"]) == (50, 45)
+    assert [part["weight"] for part in weights["additional"]] == [5]
+
+
 # --- history, the peer's objects
 
 

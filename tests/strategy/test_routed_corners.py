@@ -107,3 +107,97 @@ def test_a_weight_that_is_not_served_yet_is_looked_at_again() -> None:
     world = updated([{"setWeight": 20}, {"setWeight": 40}], verify=True)
     assert world.status["canary"]["weights"]["verified"] is False
     assert world.plan().requeue_after == 10
+
+
+def test_past_the_last_step_traffic_waits_for_the_pods_too() -> None:
+    world = updated([{"setWeight": 20}, {"pause": {}}])
+    world.command(pauseConditions=None)
+    world.reconcile()
+    assert (world.replicas["app:2"], weights(world)["canary"], world.status["currentStepIndex"]) == (10, 20, 2)
+    world.pods(available=7)
+    world.reconcile()
+    assert weights(world)["canary"] == 20
+    world.pods()
+    world.reconcile()
+    assert weights(world)["canary"] == 100
+
+
+def serve(world: World) -> None:
+    """The data plane does as the router was told."""
+    data = world.routes["routes"]["data"]
+    data["serves"] = data["split"]
+    world.settle()
+
+
+def test_the_end_waits_for_a_router_that_does_not_serve_all_of_it_yet() -> None:
+    world = updated([{"setWeight": 20}, {"pause": {}}], verify=True)
+    serve(world)
+    resume(world)
+    assert (weights(world)["canary"], world.status["currentStepIndex"]) == (100, 2)
+    assert (world.selected("stable"), world.status["phase"]) == ("app:1", "Progressing")
+    serve(world)
+    assert world.selected("stable") == "app:2"
+
+
+def test_a_step_waits_until_all_stable_pods_are_there_again() -> None:
+    world = routed()
+    world.image("app:2")
+    world.reconcile()
+    world.pods()
+    replica_set(world, "app:1")["status"]["replicas"] = 9
+    world.reconcile()
+    assert (weights(world)["canary"], world.status["currentStepIndex"]) == (0, 0)
+    world.settle()
+    assert (weights(world)["canary"], world.status["currentStepIndex"]) == (20, 1)
+
+
+def test_a_canary_without_pods_loses_its_traffic_even_when_a_stable_pod_is_missing() -> None:
+    world = updated()
+    break_(world, 2)
+    break_(world, 1, available=9)
+    world.reconcile()
+    assert weights(world) == {"canary": 0, "stable": 100}
+
+
+def test_a_header_route_without_match_takes_it_away() -> None:
+    match = [{"headerName": "x", "headerValue": {"exact": "y"}}]
+    steps = [
+        {"setHeaderRoute": {"name": "beta", "match": match}},
+        {"setWeight": 10},
+        {"pause": {}},
+        {"setHeaderRoute": {"name": "beta"}},
+        {"pause": {}},
+    ]
+    world = updated(steps, routing={"managedRoutes": [{"name": "beta"}]})
+    assert json.loads(world.routes["routes"]["data"]["split"])["routes"] == ["beta"]
+    resume(world)
+    assert json.loads(world.routes["routes"]["data"]["split"])["routes"] == []
+    assert (weights(world)["canary"], world.status["currentStepIndex"]) == (10, 4)
+
+
+def bears_its_share(world: World) -> bool:
+    """Whether the stable pods that can answer are enough for the traffic they get: ten percent each."""
+    available = replica_set(world, "app:1")["status"]["availableReplicas"]
+    return bool(available * 10 >= 100 - weights(world)["canary"])
+
+
+@pytest.mark.parametrize("ended", ["abort", "app:1", "app:3"])
+def test_a_shrunken_stable_gets_traffic_only_as_its_pods_come(ended: str) -> None:
+    """Whether it is aborted, taken back or replaced: the canary Service stays with its pods while they have traffic."""
+    world = updated(dynamicStableScale=True)
+    resume(world)
+    assert (weights(world)["canary"], world.replicas["app:1"]) == (60, 4)
+    world.command(abort=True) if ended == "abort" else world.image(ended)
+    for _ in range(15):
+        world.reconcile()
+        assert bears_its_share(world)
+        told = world.status["canary"]["weights"]["canary"]
+        assert not told["weight"] or told["podTemplateHash"] == selected_hash(world)
+        world.pods(available=1)
+    world.settle()
+    assert weights(world)["canary"] == (20 if ended == "app:3" else 0)
+
+
+def selected_hash(world: World) -> str:
+    found: str = world.services["canary"]["spec"]["selector"]["rollouts-pod-template-hash"]
+    return found

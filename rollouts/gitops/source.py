@@ -140,11 +140,31 @@ class Repository:
         )
 
     async def contains(self, newer: str, older: str) -> bool | None:
-        """Whether `older` is an ancestor of `newer`, looking at most 50 commits back; None when nobody can tell."""
+        """Whether `older` is an ancestor of `newer`, looking at most 50 commits back from either; None when nobody can
+        tell. It is told without the history of `newer` where `older` comes after it, as it mostly does.
+        """
+        if await self._deepened(older) and await self._leads(newer, older):
+            return False
+        if not await self._deepened(newer):
+            return None
+        if await self._leads(older, newer):
+            return True
+        return None if await self._cut_off(newer) else False
+
+    async def _leads(self, older: str, newer: str) -> bool:
+        return await self.git.succeeds("merge-base", "--is-ancestor", older, newer)
+
+    async def _deepened(self, commit: str) -> bool:
+        """Have the history of a commit, as far as it is looked at; False when it is not handed out."""
         async with self._fetching:
-            refspec = f"+{newer}:refs/sync/{newer}"
-            deepened = await self.git.succeeds(*_fetching(depth=HISTORY), self.url.text, refspec)
-        return await self.git.succeeds("merge-base", "--is-ancestor", older, newer) if deepened else None
+            return await self.git.succeeds(*_fetching(depth=HISTORY), self.url.text, f"+{commit}:refs/sync/{commit}")
+
+    async def _cut_off(self, commit: str) -> bool:
+        """Whether there is more history than was looked at."""
+        shallow = self.git.store / "shallow"
+        ends = frozenset(shallow.read_text().split()) if shallow.exists() else frozenset()
+        known = (await self.git.run("rev-list", commit, "--")).decode().split()
+        return not ends.isdisjoint(known)
 
     async def subject(self, commit: str) -> str:
         """The first line of the commit message, for people; at most 72 characters, printable ones only."""

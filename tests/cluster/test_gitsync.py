@@ -197,7 +197,7 @@ def test_a_branch_that_was_rewritten_is_followed_with_a_remark(syncing: Synced) 
     syncing.ask("1")
     syncing.until_synced(second)
     (remark,) = syncing.status["remarks"]
-    assert "it could not be told whether it went back" in remark
+    assert "it could not be told whether the branch went back" in remark
 
 
 def deployment(**selector: str) -> str:

@@ -328,6 +328,12 @@ def test_a_route_in_another_namespace(routing: dict[str, Any]) -> None:
             id="of two rules that can not be told apart the first one's",
         ),
         pytest.param(
+            [{"backendRefs": backends(100, 0)}, {"backendRefs": [*backends(100, 0), {"name": "extra"}]}],
+            [{"backendRefs": [*backends(70, 30), {"name": "extra"}]}, {"backendRefs": backends(80, 20)}],
+            [{"backendRefs": backends(80, 20)}, {"backendRefs": [*backends(70, 30), {"name": "extra"}]}],
+            id="one with the very same backends comes first",
+        ),
+        pytest.param(
             [{"backendRefs": backends(100, 0)}],
             [],
             [{"backendRefs": backends(100, 0)}],
@@ -353,6 +359,16 @@ def test_of_a_virtual_service_only_the_routes_a_rollout_names() -> None:
             claims([routed({"istio": routing})]),
         )
         assert found["spec"]["http"] == [live[0], git[1]]
+    tls = [{"match": "x", "route": destinations(80, 20)}]
+    there = obj("VirtualService", {"tls": tls})
+    wanted = obj("VirtualService", {"tls": [{"match": "x", "route": destinations(100, 0)}]})
+    named = routed({"istio": {"virtualService": service}})
+    assert adopt(wanted, there, claims([named]))["spec"] == {"tls": tls}, "rules of tls have no names"
+    all_of_them = routed({"istio": {"virtualService": {"name": "web"}}})
+    both = adopt(
+        obj("VirtualService", {"http": git}), obj("VirtualService", {"http": live}), claims([named, all_of_them])
+    )
+    assert both["spec"]["http"] == live
 
 
 def test_kinds_of_rules_that_git_does_not_have_are_not_added() -> None:

@@ -44,8 +44,8 @@ PARTIAL = "only a part was asked for; hooks did not run"
 AGAIN = timedelta(seconds=10)
 """A pass that stopped to wait is followed by another one."""
 UNTOLD = (
-    "the repository no longer hands out the commit that was applied before (was the branch rewritten?): "
-    "it could not be told whether it went back"
+    "it could not be told whether the branch went back: the repository no longer hands out the commit that was applied "
+    "before (was the branch rewritten?), or the two are more than 50 commits apart"
 )
 APPROVED = ("gitops.rollouts.dev/deletion-approved", "argocd.argoproj.io/deletion-approved")
 """Annotations of the GitSync by which a person approves deleting what asks for that."""

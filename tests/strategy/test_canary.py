@@ -400,3 +400,24 @@ def test_skipping_while_a_person_holds_it_skips_one_pause_only() -> None:
     world.edit(paused=False)
     world.settle()
     assert (world.status["currentStepIndex"], world.status["message"]) == (1, "CanaryPauseStep")
+
+
+def test_what_only_a_router_gives_a_meaning_has_none_without_one() -> None:
+    block = {"abortScaleDownDelaySeconds": 600, "minPodsPerReplicaSet": 5, "scaleDownDelayRevisionLimit": 1}
+    world = World(rollout(replicas=10, steps=[{"setWeight": 20}, {"pause": {}}], canary=block))
+    world.settle()
+    world.image("app:2")
+    world.settle()
+    assert world.replicas == {"app:1": 8, "app:2": 2}
+    world.command(abort=True)
+    world.settle()
+    assert world.replicas == {"app:1": 10, "app:2": 0}
+    assert "scale-down-deadline" not in repr(world.sets)
+
+
+def test_a_new_replica_set_waits_as_long_as_its_pods_must_be_ready_from_the_beginning() -> None:
+    world = World(rollout(replicas=1, minReadySeconds=7))
+    world.reconcile()
+    (made,) = world.sets.values()
+    assert made["spec"]["minReadySeconds"] == 7
+    assert [line for line in world.log if "ReplicaSet" in line] == ["POST ReplicaSet"]

@@ -37,6 +37,12 @@ def owners(found: takeover.Takeover) -> dict[tuple[str, str], Any]:
         ("argocd-controller", "Apply"),
         ("kustomize-controller", "Apply"),
         ("helm", "Update"),
+        ("helm", "Apply"),
+        ("kubectl-replace", "Update"),
+        ("kubectl-edit", "Update"),
+        ("argocd-application-controller", "Update"),
+        ("helm-controller", "Apply"),
+        ("rollouts-gitops", "Update"),
     ],
 )
 def test_who_applied_whole_manifests_is_followed(manager: str, operation: str) -> None:
@@ -73,6 +79,20 @@ def test_a_manager_that_is_named_is_followed_too() -> None:
 )
 def test_what_people_and_controllers_set_stays_theirs(theirs: dict[str, Any]) -> None:
     assert takeover.of(live(theirs)) is None
+
+
+@pytest.mark.parametrize(
+    ("found", "is_so"),
+    [
+        (entry("rollouts-gitops", DATA), True),
+        (entry("rollouts-gitops", DATA, "Apply"), False),
+        (entry("rollouts-gitops", DATA, subresource="status"), False),
+        (entry("kubectl-client-side-apply", DATA), False),
+    ],
+)
+def test_what_was_sent_as_a_whole_is_not_yet_owned_as_what_is_applied(found: dict[str, Any], is_so: bool) -> None:
+    """After `Replace=true`: the next pass makes it ours, whoever's mark there is."""
+    assert takeover.unfinished(live(found)) is is_so
 
 
 def test_what_is_ours_already_is_joined() -> None:

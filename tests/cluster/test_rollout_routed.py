@@ -77,6 +77,21 @@ def test_dynamic_stable_scale_there_and_back(space: Space) -> None:
     assert weights(space) == {"canary": 0, "stable": 100}
 
 
+def test_a_canary_with_a_delay_of_its_own_keeps_its_pods_until_the_traffic_is_back(space: Space) -> None:
+    steps = [{"setWeight": 50}, {"pause": {}}]
+    updated(space, routed(steps, dynamicStableScale=True, abortScaleDownDelaySeconds=6))
+    space.until("pods went after the traffic", lambda: space.sizes() == {"1": 2, "2": 2})
+    space.abort()
+    space.until("no traffic", lambda: weights(space) == {"canary": 0, "stable": 100})
+    assert space.sizes() == {"1": 4, "2": 2}
+    space.until("no canary", lambda: space.sizes() == {"1": 4, "2": 0})
+
+
+def test_surge_and_unavailable_pace_nothing(space: Space) -> None:
+    updated(space, routed([{"setWeight": 75}, {"pause": {}}], maxSurge=0, maxUnavailable=1))
+    assert space.sizes() == {"1": 4, "2": 3}
+
+
 def test_a_newer_version_arrives_in_the_middle(space: Space) -> None:
     updated(space)
     space.set_image("example/app:3")

@@ -42,7 +42,12 @@ def phases(annotations: dict[str, str], *, installing: bool = False) -> set[str]
         ({HELM + "hook": "pre-install"}, False, set()),
         ({HELM + "hook": "pre-install,pre-upgrade"}, False, {"PreSync"}),
         ({HELM + "hook": "post-upgrade"}, True, set()),
+        ({HELM + "hook": "post-upgrade"}, False, {"PostSync"}),
+        ({HELM + "hook": "post-install"}, True, {"PostSync"}),
+        ({HELM + "hook": "post-install"}, False, set()),
+        ({HELM + "hook": "pre-upgrade"}, True, set()),
         ({HELM + "hook": "test"}, True, set()),
+        ({HELM + "hook": "test"}, False, set()),
         ({HELM + "hook": "crd-install"}, True, None),
     ],
 )

@@ -10,6 +10,7 @@ import pytest
 
 from analysis.spec.base import write_time
 from rollouts.api.kinds import JOB, Kind
+from rollouts.engine.errors import InvalidError
 from rollouts.gitops import marks, running
 from rollouts.gitops.hooks import RUN, Deletion, Hook, Phase
 from rollouts.gitops.inventory import HookRun
@@ -174,3 +175,84 @@ async def test_when_its_object_is_deleted(
     hook = replace(HOOK, deletions=frozenset(deletions))
     await runner(jobs, kept).tidy([hook], failed=failed)
     assert (jobs.there is not None) is stays
+
+
+OURS = {marks.TRACKING: marks.tracking("shop/shop", HOOK.manifest.ref)}
+
+
+def of_an_earlier_run(jobs: Jobs, **metadata: Any) -> None:
+    jobs.there = {**BODY, "metadata": {**BODY["metadata"], "uid": "0", "annotations": {**OURS, RUN: "0"}, **metadata}}
+
+
+@pytest.mark.parametrize("status", [COMPLETE, FAILED, {}], ids=["succeeded", "failed", "runs"])
+async def test_one_of_an_earlier_run_makes_room_however_it_is(jobs: Jobs, kept: Kept, status: dict[str, Any]) -> None:
+    """R27: after a sibling failed, too; each run has objects of its own."""
+    of_an_earlier_run(jobs)
+    assert jobs.there is not None
+    jobs.there["status"] = status
+    said = await runner(jobs, kept).phase([HOOK], Phase.PRE)
+    assert (said.waiting, jobs.deleted) == ("hook Job shop/migrate of an earlier run to be gone", 1)
+    assert (await runner(jobs, kept).phase([HOOK], Phase.PRE)).waiting == "hook Job shop/migrate to end"
+    assert jobs.made == 1
+
+
+async def test_one_that_is_being_deleted_is_waited_for(jobs: Jobs, kept: Kept) -> None:
+    """R27."""
+    of_an_earlier_run(jobs, deletionTimestamp=write_time(datetime.now(UTC)))
+    said = await runner(jobs, kept).phase([HOOK], Phase.PRE)
+    assert (said.waiting, jobs.deleted, jobs.made) == ("hook Job shop/migrate of an earlier run to be gone", 0, 0)
+
+
+async def test_one_that_ended_long_ago_has_ended_in_time(jobs: Jobs, kept: Kept) -> None:
+    """R27: a pass may come late."""
+    there = await begun(jobs, kept)
+    there["metadata"]["creationTimestamp"] = write_time(datetime.now(UTC) - timedelta(seconds=900))
+    there["status"] = COMPLETE
+    assert (await runner(jobs, kept).phase([HOOK], Phase.PRE)).done
+
+
+async def test_after_a_failure_hooks_are_made_once_and_not_waited_for(jobs: Jobs, kept: Kept) -> None:
+    """R26: whoever is killed then knows that they were made."""
+    failing = replace(HOOK, phases=frozenset({Phase.FAIL}))
+    await runner(jobs, kept).begin([failing, HOOK], Phase.FAIL)
+    assert (jobs.made, kept.known) == (1, HookRun(run="1", hooks={HOOK.manifest.ref: False}))
+
+
+@pytest.mark.parametrize(
+    ("kind", "stays"),
+    [
+        ("ClusterRole", True),
+        ("ClusterRoleBinding", True),
+        ("ConfigMap", True),
+        ("NetworkPolicy", True),
+        ("PersistentVolumeClaim", True),
+        ("Role", True),
+        ("RoleBinding", True),
+        ("Secret", True),
+        ("Service", True),
+        ("ServiceAccount", True),
+        ("Job", False),
+        ("Pod", False),
+        ("Workflow", False),
+    ],
+)
+@pytest.mark.parametrize("changeable", [True, False], ids=["changeable", "immutable"])
+async def test_which_kinds_are_kept_from_run_to_run(
+    jobs: Jobs, kept: Kept, kind: str, stays: bool, changeable: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """R28: what does not run, as long as it can be changed to what it is to be."""
+    body = {"apiVersion": "v1", "kind": kind, "metadata": {"name": "a", "namespace": "shop"}}
+    hook = Hook(manifest=Manifest(body=body, file="a", line=1), phases=frozenset({Phase.PRE}))
+    marked = {marks.TRACKING: marks.tracking("shop/shop", hook.manifest.ref), RUN: "0"}
+    jobs.there = {**body, "metadata": {**body["metadata"], "uid": "0", "annotations": marked}}  # type: ignore[dict-item]
+
+    async def refused(kind: Kind, manifest: Manifest) -> dict[str, Any]:
+        raise InvalidError("immutable", status=422)
+
+    if not changeable:
+        monkeypatch.setattr(jobs, "apply", refused)
+    kinds = {("v1", kind): Kind(group="", version="v1", kind=kind, plural="x")}
+    one = Runner(jobs, kinds, run="1", sync="shop/shop", known=kept.known, records=kept)  # type: ignore[arg-type]
+    found = await one.phase([hook], Phase.PRE)
+    assert found.done is (stays and changeable)
+    assert jobs.deleted == (0 if stays and changeable else 1)

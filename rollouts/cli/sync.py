@@ -23,6 +23,19 @@ def sync(
     name: Annotated[str, typer.Option(help="Of this sync, in the cluster.")] = "main",
     interval: Annotated[str, typer.Option(help="Between looks at the branch, plus up to half of it.")] = "2m",
     once: Annotated[bool, typer.Option("--once", help="One pass; the exit code says how it went.")] = False,
+    prune: Annotated[bool, typer.Option("--prune/--no-prune", help="Delete what Git has no more.")] = True,
+    confirm_prune: Annotated[
+        bool,
+        typer.Option("--confirm-prune", help="With --once: delete also what asks for it, and however many there are."),
+    ] = False,
+    allow_empty: Annotated[
+        bool, typer.Option("--allow-empty", help="A commit without objects may delete all of them.")
+    ] = False,
+    adopt: Annotated[bool, typer.Option("--adopt", help="Take over objects that another tool manages.")] = False,
+    sync_budget: Annotated[
+        list[str] | None,
+        typer.Option(help="NAME=NUMBER, what a repository or a render may take (docs/gitops.md); may be repeated."),
+    ] = None,
     allow_local: Annotated[bool, typer.Option("--allow-local", help="Permit file:// and plain paths.")] = False,
     kubeconfig: Annotated[str | None, typer.Option(help="Path of a kubeconfig.")] = None,
     kube_context: Annotated[str | None, typer.Option("--context", help="Context of the kubeconfig.")] = None,
@@ -30,6 +43,7 @@ def sync(
     """Apply what is in Git, and go on applying each new commit until told to stop."""
     from analysis.spec.durations import parse_duration
     from rollouts.gitops import url
+    from rollouts.gitops.budgets import Budgets
     from rollouts.gitops.errors import SourceError
     from rollouts.gitops.plan import Policy
     from rollouts.gitops.source import Source
@@ -38,17 +52,27 @@ def sync(
     try:
         every = parse_duration(interval)
         url.parse(repo, allow_local=allow_local)
+        budgets = Budgets.parse(sync_budget or ())
+        _check(once=once, confirm_prune=confirm_prune)
     except (ValueError, SourceError) as error:
         raise CliError(str(error), code=2) from error
     settings = Settings(
         name=name,
         namespace=namespace,
         source=Source(url=repo, revision=branch, path=path, allow_local=allow_local),
-        policy=Policy(sync=name),
+        policy=Policy(sync=name, prune=prune, confirm=confirm_prune, allow_empty=allow_empty),
         interval=every,
+        adopt=adopt,
+        budgets=budgets,
     )
     ok = asyncio.run(_run(settings, once=once, kubeconfig=kubeconfig, context=kube_context))
     raise typer.Exit(0 if ok else 1)
+
+
+def _check(*, once: bool, confirm_prune: bool) -> None:
+    """A confirmation is of what a person has seen, not of whatever comes."""
+    if confirm_prune and not once:
+        raise ValueError("--confirm-prune would confirm the deletions of every commit to come: give it with --once")
 
 
 async def _run(settings: object, *, once: bool, kubeconfig: str | None, context: str | None) -> bool:

@@ -16,12 +16,14 @@ from pathlib import Path
 import tenacity
 
 from rollouts.engine.client import Api
+from rollouts.gitops.budgets import Budgets
 from rollouts.gitops.cluster import Cluster
 from rollouts.gitops.errors import SyncError, redact
 from rollouts.gitops.inventory import Inventory
 from rollouts.gitops.passes import Pipeline
 from rollouts.gitops.plan import Policy
 from rollouts.gitops.records import ConfigMapRecords
+from rollouts.gitops.render.renderer import Renderer
 from rollouts.gitops.report import Report, Result
 from rollouts.gitops.source import Repository, Source
 from rollouts.gitops.terms import Terms
@@ -34,7 +36,8 @@ class Settings:
     """One sync. `name` identifies it in the cluster; `namespace` holds its record and objects that name none.
 
     `interval`: seconds between polls, plus up to half of it as jitter. `resync`: seconds after which the current commit
-    is compared with the cluster again; 0 never. `adopt`: take over objects that another tool manages.
+    is compared with the cluster again; 0 never. `adopt`: take over objects that another tool manages. `budgets`: how
+    much the repository and a render may take.
     """
 
     name: str
@@ -45,6 +48,7 @@ class Settings:
     resync: float = 180.0
     adopt: bool = False
     attempts: int = 3
+    budgets: Budgets = field(default_factory=Budgets)
 
 
 @dataclass(slots=True)
@@ -63,8 +67,14 @@ class Syncer:
 
     def __init__(self, *, api: Api, settings: Settings, directory: Path) -> None:
         self.settings = settings
-        cluster = Cluster(api)
-        self.repository = Repository(source=settings.source, directory=directory)
+        budgets = settings.budgets
+        cluster = Cluster(api, dry_runs=asyncio.Semaphore(budgets["dry-runs"]))
+        self.repository = Repository(
+            source=settings.source,
+            directory=directory,
+            timeout=budgets["fetch-seconds"],
+            most=budgets["fetch-bytes"],
+        )
         self.pipeline = Pipeline(
             cluster=cluster,
             repository=self.repository,
@@ -76,6 +86,7 @@ class Syncer:
                 path=settings.source.path,
                 adopt=settings.adopt,
             ),
+            renderer=Renderer(limits=budgets.render(), tree=budgets.tree()),
         )
         self._memory = _Memory()
 

@@ -11,7 +11,7 @@ from rollouts.engine.client import Request
 from rollouts.engine.errors import ApiError, ForbiddenError, NotFoundError, UnavailableError
 from rollouts.gitops.cluster import CONFIG_MAP, Cluster
 from rollouts.gitops.errors import DeniedError, UnreadError
-from rollouts.gitops.objects import Ref
+from rollouts.gitops.objects import Manifest, Ref
 
 REF = Ref(group="", kind="ConfigMap", namespace="shop", name="a")
 
@@ -56,6 +56,21 @@ async def test_exactly_the_object_of_the_uid_is_deleted() -> None:
     assert api.deleted == [("a", "u")]
     gone, _ = cluster(NotFoundError("gone", status=404))
     await gone.delete(CONFIG_MAP, REF, uid="u")
+
+
+@pytest.mark.parametrize("dry_run", [True, False])
+async def test_applied_is_on_the_servers_side_and_as_one_manager(dry_run: bool) -> None:
+    """R22: our values win, and nothing is noted down in the object but what Git has."""
+    sent: list[Any] = []
+
+    class Server:
+        async def apply(self, kind: Kind, namespace: str | None, name: str, body: Any, **more: Any) -> Any:
+            sent.append((namespace, name, body, more))
+            return body
+
+    body = {"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "a", "namespace": "shop"}}
+    await Cluster(Server()).apply(CONFIG_MAP, Manifest(body=body, file="a", line=1), dry_run=dry_run)  # type: ignore[arg-type]
+    assert sent == [("shop", "a", body, {"manager": "rollouts-gitops", "force": True, "dry_run": dry_run})]
 
 
 async def test_what_is_not_there_is_an_answer() -> None:

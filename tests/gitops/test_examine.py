@@ -222,3 +222,50 @@ async def test_what_earlier_tools_applied_becomes_ours_at_first_contact(
     found = await judged(Server(there, answer), wanted, adopt_owned=True)
     assert (found.takeover.managers if found.takeover else None) == managers
     assert ("data.b" in found.fields) is (managers is not None)
+
+
+class Fixed(Server):
+    """Refuses to change its object, and takes one under another name."""
+
+    async def apply(self, kind: Kind, manifest: Manifest, *, dry_run: bool) -> Mapping[str, Any]:
+        if manifest.ref.name == "a":
+            raise InvalidError("spec.template: field is immutable", status=422)
+        return await super().apply(kind, manifest, dry_run=dry_run)
+
+
+@pytest.mark.parametrize(
+    ("kind", "annotations", "said"),
+    [
+        (
+            "Job",
+            {},
+            "give it another name, or let it be deleted and made anew: gitops.rollouts.dev/sync-options: Force=true",
+        ),
+        ("Job", {"gitops.rollouts.dev/sync-options": "Force=true"}, ""),
+        ("Job", {"kustomize.toolkit.fluxcd.io/force": "enabled"}, ""),
+        *(
+            (kind, {"gitops.rollouts.dev/sync-options": "Force=true"}, f"a {kind} is never deleted and made anew")
+            for kind in (
+                "PersistentVolumeClaim",
+                "PersistentVolume",
+                "Namespace",
+                "CustomResourceDefinition",
+                "GitSync",
+            )
+        ),
+    ],
+)
+async def test_a_job_is_made_anew_if_it_says_so(kind: str, annotations: dict[str, str], said: str) -> None:
+    """R20, R21: tried out under another name first, so that nothing is deleted that could not be made again."""
+    metadata = {"name": "a", "namespace": "shop", "annotations": annotations}
+    wanted = {"apiVersion": "batch/v1", "kind": kind, "metadata": metadata, "spec": {"x": 2}}
+    there = {**wanted, "metadata": {**metadata, "uid": "u", "resourceVersion": "7"}, "spec": {"x": 1}}
+    kinds = {("batch/v1", kind): Kind(group="batch", version="v1", kind=kind, plural="jobs")}
+    server = Fixed(there, {**there, "spec": {"x": 2}})
+    if said:
+        with pytest.raises(RefusedError, match=said):
+            await judged(server, wanted, kinds=kinds)
+        return
+    found = await judged(server, wanted, kinds=kinds)
+    assert (found.action, found.uid, found.fields) == (Action.RECREATE, "u", ("spec.x",))
+    assert [manifest.ref.name for manifest in server.sent] == ["a-u"]

@@ -14,7 +14,7 @@ from rollouts.gitops import inventory as inventories
 from rollouts.gitops.errors import ClusterError, InventoryError
 from rollouts.gitops.inventory import Entry, HookRun, Inventory, Record
 from rollouts.gitops.objects import Ref
-from rollouts.gitops.records import IN_STATUS, MOST_HOOKS, PER_CONFIG_MAP, StatusRecords
+from rollouts.gitops.records import IN_STATUS, MOST_HOOKS, PER_CONFIG_MAP, ConfigMapRecords, StatusRecords
 
 OWNER = {"metadata": {"name": "shop", "namespace": "team", "uid": "u"}}
 
@@ -150,3 +150,43 @@ def test_a_config_map_that_was_edited_is_not_trusted() -> None:
     ]
     edited = {**body, "data": {**body["data"], "inventory": shorter}}
     assert not inventories.read(edited).inventory.trusted
+
+
+async def test_what_is_stored_already_is_not_written_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    """R25; but one that could not be trusted is, though it says the same."""
+    memory, writes = Memory(), []
+    patch = memory.patch
+
+    async def counted(*arguments: Any, **more: Any) -> Any:
+        writes.append(arguments)
+        return await patch(*arguments, **more)
+
+    monkeypatch.setattr(memory, "patch", counted)
+    kept = records(memory)
+    await kept.load()
+    for _ in range(2):
+        await kept.save(Record(inventory=inventory(range(3))))
+    assert len(writes) == 1
+    await kept.save(Record(inventory=Inventory(entries=inventory(range(3)).entries, trusted=False)))
+    assert len(writes) == 2
+
+
+async def test_nor_is_the_config_map_of_the_command() -> None:
+    """R25."""
+
+    class Kept:
+        def __init__(self) -> None:
+            self.there: Any = None
+            self.writes = 0
+
+        async def live(self, kind: Kind, ref: Ref) -> Any:
+            return self.there
+
+        async def apply(self, kind: Kind, manifest: Any) -> Any:
+            self.there, self.writes = manifest.body, self.writes + 1
+
+    cluster = Kept()
+    kept = ConfigMapRecords(cluster=cluster, name="shop", namespace="team")  # type: ignore[arg-type]
+    for count in (3, 3, 4):
+        await kept.save(Record(inventory=inventory(range(count))))
+    assert cluster.writes == 2

@@ -30,10 +30,10 @@ def test_one_whose_labels_were_changed_is_let_go_with_its_pods_and_the_others_do
     pods = {pod["metadata"]["uid"] for pod in space.pods()}
     name = labelled(space, "2", app="debug")
     space.until("let go", lambda: not owners(space, name))
-    space.until_status(updatedReplicas=1, message="CanaryPauseStep")
-    (_, replacement) = sorted(space.sets().values(), key=lambda rs: rs["metadata"]["creationTimestamp"])
-    assert replacement["metadata"]["name"] != name
-    assert space.status()["currentPodHash"] == replacement["metadata"]["labels"][HASH]
+    space.until_status(collisionCount=1, updatedReplicas=1, message="CanaryPauseStep")
+    replacement = space.sets()["2"]["metadata"]
+    assert replacement["name"] != name
+    assert space.status()["currentPodHash"] == replacement["labels"][HASH]
     space.promote()
     space.until_phase("Healthy")
     released = space.get(kinds.REPLICA_SET, name)

@@ -234,6 +234,7 @@ def test_create_lint_and_what_is_invalid(space: Space, plugin: Plugin, tmp_path:
     )
     assert "degraded" in plugin("status app", code=1).error
     space.create(service("active"))
+    space.until("it heals", lambda: space.status()["phase"] != "Degraded")
     assert plugin("status app --timeout 40s").lines[-1] == "Healthy"
 
 
@@ -264,8 +265,9 @@ def test_blue_green_roles_and_delays(space: Space, plugin: Plugin) -> None:
     told = shown(plugin)
     assert told.images == ["example/app:1", "example/app:2 (stable, active)"]
     assert told.tree[3].endswith("✔ Healthy delay:")
+    first = space.sets()["1"]["metadata"]["labels"]["rollouts-pod-template-hash"]
     plugin("undo app")
-    space.until_status(phase="Healthy", stableRS=space.sets()["1"]["metadata"]["labels"]["rollouts-pod-template-hash"])
+    space.until_status(phase="Healthy", stableRS=first)
 
 
 # --- behind a router

@@ -46,8 +46,6 @@ def errors(sync: GitSync) -> Iterator[FieldError]:
         yield from _forge_errors(spec.forge)
     if spec.revert is not None:
         yield from _revert_errors(spec.revert)
-    if spec.image_update is not None:
-        yield from common.duration(spec.image_update.interval, SPEC / "imageUpdate" / "interval")
     for index, note in enumerate(spec.info or ()):
         if not note.name:
             yield (SPEC / "info" / index / "name").error("is required")

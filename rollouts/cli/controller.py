@@ -62,6 +62,9 @@ def controller(
         list[str] | None,
         typer.Option(help="NAME=NUMBER, what a GitSync may take at most (docs/gitops.md); may be repeated."),
     ] = None,
+    renderer_socket: Annotated[
+        Path | None, typer.Option(help="Where `rollouts renderer` serves. Default: rendering in children of our own.")
+    ] = None,
     allow_local: Annotated[
         bool,
         typer.Option("--allow-local", help="Permit file:// repositories of this machine, to try things out."),
@@ -101,6 +104,7 @@ def controller(
             "passes": concurrent_syncs,
             "insecure_registries": insecure_registry or (),
             "budgets": budgets,
+            "renderer": renderer_socket,
             "allow_local": allow_local,
         }
         if gitops

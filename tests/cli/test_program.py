@@ -132,4 +132,4 @@ def test_the_typer_apps_are_what_scripts_call() -> None:
     assert {"get", "list", "promote", "abort", "retry", "pause", "restart", "set", "undo", "status", "lint"} <= set(
         names[0]
     )
-    assert [name for name in names[1] if name != "sync"] == ["controller", "lint", "version"]
+    assert [name for name in names[1] if name != "sync"] == ["controller", "renderer", "lint", "version"]

@@ -15,6 +15,7 @@ import yaml
 
 from deploy.local.plane import Plane
 from rollouts.api import kinds
+from rollouts.gitops.render.confinement import Budget
 from tests.cluster.controllers import REPOSITORY, Process
 from tests.cluster.gitsyncs import AUTOMATED, Synced, config
 from tests.cluster.harness import Cluster, Kubectl
@@ -71,14 +72,38 @@ def test_watching_for_drift_gives_no_rights_over_secrets() -> None:
     assert "secrets" not in {resource for rule in role["rules"] for resource in rule["resources"]}
 
 
+def test_the_renderer_has_no_token_no_port_and_memory_of_its_own() -> None:
+    """§2.5 H: a root that can't be written, a socket folder that is read-only to the controller."""
+    pod, renderer = deployment()["spec"]["template"]["spec"], container("renderer")
+    mounts = {name: {m["name"]: m for m in container(name)["volumeMounts"]} for name in ("controller", "renderer")}
+    volumes = {volume["name"]: volume for volume in pod["volumes"]}
+    assert pod["automountServiceAccountToken"] is False
+    assert set(mounts["controller"]) & set(mounts["renderer"]) == {"renderer"}
+    assert mounts["controller"]["renderer"]["readOnly"] is True
+    assert all("emptyDir" in volumes[name] for name in mounts["renderer"])
+    assert "projected" in volumes["token"]
+    assert not {"env", "envFrom", "ports"} & set(renderer)
+    assert renderer["securityContext"] == container()["securityContext"]
+    assert renderer["resources"]["limits"]["memory"] == f"{256 + 2 * Budget().memory_bytes // 1024**2}Mi"
+
+
+def test_both_containers_mean_the_same_socket() -> None:
+    (served,) = (word for word in container("renderer")["args"] if word.startswith("--socket="))
+    assert f"--renderer-{served.removeprefix('--')}" in container()["args"]
+    folder = str(Path(served.partition("=")[2]).parent)
+    for name in ("controller", "renderer"):
+        assert {"name": "renderer", "mountPath": folder} in [
+            {key: mount[key] for key in ("name", "mountPath")} for mount in container(name)["volumeMounts"]
+        ]
+
+
 def deployment() -> dict[str, Any]:
     (found,) = [document for document in manifests() if document["kind"] == "Deployment"]
     return found
 
 
-def container() -> dict[str, Any]:
-    (found,) = deployment()["spec"]["template"]["spec"]["containers"]
-    return dict(found)
+def container(name: str = "controller") -> dict[str, Any]:
+    return next(found for found in deployment()["spec"]["template"]["spec"]["containers"] if found["name"] == name)
 
 
 def ports() -> dict[str, int]:

@@ -136,6 +136,13 @@ CONTROLLER_VERBS = (
         globals=False,
     ),
     SYNC,
+    Verb(
+        name="renderer",
+        help="Render for a controller in another container.",
+        module="rollouts.cli.renderer",
+        function="renderer",
+        globals=False,
+    ),
     LINT,
     VERSION,
 )

@@ -36,7 +36,9 @@ from rollouts.gitops.gitsync.watchlist import Watchlist, names_of
 from rollouts.gitops.gitsync.webhooks import Door
 from rollouts.gitops.health import Part
 from rollouts.gitops.objects import JSON, Ref, ref_of
+from rollouts.gitops.render.place import Here
 from rollouts.gitops.render.renderer import Renderer
+from rollouts.gitops.render.sidecar import Sidecar
 from rollouts.gitops.seen import Mark, version
 from rollouts.plan import Plan
 
@@ -56,7 +58,8 @@ class GitSyncs:
 
     `account`: ServiceAccount for those that name none. `directory`: where object stores are kept while the process
     lives. `allow_local`: permit repositories on the controller's own disk. `insecure_registries`: hosts of registries
-    that are asked without TLS. `budgets`: how much repositories and renders may take.
+    that are asked without TLS. `budgets`: how much repositories and renders may take. `renderer`: socket of a renderer
+    in another container, None for children of this process.
     """
 
     kind = kinds.GIT_SYNC
@@ -72,7 +75,9 @@ class GitSyncs:
         passes: int = PASSES,
         insecure_registries: Iterable[str] = (),
         budgets: Budgets | None = None,
+        renderer: Path | None = None,
     ) -> None:
+        self._place = Here() if renderer is None else Sidecar(renderer)
         self._budgets = budgets or Budgets()
         self._directory = directory
         self._account = account
@@ -108,7 +113,7 @@ class GitSyncs:
             account=self._account,
             allow_local=self._allow_local,
             insecure=self._insecure,
-            renderer=Renderer(limits=self._budgets.render(), tree=self._budgets.tree()),
+            renderer=Renderer(place=self._place, limits=self._budgets.render(), tree=self._budgets.tree()),
             budgets=self._budgets,
             dry_runs=asyncio.Semaphore(self._budgets["dry-runs"]),
         )

@@ -1,7 +1,8 @@
 """From the files of a commit to objects: the one door, with a cache by content behind it.
 
 Which renderer a folder asks for is said by the options, else by a marker file in it; a folder without either holds
-plain manifests. Whatever it is, it happens in a confined child (`sandbox.py`), a few at a time.
+plain manifests. Whatever it is, it happens in a confined child, here or in another container (`place.py`), a few at a
+time.
 
 The key of the cache is everything the result depends on: each file's path and bytes, folder, options, target, the
 program's path, size and age, the limits. So two commits with the same tree render once, and a result can't be anybody
@@ -12,11 +13,10 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
-import shutil
 from collections import OrderedDict
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
-from pathlib import Path, PurePosixPath
+from pathlib import PurePosixPath
 
 import orjson
 
@@ -25,8 +25,11 @@ from rollouts.gitops.git import Git
 from rollouts.gitops.materialise import Limits as TreeLimits
 from rollouts.gitops.materialise import Tree, materialise
 from rollouts.gitops.objects import JSON, Manifest
+from rollouts.gitops.render.collect import complain
+from rollouts.gitops.render.installed import Program
 from rollouts.gitops.render.options import Options, Target
-from rollouts.gitops.render.sandbox import Limits, answer, private_folder
+from rollouts.gitops.render.place import Here, Place, missing
+from rollouts.gitops.render.sandbox import Limits
 from rollouts.gitops.render.task import Task, errors_of, manifests_of
 
 
@@ -84,16 +87,18 @@ def looks_around(tree: Tree, options: Options) -> bool:
 
 
 class Renderer:
-    """Renders folders, `concurrency` at a time, and remembers up to `cache_bytes` of answers."""
+    """Renders folders at a place, `concurrency` at a time, and remembers up to `cache_bytes` of answers."""
 
     def __init__(
         self,
         *,
+        place: Place | None = None,
         limits: Limits | None = None,
         tree: TreeLimits | None = None,
         concurrency: int = 2,
         cache_bytes: int = 128 * 1024 * 1024,
     ) -> None:
+        self.place = place or Here()
         self.limits = limits or Limits()
         self.tree_limits = tree or TreeLimits()
         self._turns = asyncio.Semaphore(concurrency)
@@ -105,31 +110,40 @@ class Renderer:
         """The objects of the folder, all or nothing. RenderError or RenderFailedError says what is wrong."""
         chosen, to = options or Options(), target or Target()
         row = choose(tree, chosen)
-        program = find(row)
+        program = await self._program(row)
         given = chosen.for_renderer(row.name)
         key = digest(tree, row=row, options=given, target=to, program=program, limits=self.limits)
         if (known := self._cache.get(key)) is None:
             async with self._turns:
-                known = await self._rendered(tree, row, given, to, program)
+                known = await self._rendered(tree, row, given, to)
             self._cache.put(key, known)
         return manifests_of(orjson.loads(known))
 
-    async def _rendered(self, tree: Tree, row: Row, options: JSON, target: Target, program: str) -> bytes:
-        with private_folder() as root:
-            task = Task(
-                renderer=row.name, root=root, path=tree.path, options=options, target=target.as_json(),
-                program=program, max_objects=self.limits.objects, output_bytes=self.limits.answer_bytes,
-                object_bytes=self.limits.object_bytes, manifest_bytes=self.limits.manifest_bytes,
-                yaml=asdict(self.limits.yaml),
-            )  # fmt: skip
-            said = await answer(task, tree.files, limits=self.limits)
-            try:
-                if errors := errors_of(said):
-                    raise RenderFailedError(errors)
-                manifests_of(said)
-            except (KeyError, TypeError, ValueError) as error:
-                raise RenderError(f"the renderer gave no usable answer ({error})", file=tree.path) from error
-            return orjson.dumps(said)
+    async def _program(self, row: Row) -> Program | None:
+        if not row.program:
+            return None
+        found = await self.place.program(row.program)
+        if found is None:
+            raise missing(row.program)
+        return found
+
+    async def _rendered(self, tree: Tree, row: Row, options: JSON, target: Target) -> bytes:
+        task = Task(
+            renderer=row.name, path=tree.path, options=options, target=target.as_json(),
+            max_objects=self.limits.objects, output_bytes=self.limits.answer_bytes,
+            object_bytes=self.limits.object_bytes, manifest_bytes=self.limits.manifest_bytes,
+            yaml=asdict(self.limits.yaml),
+        )  # fmt: skip
+        text = await self.place.answer(task, tree.files, program=row.program, limits=self.limits)
+        try:
+            said = orjson.loads(text)
+            if errors := errors_of(said):
+                raise RenderFailedError(errors)
+            if forged := next(filter(None, (complain(manifest.body) for manifest in manifests_of(said))), None):
+                raise ValueError(forged)
+        except (AttributeError, KeyError, TypeError, ValueError) as error:
+            raise RenderError(f"the renderer gave no usable answer ({error})", file=tree.path) from error
+        return text
 
 
 async def render(
@@ -139,21 +153,9 @@ async def render(
     return await Renderer(limits=limits).render(tree, options=options, target=target)
 
 
-def find(row: Row) -> str:
-    """The path of the row's program, empty when it needs none. RenderError when it is not installed."""
-    if not row.program:
-        return ""
-    found = shutil.which(row.program)
-    if found is None:
-        raise RenderError(f"{row.program} was not found on PATH: install it where the sync runs", file=row.program)
-    return str(Path(found).resolve())
-
-
-def digest(tree: Tree, *, row: Row, options: JSON, target: Target, program: str, limits: Limits) -> str:
+def digest(tree: Tree, *, row: Row, options: JSON, target: Target, program: Program | None, limits: Limits) -> str:
     """What the result depends on, as one hash (R1)."""
-    state = Path(program).stat() if program else None
-    age = [program, state.st_size, state.st_mtime_ns] if state else []
-    head = [row.name, tree.path, options, target.as_json(), age, asdict(limits)]
+    head = [row.name, tree.path, options, target.as_json(), program and asdict(program), asdict(limits)]
     hash_ = hashlib.sha256(orjson.dumps(head, option=orjson.OPT_SORT_KEYS))
     for name, data in _sorted(tree.files):
         hash_.update(orjson.dumps([name, hashlib.sha256(data).hexdigest()]))

@@ -20,9 +20,6 @@ import tempfile
 from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import Any
-
-import orjson
 
 from rollouts.gitops.errors import RenderError, RenderUnavailableError, redact
 from rollouts.gitops.processes import end
@@ -51,8 +48,8 @@ class Limits:
     walls: tuple[str, ...] = WALLS
 
 
-async def answer(task: Task, files: Mapping[str, bytes], *, limits: Limits) -> Any:
-    """What a child says about the task with these files; `task.root` must be an empty folder of ours.
+async def answer(task: Task, files: Mapping[str, bytes], *, limits: Limits) -> bytes:
+    """What a child says about the task with these files, as JSON; `task.root` must be an empty folder of ours.
 
     RenderError when it says nothing of use: too slow, too much, crashed.
     """
@@ -73,13 +70,16 @@ async def answer(task: Task, files: Mapping[str, bytes], *, limits: Limits) -> A
     if code:
         spent = "render-cpu-seconds" if code in _SPENT else ""
         raise RenderError(_why(code, errors, limits), file=task.path, budget=spent)
-    return orjson.loads(output)
+    return output
 
 
 @contextlib.contextmanager
 def private_folder() -> Iterator[Path]:
-    """A folder only we can enter, removed afterwards, whatever a child left in it."""
-    folder = Path(tempfile.mkdtemp(prefix="render-"))
+    """A folder only we can enter, removed afterwards, whatever a child left in it. RenderUnavailableError: no room."""
+    try:
+        folder = Path(tempfile.mkdtemp(prefix="render-"))
+    except OSError as error:
+        raise RenderUnavailableError(f"there is no folder to render in: {error.strerror}") from error
     try:
         yield folder
     finally:

@@ -46,13 +46,18 @@ ARCHITECTURES: dict[str, tuple[int, dict[str, int]]] = {
 }  # fmt: skip
 
 
+#: The calls without which nobody can be dialled: for a process that starts others which put up all walls themselves.
+NETWORK = frozenset({"socket", "io_uring_setup"})
+
+
 class _Program(ctypes.Structure):
     _fields_ = (("length", ctypes.c_ushort), ("instructions", ctypes.c_char_p))
 
 
-def program(architecture: str) -> bytes:
-    """The filter for an architecture of `ARCHITECTURES`; KeyError for another one."""
-    audit, refused = ARCHITECTURES[architecture]
+def program(architecture: str, *, only: frozenset[str] | None = None) -> bytes:
+    """The filter for an architecture of `ARCHITECTURES`; KeyError for another one. `only`: some of its calls."""
+    audit, calls = ARCHITECTURES[architecture]
+    refused = [number for name, number in calls.items() if only is None or name in only]
     instructions = [
         (_LOAD, 0, 0, _ARCHITECTURE_AT),
         (_EQUALS, 1, 0, audit),
@@ -61,17 +66,17 @@ def program(architecture: str) -> bytes:
         (_AT_LEAST, 0, 1, _FOREIGN_NUMBERS),
         (_RETURN, 0, 0, _REFUSE),
     ]
-    for number in sorted(refused.values()):
+    for number in sorted(refused):
         instructions += [(_EQUALS, 0, 1, number), (_RETURN, 0, 0, _REFUSE)]
     instructions.append((_RETURN, 0, 0, _ALLOW))
     return b"".join(struct.pack("=HBBI", *instruction) for instruction in instructions)
 
 
-def refuse() -> bool:
-    """Put the filter on this process. False where the kernel or the architecture has none."""
+def refuse(*, only: frozenset[str] | None = None) -> bool:
+    """Put the filter on this thread and all that it starts. False where the kernel or the architecture has none."""
     if platform.machine() not in ARCHITECTURES:
         return False
-    code = program(platform.machine())
+    code = program(platform.machine(), only=only)
     libc = ctypes.CDLL(None, use_errno=True)
     if libc.prctl(_SET_NO_NEW_PRIVILEGES, 1, 0, 0, 0):
         return False

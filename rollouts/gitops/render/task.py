@@ -20,14 +20,15 @@ TREE, SCRATCH = "tree", "scratch"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Task:
-    """One render. `root` holds `tree` (the files) and `scratch` (for anything else); `path` is the folder in the tree.
+    """One render. `path` is the folder in the tree that is rendered.
 
-    `program` is the absolute path of kustomize or helm, empty for renderers that need none.
+    Said where it happens: `root`, which holds `tree` (the files) and `scratch` (for anything else), and `program`, the
+    absolute path of kustomize or helm, empty for renderers that need none.
     """
 
     renderer: str
-    root: Path
     path: str
+    root: Path = Path("/nonexistent")
     options: JSON = field(default_factory=dict)
     target: JSON = field(default_factory=dict)
     program: str = ""

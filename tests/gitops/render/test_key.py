@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 
 from rollouts.gitops.render.confinement import Budget
+from rollouts.gitops.render.installed import find
 from rollouts.gitops.render.options import Target
 from rollouts.gitops.render.renderer import RENDERERS, digest
 from rollouts.gitops.render.sandbox import Limits
@@ -23,6 +24,7 @@ TARGET = Target(name="shop", namespace="apps", kube_version="v1.36.3", api_versi
 def program(tmp_path: Path) -> Path:
     made = tmp_path / "helm"
     made.write_bytes(b"version one")
+    made.chmod(0o755)
     os.utime(made, ns=(1, 1))
     return made
 
@@ -33,7 +35,7 @@ def key(program: Path, **changed: Any) -> str:
         "row": HELM,
         "options": {"values": "color: blue"},
         "target": TARGET,
-        "program": str(program),
+        "program": find(str(program)),
         "limits": Limits(),
     }
     asked = {**given, **changed}
@@ -72,6 +74,7 @@ def test_another_version_of_the_tool_is_another_question(program: Path, tmp_path
     before = key(program)
     other = tmp_path / "helm2"
     other.write_bytes(program.read_bytes())
+    other.chmod(0o755)
     os.utime(other, ns=(1, 1))
     assert key(other) != before
     os.utime(program, ns=(2, 2))

@@ -42,16 +42,22 @@ def by_hand(made: JSON, digest: str) -> JSON:
     }
 
 
-def test_a_foreign_hash_of_the_steps_goes_on_where_it_was(space: Space, own_controller: Start) -> None:
+def left_at_the_second_pause(space: Space, own_controller: Start) -> dict[str, Any]:
+    """The status that a controller left when it stopped there."""
     first = own_controller()
     space.create(rollout(replicas=2, steps=STEPS))
     space.until_phase("Healthy")
     space.set_image("example/app:2")
     space.until_paused(at=1)
     space.promote()
-    own_hash = space.until_paused(at=3)["currentStepHash"]
-    sizes = space.sizes()
+    status = space.until_paused(at=3)
     first.stop()
+    return status
+
+
+def test_a_foreign_hash_of_the_steps_goes_on_where_it_was(space: Space, own_controller: Start) -> None:
+    own_hash = left_at_the_second_pause(space, own_controller)["currentStepHash"]
+    sizes = space.sizes()
     space.command(currentStepHash="foreign")
     second = own_controller()
     space.until("it is ours again", lambda: space.status()["currentStepHash"] == own_hash)
@@ -64,14 +70,7 @@ def test_a_foreign_hash_of_the_steps_goes_on_where_it_was(space: Space, own_cont
 
 def test_a_foreign_hash_with_other_steps_begins_again(space: Space, own_controller: Start) -> None:
     """The steps were changed while nobody looked: then the hash is not foreign, but old."""
-    first = own_controller()
-    space.create(rollout(replicas=2, steps=STEPS))
-    space.until_phase("Healthy")
-    space.set_image("example/app:2")
-    space.until_paused(at=1)
-    space.promote()
-    space.until_paused(at=3)
-    first.stop()
+    left_at_the_second_pause(space, own_controller)
     space.set_steps([{"setWeight": 50}, {"pause": {}}])
     own_controller()
     space.until_paused(at=1)

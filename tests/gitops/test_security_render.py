@@ -100,6 +100,12 @@ def test_the_walls_cannot_be_undone(deed: str, tmp_path: Path) -> None:
     assert attempt(deed, folder=tmp_path, walls=("seccomp",)) == "refused"
 
 
+def test_when_memory_runs_out_a_child_goes_first(tmp_path: Path) -> None:
+    """§2.5 B: not the controller, whatever else fills the container."""
+    deed = "need(Path('/proc/self/oom_score_adj').read_text().strip() != '1000')"
+    assert attempt(deed, folder=tmp_path, walls=()) == "done"
+
+
 def test_every_architecture_filters_the_same_calls() -> None:
     tables = [set(calls) for _, calls in seccomp.ARCHITECTURES.values()]
     assert all(table == tables[0] for table in tables)

@@ -57,6 +57,7 @@ def confine(
     chosen = set(walls)
     own = "namespaces" in chosen and _own_namespaces()
     _limit(budget, count_processes=own)
+    _be_ended_first()
     _drop_capabilities()
     _end_with(parent)  # not before: the kernel forgets it when capabilities change
     if "landlock" in chosen:
@@ -73,6 +74,12 @@ def network_reachable() -> bool:
     except OSError:
         return False
     return True
+
+
+def _be_ended_first() -> None:
+    """When memory runs out all the same, this process and its programs are to go, and not whoever started it."""
+    with contextlib.suppress(OSError):
+        Path("/proc/self/oom_score_adj").write_text("1000")
 
 
 def _end_with(parent: int) -> None:

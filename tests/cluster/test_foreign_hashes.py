@@ -42,7 +42,7 @@ def by_hand(made: JSON, digest: str) -> JSON:
     }
 
 
-def left_at_the_second_pause(space: Space, own_controller: Start) -> dict[str, Any]:
+def left_at_the_second_pause(space: Space, own_controller: Start) -> JSON:
     """The status that a controller left when it stopped there."""
     first = own_controller()
     space.create(rollout(replicas=2, steps=STEPS))

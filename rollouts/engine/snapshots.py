@@ -23,9 +23,11 @@ from rollouts.strategy.keys import MANAGED_BY
 from rollouts.strategy.snapshot import hash_of
 from rollouts.strategy.wants import selector_text
 from rollouts.strategy.workload import filled
+from rollouts.strategy.written import Written
 from rollouts.traffic import ROUTERS, Reference, Routers, references
 
 JSON = Mapping[str, Any]
+_GONE: Final = 100
 
 
 def by_stem(obj: JSON) -> Iterable[str]:
@@ -172,6 +174,7 @@ class Rollouts:
         self._routers = routers
         self._troubles = Troubles(api)
         self._plugins = step_plugins or StepPlugins()
+        self._written: dict[Key, Written] = {}
 
     async def decide(self, obj: JSON, now: datetime) -> Plan:
         """Gather the world around a Rollout and decide."""
@@ -211,7 +214,18 @@ class Rollouts:
             services=self._services(namespace, name, _service_names(obj)),
             routes=self._routes(obj),
             workload=workload,
+            written=self._reading(obj),
         )
+
+    def _reading(self, obj: JSON) -> Written:
+        """What is known of a Rollout's spec. A few that are gone are kept along with those that are there."""
+        key, there = key_of(obj), self._store.shelf(kinds.ROLLOUT).objects
+        known = self._written.get(key)
+        if known is None or not known.stands_for(obj):
+            known = self._written[key] = Written(obj)
+        if len(self._written) > 2 * len(there) + _GONE:
+            self._written = {key: known for key, known in self._written.items() if key in there}
+        return known
 
     def _lost(self, obj: JSON) -> Iterable[tuple[Kind, Key]]:
         """The stable ReplicaSet if it is not known: whoever takes its hash label away hides it from our watch, and

@@ -69,7 +69,8 @@ class Shelf:
         if version <= (_version(known) if known is not None else self._deleted.get(key, 0)):
             return False
         self._forget(key)
-        self.objects[key] = self._project(obj)
+        part = self._project(obj)
+        self.objects[key] = part if known is None else _sharing(part, known)
         for name, index in self._indexes.items():
             for entry in index(obj):
                 self._entries[name].setdefault(entry, set()).add(key)
@@ -187,3 +188,13 @@ def _trimmed(obj: JSON) -> JSON:
         return obj
     metadata = {key: value for key, value in obj["metadata"].items() if key != "managedFields"}
     return {**obj, "metadata": metadata}
+
+
+def _sharing(obj: JSON, known: JSON) -> JSON:
+    """The object, its spec being the very same as before if it is as it was: whoever has worked something out from one
+    can tell by that. Equal alone is not enough, `1 == True`: the API server must not have counted a change either."""
+    before, after = known["metadata"], obj["metadata"]
+    unchanged = "generation" in after and all(before.get(key) == after[key] for key in ("uid", "generation"))
+    if not unchanged or "spec" not in known or known["spec"] != obj.get("spec"):
+        return obj
+    return {**obj, "spec": known["spec"]}

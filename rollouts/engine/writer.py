@@ -197,10 +197,12 @@ def brings_news(known: JSON, patch: JSON, answer: JSON) -> bool:
     """Whether the answer to a patch differs from what was known in anything the patch does not name."""
     for key in (known.keys() | answer.keys()) - _SERVERS_OWN:
         before, written, after = known.get(key), patch.get(key), answer.get(key)
+        if before == after:
+            continue
         if isinstance(written, Mapping) or (isinstance(before, Mapping) and isinstance(after, Mapping)):
             if brings_news(_mapping(before), _mapping(written), _mapping(after)):
                 return True
-        elif key not in patch and before != after:
+        elif key not in patch:
             return True
     return False
 

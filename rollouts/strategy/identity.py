@@ -38,12 +38,18 @@ def replica_set_name(rollout: str, digest: str) -> str:
 
 
 def find_new(
-    replica_sets: Sequence[JSON], template: JSON, *, collision_count: int | None = None, status_hash: str | None = None
+    replica_sets: Sequence[JSON],
+    template: JSON,
+    *,
+    collision_count: int | None = None,
+    status_hash: str | None = None,
+    own: str | None = None,
 ) -> JSON | None:
     """The ReplicaSet that stands for `template`, or None. `replica_sets`: those of the Rollout, in any order;
-    `status_hash`: `status.currentPodHash`. Raises `EncodingError` when the template holds a value of a wrong type."""
+    `status_hash`: `status.currentPodHash`; `own`: the hash of the template, if known. Raises `EncodingError` when the
+    template holds a value of a wrong type."""
     oldest_first = sorted(replica_sets, key=_age)
-    own = podhash.pod_template_hash(template, collision_count=collision_count)
+    own = own or podhash.pod_template_hash(template, collision_count=collision_count)
     by_hash = {digest: rs for rs in reversed(oldest_first) if (digest := hash_of(rs))}
     named = by_hash.get(status_hash or "")
     if named is not None and (status_hash == own or _stands_for(named, template)):

@@ -11,8 +11,6 @@ from collections.abc import Iterator, Mapping
 from datetime import datetime
 from typing import Any, Final
 
-from rollouts.api import kinds
-from rollouts.api.parsing import check
 from rollouts.api.validation.references import Existing, missing
 from rollouts.plan import Event, Plan
 from rollouts.strategy import conditions, events, kstatus, measure, patching, trials
@@ -31,7 +29,7 @@ _SERVICE: Final = re.compile(r'spec\.strategy\.\S+Service: Invalid value: "[^"]*
 def problems(snapshot: Snapshot, routers: Routers) -> tuple[str, ...]:
     """Every error as `path: message`; empty for a Rollout that can be carried out."""
     rollout = snapshot.rollout
-    checked = check(kinds.ROLLOUT, rollout)
+    checked = snapshot.reading.checked
     found = [str(error) for error in checked.errors]
     if checked.model is not None:
         found += [str(error) for error in unsupported(rollout["spec"], routers)]

@@ -13,6 +13,7 @@ from typing import Any
 from rollouts.strategy import identity, podhash
 from rollouts.strategy.recorded import Recorded
 from rollouts.strategy.snapshot import ReplicaSet, Snapshot
+from rollouts.strategy.written import Written
 
 JSON = Mapping[str, Any]
 
@@ -51,21 +52,25 @@ class Revisions:
 
 def identify(snapshot: Snapshot, recorded: Recorded, *, template: JSON, steps: Sequence[JSON] | None) -> Revisions:
     """Assign the roles. `template` is the Rollout's pod template, `steps` the canary steps as written."""
-    rollout = snapshot.rollout
+    rollout, reading = snapshot.rollout, snapshot.reading
     collisions = recorded.collision_count
     found = identity.find_new(
-        snapshot.replica_sets, template, collision_count=collisions, status_hash=recorded.current_hash or None
+        snapshot.replica_sets,
+        template,
+        collision_count=collisions,
+        status_hash=recorded.current_hash or None,
+        own=reading.template_hash(collisions),
     )
     sets = tuple(ReplicaSet.of(raw) for raw in snapshot.replica_sets)
     new = next((rs for rs in sets if found is not None and rs.name == found["metadata"]["name"]), None)
     if new is None:
-        collisions = _free_of_collisions(snapshot, template, collisions)
-    own = new.hash if new else podhash.pod_template_hash(template, collision_count=collisions)
+        collisions = _free_of_collisions(snapshot, reading, collisions)
+    own = new.hash if new else reading.template_hash(collisions)
     stable = next((rs for rs in sets if rs.hash and rs.hash == recorded.stable_hash), None)
     others = sorted(
         (rs for rs in sets if rs is not new and rs is not stable), key=lambda rs: (rs.revision, rs.name), reverse=True
     )
-    steps_hash = _step_hash(steps, recorded.step_hash) if steps else None
+    steps_hash = _step_hash(steps, reading.step_hash, recorded.step_hash) if steps else None
     updated = bool(recorded.current_hash) and recorded.current_hash != own
     return Revisions(
         hash=own,
@@ -81,9 +86,8 @@ def identify(snapshot: Snapshot, recorded: Recorded, *, template: JSON, steps: S
     )
 
 
-def _step_hash(steps: Sequence[JSON], recorded: str | None) -> str:
+def _step_hash(steps: Sequence[JSON], own: str, recorded: str | None) -> str:
     """Ours, or the one in the status if an older peer gave these very steps that."""
-    own = podhash.step_hash(steps)
     return recorded if recorded and recorded != own and recorded in podhash.legacy_step_hashes(steps) else own
 
 
@@ -99,12 +103,12 @@ def _number(new: ReplicaSet | None, rest: Sequence[ReplicaSet]) -> int:
     return new.revision if new and new.revision > highest else highest + 1
 
 
-def _free_of_collisions(snapshot: Snapshot, template: JSON, collisions: int | None) -> int | None:
+def _free_of_collisions(snapshot: Snapshot, reading: Written, collisions: int | None) -> int | None:
     """The collision count under which the new ReplicaSet's name is nobody else's."""
     taken = {raw["metadata"]["name"] for raw in (*snapshot.replica_sets, *snapshot.foreign)}
     owner = snapshot.rollout["metadata"]["name"]
     while True:
-        digest = podhash.pod_template_hash(template, collision_count=collisions)
+        digest = reading.template_hash(collisions)
         if identity.replica_set_name(owner, digest) not in taken:
             return collisions
         collisions = (collisions or 0) + 1

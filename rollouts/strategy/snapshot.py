@@ -15,6 +15,7 @@ from rollouts.api.loose import mapping
 from rollouts.strategy import keys, times
 from rollouts.strategy.plugins import Outcome
 from rollouts.strategy.trouble import Trouble
+from rollouts.strategy.written import Written
 from rollouts.traffic import Reference
 
 JSON = Mapping[str, Any]
@@ -33,7 +34,8 @@ class Snapshot:
     `taken_experiments`: names of the namespace's Experiments it does not control.
     `services`: those it names and those it still manages, by name. `routes`: what its traffic routers read.
     `troubles`: what keeps pods of the new ReplicaSet from coming up; None when nobody has looked.
-    `workload`: what its `workloadRef` names. `plugin`: what a step plugin has just answered.
+    `workload`: what its `workloadRef` names. `plugin`: what a step plugin has just answered. `written`: what is known
+    of its spec already, if anything.
     """
 
     rollout: JSON
@@ -51,6 +53,13 @@ class Snapshot:
     troubles: tuple[Trouble, ...] | None = None
     workload: JSON | None = None
     plugin: Outcome | None = None
+    written: Written | None = None
+
+    @property
+    def reading(self) -> Written:
+        """What follows from the spec: as known, or to be worked out."""
+        known = self.written
+        return known if known is not None and known.stands_for(self.rollout) else Written(self.rollout)
 
 
 def hash_of(rs: JSON) -> str:

@@ -36,6 +36,38 @@ def test_the_newer_wins(store: Store, versions: tuple[int, int], kept: str) -> N
     assert version(store) == kept
 
 
+@pytest.mark.parametrize(
+    ("after", "shared"),
+    [
+        ({"generation": 3, "spec": {"replicas": 1}}, True),
+        ({"generation": 4, "spec": {"replicas": 1}}, False),
+        ({"generation": 3, "spec": {"replicas": 2}}, False),
+        ({"generation": 4, "spec": {"replicas": True}}, False),
+        ({"generation": 3, "spec": {"replicas": 1}, "uid": "uid-successor"}, False),
+        ({"spec": {"replicas": 1}}, False),
+    ],
+    ids=[
+        "as it was",
+        "changed and changed back",
+        "changed uncounted",
+        "equal to Python alone",
+        "another's",
+        "uncounted",
+    ],
+)
+def test_a_spec_that_is_as_it_was_is_the_very_same(store: Store, after: dict[str, Any], shared: bool) -> None:
+    shelf = store.shelf(kinds.ROLLOUT)
+    before = rollout(spec={"replicas": 1}, version=1)
+    before["metadata"]["generation"] = 3
+    shelf.put(before)
+    newer = rollout(spec=after["spec"], version=2, uid=after.get("uid", ""), status={"phase": "Healthy"})
+    newer["metadata"] |= {key: after[key] for key in ("generation",) if key in after}
+    shelf.put(newer)
+    kept = shelf.objects[WEB]
+    assert kept == newer
+    assert (kept["spec"] is before["spec"]) == shared
+
+
 def test_an_event_from_before_our_own_write_is_ignored(store: Store) -> None:
     assert store.absorb(kinds.ROLLOUT, rollout(version=8))
     assert not store.shelf(kinds.ROLLOUT).put(rollout(version=7))

@@ -6,8 +6,10 @@ the choice of a renderer, the turns, the cache and the reading of what was said,
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Mapping
 from dataclasses import replace
+from pathlib import Path
 from typing import Protocol
 
 from rollouts.gitops.errors import RenderError
@@ -36,12 +38,18 @@ class Here:
 
     async def answer(self, task: Task, files: Mapping[str, bytes], *, program: str, limits: Limits) -> bytes:
         """In a folder of its own, removed afterwards."""
-        found = find(program) if program else None
-        if program and found is None:
-            raise missing(program)
         with sandbox.private_folder() as root:
-            whole = replace(task, root=root, program=found.path if found else "")
-            return await sandbox.answer(whole, files, limits=limits)
+            here = at(root, task, program=program)
+            await asyncio.to_thread(sandbox.lay_out, here, files.items())
+            return await sandbox.answer(here, limits=limits)
+
+
+def at(root: Path, task: Task, *, program: str) -> Task:
+    """The task in this folder, with our program of that name. RenderError when it is not installed."""
+    found = find(program) if program else None
+    if program and found is None:
+        raise missing(program)
+    return replace(task, root=root, program=found.path if found else "")
 
 
 def missing(program: str) -> RenderError:

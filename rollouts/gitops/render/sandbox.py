@@ -17,7 +17,7 @@ import signal
 import sys
 import sysconfig
 import tempfile
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
@@ -26,7 +26,7 @@ from rollouts.gitops.processes import end
 from rollouts.gitops.render import launch
 from rollouts.gitops.render.confinement import WALLS, Budget
 from rollouts.gitops.render.documents import Limits as YamlLimits
-from rollouts.gitops.render.task import SCRATCH, TREE, Task
+from rollouts.gitops.render.task import Task
 
 _ERRORS = 64 * 1024
 _SPENT = (-signal.SIGXCPU, -signal.SIGKILL)
@@ -48,16 +48,15 @@ class Limits:
     walls: tuple[str, ...] = WALLS
 
 
-async def answer(task: Task, files: Mapping[str, bytes], *, limits: Limits) -> bytes:
-    """What a child says about the task with these files, as JSON; `task.root` must be an empty folder of ours.
+async def answer(task: Task, *, limits: Limits) -> bytes:
+    """What a child says about the task, as JSON; its files must lie in `task.root`, a folder of ours (`lay_out`).
 
     RenderError when it says nothing of use: too slow, too much, crashed.
     """
     try:
-        await asyncio.to_thread(lay_out, task, files)
         process = await _start(task, limits)
     except OSError as error:
-        raise RenderUnavailableError(f"the files could not be laid out for rendering: {error.strerror}") from error
+        raise RenderUnavailableError(f"no process could be started for rendering: {error.strerror}") from error
     try:
         async with asyncio.timeout(limits.seconds):
             output, errors = await _converse(process, task, limits)
@@ -86,15 +85,21 @@ def private_folder() -> Iterator[Path]:
         shutil.rmtree(folder, ignore_errors=True)
 
 
-def lay_out(task: Task, files: Mapping[str, bytes]) -> None:
-    """Write the files of the commit, whose names were checked when it was read, below the task's folder."""
-    for name in (TREE, SCRATCH):
-        (task.root / name).mkdir(mode=0o700)
-    task.folder.mkdir(parents=True, exist_ok=True)
-    for name, data in files.items():
-        path = task.tree / name
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_bytes(data)
+def lay_out(task: Task, files: Iterable[tuple[str, bytes]]) -> None:
+    """Write the files of the commit, whose names were checked when it was read, below the task's folder.
+
+    RenderUnavailableError when they can't all be written.
+    """
+    try:
+        for folder in (task.tree, task.scratch):
+            folder.mkdir(mode=0o700, exist_ok=True)
+        task.folder.mkdir(parents=True, exist_ok=True)
+        for name, data in files:
+            path = task.tree / name
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_bytes(data)
+    except OSError as error:
+        raise RenderUnavailableError(f"the files could not be laid out for rendering: {error.strerror}") from error
 
 
 def command(task: Task, limits: Limits) -> list[str]:

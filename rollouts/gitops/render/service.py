@@ -1,7 +1,7 @@
 """The renderer as a process of its own: `rollouts renderer`, the second container of the controller's Pod.
 
 It takes orders over a Unix socket from processes of its own user, renders each in a confined child as the controller
-would (`place.Here`), and says what came of it. Before the first order it takes the network from itself for good
+would (`place.py`), and says what came of it. Before the first order it takes the network from itself for good
 (`isolate`), so nothing in its container can dial, whatever a child may have broken; it holds no token and reads no
 Secret. It keeps nothing between two orders.
 """
@@ -13,22 +13,22 @@ import contextlib
 import errno
 import os
 import socket
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Coroutine
 from pathlib import Path
+from typing import Any
 
 import orjson
 import structlog
 
 from rollouts.gitops.errors import RenderError, RenderUnavailableError, SyncError
-from rollouts.gitops.render import seccomp, wire
+from rollouts.gitops.render import place, sandbox, seccomp, wire
 from rollouts.gitops.render.installed import Program, find
-from rollouts.gitops.render.place import Here
 from rollouts.gitops.render.renderer import RENDERERS
 from rollouts.gitops.render.sandbox import Limits
 from rollouts.gitops.render.task import Task, errors_of, manifests_of
 
 log = structlog.get_logger(__name__)
-ORDER_SECONDS = 30.0
+FILES_SECONDS = 30.0
 _BUFFER = 4 * 1024 * 1024
 _PROGRAMS = tuple(row.program for row in RENDERERS if row.program)
 _SAMPLE = b"apiVersion: v1\nkind: ConfigMap\nmetadata: {name: sample}\n"
@@ -84,7 +84,7 @@ def programs() -> dict[str, Program]:
 async def check() -> None:
     """Render something small. RenderError or RenderUnavailableError when nothing can be rendered here."""
     task = Task(renderer="directory", path=".")
-    answer = orjson.loads(await Here().answer(task, {"sample.yaml": _SAMPLE}, program="", limits=Limits()))
+    answer = orjson.loads(await place.Here().answer(task, {"sample.yaml": _SAMPLE}, program="", limits=Limits()))
     if errors := errors_of(answer):
         raise errors[0]
     manifests_of(answer)
@@ -103,31 +103,50 @@ async def _serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> 
 
 
 async def _answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-    text = await wire.receive(reader, limit=wire.ORDER_BYTES)
-    order = wire.order_of(text)
+    order = wire.order_of(await wire.receive(reader, limit=wire.ORDER_BYTES))
     if order.program and order.program not in _PROGRAMS:
         raise ValueError(f"{order.program!r} is no program of a renderer")
-    async with asyncio.timeout(ORDER_SECONDS):
-        data = await wire.receive(reader, limit=wire.FILES_BYTES)
-    work = asyncio.create_task(_rendered(order, data))
-    gone = asyncio.create_task(reader.read(1))
     try:
-        await asyncio.wait((work, gone), return_when=asyncio.FIRST_COMPLETED)
-        if not work.done():
-            raise EOFError
-        error, answer = work.result()
-        await wire.send(writer, wire.outcome(error))
-        if error is None:
-            await wire.send(writer, answer)
-    finally:
-        for task in (work, gone):
-            task.cancel()
-        await asyncio.gather(work, gone, return_exceptions=True)
-
-
-async def _rendered(order: wire.Order, data: bytes) -> tuple[SyncError | None, bytes]:
-    try:
-        files = order.cut(data)
-        return None, await Here().answer(order.task, files, program=order.program, limits=order.limits)
+        with sandbox.private_folder() as root:
+            task = await _taken(reader, order, root)
+            answer = await _unless_gone(reader, sandbox.answer(task, limits=order.limits))
     except (RenderError, RenderUnavailableError) as error:
-        return error, b""
+        await wire.send(writer, wire.outcome(error))
+    else:
+        await wire.send(writer, wire.outcome(None))
+        await wire.send(writer, answer)
+
+
+async def _taken(reader: asyncio.StreamReader, order: wire.Order, root: Path) -> Task:
+    """The task with its files in the folder. What is wrong is said after the last file: the other side listens then."""
+    wrong: SyncError | None = None
+    task = order.task
+    try:
+        task = place.at(root, order.task, program=order.program)
+    except RenderError as error:
+        wrong = error
+    async with asyncio.timeout(FILES_SECONDS):
+        for name, size in order.files:
+            data = await wire.receive(reader, limit=size)
+            try:
+                if wrong is None:
+                    await asyncio.to_thread(sandbox.lay_out, task, [(name, data)])
+            except RenderUnavailableError as error:
+                wrong = error
+    if wrong is not None:
+        raise wrong
+    return task
+
+
+async def _unless_gone(reader: asyncio.StreamReader, work: Coroutine[Any, Any, bytes]) -> bytes:
+    """What comes of the work. EOFError, and the work ended, when the other side hangs up first."""
+    tasks = asyncio.ensure_future(work), asyncio.ensure_future(reader.read(1))
+    try:
+        await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
+        if not tasks[0].done():
+            raise EOFError
+        return tasks[0].result()
+    finally:
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)

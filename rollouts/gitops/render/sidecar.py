@@ -52,7 +52,8 @@ class Sidecar:
             try:
                 async with asyncio.timeout(limits.seconds + GRACE_SECONDS):
                     await wire.send(writer, wire.order(task, program=program, limits=limits, files=files))
-                    await wire.send(writer, *files.values())
+                    for data in files.values():
+                        await wire.send(writer, data)
                     if error := wire.error_of(await wire.receive(reader, limit=wire.OUTCOME_BYTES)):
                         raise error
                     return await _answer(reader, task, limits)

@@ -4,7 +4,7 @@
 |---|---|---|
 | renderer | greeting | protocol, installed programs |
 | sync | order | the task, the program's name, limits, names and sizes of the files |
-| sync | files | their bytes, one after the other |
+| sync | files | a frame for each, so that neither side holds them all at once |
 | renderer | outcome | nothing, or the error |
 | renderer | answer | what the child said; only after an outcome without an error |
 
@@ -46,34 +46,18 @@ _HERE_ONLY = ("root", "program")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Order:
-    """One render as it is asked for. `files`: names and sizes, in the order of their bytes."""
+    """One render as it is asked for. `files`: names and sizes in bytes, in the order in which they come."""
 
     task: Task
     program: str
     limits: Limits
     files: tuple[tuple[str, int], ...]
 
-    @property
-    def size(self) -> int:
-        """Bytes of all files."""
-        return sum(size for _, size in self.files)
 
-    def cut(self, data: bytes) -> Mapping[str, bytes]:
-        """The files of their bytes. ValueError when these are not as many as was said."""
-        if len(data) != self.size:
-            raise ValueError(f"{len(data)} bytes of files where {self.size} were to come")
-        files, at = {}, 0
-        for name, size in self.files:
-            files[name] = data[at : at + size]
-            at += size
-        return files
-
-
-async def send(writer: asyncio.StreamWriter, *pieces: bytes) -> None:
-    """One frame of these pieces."""
-    writer.write(_LENGTH.pack(sum(map(len, pieces))))
-    for piece in pieces:
-        writer.write(piece)
+async def send(writer: asyncio.StreamWriter, data: bytes) -> None:
+    """One frame."""
+    writer.write(_LENGTH.pack(len(data)))
+    writer.write(data)
     await writer.drain()
 
 
@@ -118,6 +102,8 @@ def order_of(text: bytes) -> Order:
     except (AttributeError, KeyError, TypeError) as error:
         raise ValueError(f"no order: {error}") from error
     _inside(task.path)
+    if (total := sum(size for _, size in files)) > FILES_BYTES:
+        raise ValueError(f"{total} bytes of files, more than {FILES_BYTES}")
     return Order(task=task, program=str(said.get("program", "")), limits=limits, files=files)
 
 

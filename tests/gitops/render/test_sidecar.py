@@ -86,6 +86,18 @@ async def test_it_says_what_a_child_of_our_own_says(
     assert await said(Renderer(limits=limits, place=Sidecar(shared.socket)), files, **source) == here
 
 
+async def test_files_that_cannot_be_written_are_told_after_the_last(shared: RendererProcess) -> None:
+    """A file in the way fails like a full disk; there is more to come than a socket holds."""
+    files = {"a.yaml": config("a"), "a.yaml/b.yaml": config("b"), "z.yaml": config("z") + "#" * 5_000_000}
+    with pytest.raises(RenderUnavailableError, match="could not be laid out"):
+        await said(Renderer(place=Sidecar(shared.socket)), files)
+
+
+async def test_many_megabytes_of_files_arrive(shared: RendererProcess) -> None:
+    files = {f"{number}.yaml": config(f"a{number}") + "#" * 500_000 for number in range(18)}
+    assert len(await said(Renderer(place=Sidecar(shared.socket)), files)) == 18
+
+
 async def test_two_renders_at_once_do_not_meet(shared: RendererProcess) -> None:
     renderer = Renderer(place=Sidecar(shared.socket), concurrency=4)
     found = await asyncio.gather(*(said(renderer, {"a.yaml": config(f"a{number}")}) for number in range(4)))
@@ -253,6 +265,7 @@ def ordered(**changed: Any) -> bytes:
         ({"files": [["a", -1]]}, "-1 is no size"),
         ({"files": [["a", "1"]]}, "'1' is no size"),
         ({"files": [["a"]]}, "not enough values"),
+        ({"files": [["a", 2**40]]}, "1099511627776 bytes of files, more than"),
         ({"task__path": "../.."}, "leads out of the folder"),
         ({"task__root": "/"}, "root can't be said from outside"),
         ({"task__program": "/bin/sh"}, "program can't be said from outside"),
@@ -285,9 +298,6 @@ async def test_a_hostile_order_ends_its_connection_and_nothing_else(shared: Rend
 def test_an_order_arrives_as_it_was_given() -> None:
     task = replace(TASK, path="apps/shop", options={"a": 1}, target={"name": "x"}, max_objects=7)
     limits = Limits(seconds=3, budget=Budget(cpu_seconds=2))
-    files = {"b": b"12", "a": b"", "c/d": b"345"}
-    order = wire.order_of(wire.order(task, program="helm", limits=limits, files=files))
+    order = wire.order_of(wire.order(task, program="helm", limits=limits, files={"b": b"12", "a": b"", "c/d": b"345"}))
     assert (order.task, order.program, order.limits) == (task, "helm", limits)
-    assert order.cut(b"12345") == files
-    with pytest.raises(ValueError, match="4 bytes of files where 5 were to come"):
-        order.cut(b"1234")
+    assert order.files == (("b", 2), ("a", 0), ("c/d", 3))

@@ -109,7 +109,8 @@ class SyncPolicy(Model):
     retry: Retry | None = None
     """What happens after a sync that failed."""
     sync_options: list[str] | None = None
-    """CreateNamespace, PruneLast, PrunePropagationPolicy, SkipDryRunOnMissingResource, Validate: `Name=value`."""
+    """ClientSideApplyMigration, CreateNamespace, Prune, PruneLast, PrunePropagationPolicy,
+    SkipDryRunOnMissingResource, Validate: `Name=value`."""
     managed_namespace_metadata: ManagedNamespaceMetadata | None = None
     """What a namespace gets that CreateNamespace made."""
     rollouts: RolloutsPolicy | None = None

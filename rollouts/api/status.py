@@ -202,7 +202,8 @@ class RolloutStatus(StatusModel):
     workload_observed_generation: Text | None = None
     """Generation of the referenced workload this status is about, as a string."""
     conditions: list[Condition] | None = None
-    """Available, Progressing, Paused, Completed, Healthy, InvalidSpec, ReplicaFailure."""
+    """Available, Progressing, Paused, Completed, Healthy, InvalidSpec, ReplicaFailure; ours: ReconcileError,
+    TrafficFailure, and for kstatus Reconciling, Stalled."""
     phase: str | None = None
     """Healthy, Degraded, Progressing or Paused."""
     message: str | None = None

@@ -24,6 +24,9 @@ INVALID_SPEC: Final = "InvalidSpec"
 REPLICA_FAILURE: Final = "ReplicaFailure"
 RECONCILE_ERROR: Final = "ReconcileError"
 TRAFFIC_FAILURE: Final = "TrafficFailure"
+TYPES: Final = frozenset({AVAILABLE, PROGRESSING, PAUSED, COMPLETED, HEALTHY, INVALID_SPEC, REPLICA_FAILURE,
+                          RECONCILE_ERROR, TRAFFIC_FAILURE})  # fmt: skip
+"""All there are, but for those that only kstatus reads (`kstatus.py`)."""
 
 ABORTED: Final = "RolloutAborted"
 TIMED_OUT: Final = "ProgressDeadlineExceeded"

@@ -25,6 +25,7 @@ def references(rollout: Mapping[str, Any], routers: Routers) -> tuple[Reference,
     routing = mapping(mapping(strategy.get("canary")).get("trafficRouting"))
     blocks = [(router, routing.get(key)) for key, router in routers.items()]
     try:
-        return tuple(ref for router, block in blocks if isinstance(block, Mapping) for ref in router.references(block))
+        named = [router.references(block, rollout=rollout) for router, block in blocks if isinstance(block, Mapping)]
+        return tuple(reference for references in named for reference in references)
     except (AttributeError, KeyError, TypeError, ValueError):  # asked before anybody has validated: that will complain
         return ()

@@ -71,8 +71,8 @@ class Router(Protocol):
     key: str
     kinds: tuple[Kind, ...]
 
-    def references(self, block: JSON) -> tuple[Reference, ...]:
-        """The objects named by `trafficRouting.<key>`."""
+    def references(self, block: JSON, *, rollout: JSON) -> tuple[Reference, ...]:
+        """The objects named by `trafficRouting.<key>`, and those of the router's own, named after the Rollout."""
         ...
 
     def route(self, block: JSON, *, rollout: JSON, split: Split, objects: Mapping[Reference, JSON]) -> Routing:

@@ -9,8 +9,9 @@ from typing import Any
 import pytest
 import yaml
 
-from analysis.lint import metric_doubts, metric_faults
+from analysis.lint import metric_doubts, metric_faults, providers
 from analysis.spec import Metric
+from analysis.spec.providers import Provider
 
 DOCS = Path(__file__).parents[2] / "docs" / "providers.md"
 SIDE = {"scope": "s", "region": "r", "step": 60, "start": "2026-01-02T03:00:00Z", "end": "2026-01-02T03:04:00Z"}
@@ -55,6 +56,10 @@ def changed(kind: str, path: str, value: Any) -> dict[str, Any]:
     else:
         place[last] = value
     return {kind: config}
+
+
+def test_every_provider_has_checks() -> None:
+    assert set(providers._CHECKS) == {str(field.alias) for field in Provider.model_fields.values()}
 
 
 @pytest.mark.parametrize("kind", GOOD)

@@ -10,7 +10,10 @@ from typing import Any
 import aiohttp
 import pytest
 
+from analysis.spec.providers import Provider
 from rollouts.api import kinds
+from rollouts.api.traffic import TrafficRouting
+from rollouts.engine import inventory
 from rollouts.engine.metrics import Metrics
 from rollouts.engine.probes import serving
 from rollouts.engine.queue import Queue
@@ -35,6 +38,13 @@ def lines(metrics: Metrics) -> set[str]:
 
 def condition(type_: str, reason: str) -> dict[str, Any]:
     return {"conditions": [{"type": type_, "reason": reason, "status": "True"}]}
+
+
+def test_every_provider_and_router_has_a_name_in_labels() -> None:
+    known = {str(field.alias) for field in Provider.model_fields.values()}
+    assert {*inventory._PROVIDERS, "plugin"} == known
+    routers = {str(field.alias) for field in TrafficRouting.model_fields.values()}
+    assert set(inventory._ROUTERS) == routers - {"managedRoutes", "plugins", "maxTrafficWeight"}
 
 
 @pytest.mark.parametrize(

@@ -20,11 +20,11 @@ class ConfigMapRouter:
     key = "plugins"
     kinds = (CONFIG_MAP,)
 
-    def references(self, block: JSON) -> tuple[Reference, ...]:
+    def references(self, block: JSON, *, rollout: JSON) -> tuple[Reference, ...]:
         return (Reference(kind=CONFIG_MAP, name=block["test/router"]["configMap"]),)
 
     def route(self, block: JSON, *, rollout: JSON, split: Split, objects: Mapping[Reference, JSON]) -> Routing:
-        (reference,) = self.references(block)
+        (reference,) = self.references(block, rollout=rollout)
         there = objects.get(reference)
         if there is None:
             return Routing(problem=f"ConfigMap {reference.name} not found")

@@ -59,11 +59,11 @@ class Mesh:
     key = "istio"
     kinds = (VIRTUAL_SERVICE,)
 
-    def references(self, block: Any) -> tuple[Reference, ...]:
+    def references(self, block: Any, *, rollout: Any) -> tuple[Reference, ...]:
         return (Reference(kind=VIRTUAL_SERVICE, name=block["virtualService"]["name"]),)
 
     def route(self, block: Any, *, rollout: Any, split: Split, objects: Any) -> Routing:
-        (reference,) = self.references(block)
+        (reference,) = self.references(block, rollout=rollout)
         destinations = objects[reference]["spec"]["http"][0]["route"]
         weights = {entry["destination"]["host"]: entry["weight"] for entry in destinations}
         wanted = {part.service: part.weight for part in (split.canary, split.stable)}

@@ -6,13 +6,14 @@ import re
 from collections import defaultdict
 
 import pytest
+import yaml
 
 from rollouts.api.bluegreen import BlueGreenStrategy
 from rollouts.api.canary import CanaryStrategy
 from rollouts.api.rollout import RolloutSpec
 from rollouts.api.status import BlueGreenStatus, CanaryStatus, RolloutStatus
 from rollouts.api.steps import CanaryStep
-from rollouts.strategy import keys
+from rollouts.strategy import conditions, keys, kstatus
 from tests.tables import ROOT, Row, absent, rows, source, unexcused
 
 ROWS = tuple(rows("rollout-rows.md"))
@@ -64,6 +65,15 @@ def spoken(row: Row) -> str:
 def test_every_label_and_annotation_has_a_row() -> None:
     spelt = {value for name, value in vars(keys).items() if name.isupper() and isinstance(value, str)}
     assert spelt <= {name for row in ROWS if row.section == "§1.16" for name in row.names}
+
+
+def test_every_condition_has_a_row_and_a_word_at_the_field() -> None:
+    types = conditions.TYPES | kstatus.TYPES
+    version = yaml.safe_load((ROOT / "crds" / "rollouts.yaml").read_text())["spec"]["versions"][0]
+    status = version["schema"]["openAPIV3Schema"]["properties"]["status"]["properties"]
+    said = status["conditions"]["description"]
+    assert types - {name for row in ROWS if row.section == "§1.15" for name in row.names} == set()
+    assert [name for name in sorted(types) if name not in said] == []
 
 
 @pytest.mark.parametrize(("section", "inner"), [("canary", CanaryStatus), ("blueGreen", BlueGreenStatus)])

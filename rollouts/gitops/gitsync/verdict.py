@@ -1,4 +1,4 @@
-"""What a pass may do with the plan it has made: carry it out, or why not. Pure; one row of `_RULES` for each reason.
+"""What a pass may do with the plan it has made: carry it out, or why not. Pure: rows of `_ALWAYS` and `_BY_ITSELF`.
 
 The first reason found counts, and it becomes what people read under WAITING. A command of a person sets aside the
 rules about what happens by itself, but never those that protect from mistakes: a step back in history, a dependency

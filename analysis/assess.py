@@ -77,16 +77,25 @@ def assess(*, spec: RunSpec, status: RunStatus, now: datetime) -> Assessment:
     if status.phase in COMPLETED:
         return Assessment(status=status)
     try:
-        limits = check_run(spec)
-        dry = dry_metrics(spec)
-        check_retention(spec)
-        if status.started_at is None:
-            check_texts(spec)
+        limits, dry = check(spec, texts=status.started_at is None)
     except RuleError as error:
         return Assessment(status=_invalid(status, f"Analysis spec invalid: {error}", now))
     if status.started_at is None:
         status = status.model_copy(update={"started_at": now, "phase": RUNNING})
     return _look(spec=spec, status=_judged(spec, status, limits, dry, now), limits=limits, dry=dry, now=now)
+
+
+def check(spec: RunSpec, *, texts: bool = True) -> tuple[dict[str, Limits], frozenset[str]]:
+    """The limits of every metric and which are dry, if nothing of the spec makes the run an Error. Raises RuleError.
+
+    `texts`: with conditions and placeholders, which are only looked at before the first measurement.
+    """
+    limits = check_run(spec)
+    dry = dry_metrics(spec)
+    check_retention(spec)
+    if texts:
+        check_texts(spec)
+    return limits, dry
 
 
 def _invalid(status: RunStatus, message: str, now: datetime) -> RunStatus:

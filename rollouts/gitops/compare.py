@@ -40,6 +40,7 @@ from rollouts.gitops.render.options import Target
 from rollouts.gitops.render.renderer import Renderer, Row, choose, read
 from rollouts.gitops.source import Repository
 from rollouts.gitops.terms import Terms
+from rollouts.gitops.validate import validate
 from rollouts.gitops.verify import verify
 
 SCALERS: tuple[KindKey, ...] = (
@@ -144,7 +145,9 @@ class Comparing:
         wanted, kinds = await self._wanted(rendered)
         manifests, hooks = split(wanted, installing=not (record.applied or self.terms.policy.former))
         question = replace(await self._question(manifests, kinds), news=record.applied != commit)
-        await try_out(self.cluster, (hook.manifest for hook in hooks), question)
+        tried = tuple(hook.manifest for hook in hooks)
+        known = await validate(self.cluster, manifests, question, hooks=tried)
+        await try_out(self.cluster, tried, question)
         decided, asking = await self._plan(manifests, question, record, commit=commit, confirmed=confirmed)
         return Comparison(
             commit=commit,
@@ -161,7 +164,7 @@ class Comparing:
             addresses=addresses(manifest.body for manifest in manifests),
             verified=files.verified,
             folder=files.folder,
-            remarks=remarks(wanted, question.claims, more=(item.remark for item in decided.items)),
+            remarks=remarks(wanted, question.claims, more=(*known, *(item.remark for item in decided.items))),
         )
 
     async def _verified(self, commit: str) -> tuple[str, ...]:

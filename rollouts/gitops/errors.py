@@ -96,6 +96,16 @@ class RenderUnavailableError(SyncError):
     retriable = True
 
 
+class InvalidObjectsError(SyncError):
+    """Objects of this commit that their controller would refuse. One line for each mistake: place, object, field."""
+
+    step = "validate"
+
+    def __init__(self, lines: tuple[str, ...]) -> None:
+        self.lines = lines
+        super().__init__("\n".join(lines))
+
+
 class RefusedError(SyncError):
     """The API server refuses objects of this commit. One line for each: place, object, reason."""
 

@@ -51,7 +51,8 @@ class Chosen:
     """How an object is to be applied.
 
     `force`: deleted and made anew where it can't be changed. `replace`: sent as a whole. `migrate`: what
-    earlier tools had applied becomes ours. `patient`: its kind may come later than the commit.
+    earlier tools had applied becomes ours. `patient`: its kind may come later than the commit. `validate`: refused if
+    it is of our kinds and its controller would refuse it.
     """
 
     replace: bool = False
@@ -59,6 +60,7 @@ class Chosen:
     ssa: Ssa = Ssa.OVERRIDE
     migrate: bool = True
     patient: bool = False
+    validate: bool = True
 
 
 def of(body: JSON, defaults: Mapping[str, str] | None = None) -> Chosen:
@@ -70,6 +72,7 @@ def of(body: JSON, defaults: Mapping[str, str] | None = None) -> Chosen:
         ssa=Ssa(found["SSA"]) if found.get("SSA") in set(Ssa) else Ssa.OVERRIDE,
         migrate=found.get("ClientSideApplyMigration") != "false",
         patient=found.get("SkipDryRunOnMissingResource") == "true",
+        validate=found.get("Validate") != "false",
     )
 
 
@@ -174,7 +177,7 @@ _OPTIONS: Mapping[str, Callable[[str], str | None]] = {
     "SSA": _one_of(*(mode.value for mode in Ssa)),
     "ClientSideApplyMigration": _switch,
     "SkipDryRunOnMissingResource": _switch,
-    # The API server checks what it applies, and says what it doesn't know: there is nothing to switch.
+    # Switches off what is checked here. The API server always checks what it applies.
     "Validate": _switch,
     "PruneLast": _always,
     "ServerSideApply": _always,

@@ -68,8 +68,8 @@ class Manifest:
 
     @property
     def place(self) -> str:
-        """`file:line`."""
-        return f"{self.file}:{self.line}"
+        """`file:line`; the file alone where no line is known, as of what a program made."""
+        return f"{self.file}:{self.line}" if self.line else self.file
 
     def with_body(self, body: JSON) -> Manifest:
         """The same place, another body."""

@@ -11,6 +11,9 @@ from collections.abc import Iterator, Mapping
 from datetime import datetime
 from typing import Any, Final
 
+from rollouts.api import kinds
+from rollouts.api.errors import FieldError
+from rollouts.api.parsing import Parsed, check
 from rollouts.api.validation.references import Existing, missing
 from rollouts.plan import Event, Plan
 from rollouts.strategy import conditions, events, kstatus, measure, patching, trials
@@ -28,13 +31,21 @@ _SERVICE: Final = re.compile(r'spec\.strategy\.\S+Service: Invalid value: "[^"]*
 
 def problems(snapshot: Snapshot, routers: Routers) -> tuple[str, ...]:
     """Every error as `path: message`; empty for a Rollout that can be carried out."""
-    rollout = snapshot.rollout
     checked = snapshot.reading.checked
-    found = [str(error) for error in checked.errors]
+    found = [str(error) for error in _of_itself(snapshot.rollout, checked, routers)]
     if checked.model is not None:
-        found += [str(error) for error in unsupported(rollout["spec"], routers)]
         found += [str(error) for error in missing(checked.model, Existing(services=snapshot.services))]
     return tuple(found) or (*measure.problems(snapshot), *trials.problems(snapshot))
+
+
+def of_itself(rollout: JSON, routers: Routers) -> tuple[FieldError, ...]:
+    """The errors that the Rollout has whatever else there is: what can be told of a file."""
+    return _of_itself(rollout, check(kinds.ROLLOUT, rollout), routers)
+
+
+def _of_itself(rollout: JSON, checked: Parsed, routers: Routers) -> tuple[FieldError, ...]:
+    more = () if checked.model is None else unsupported(rollout["spec"], routers)
+    return (*checked.errors, *more)
 
 
 def plan(rollout: JSON, errors: tuple[str, ...], *, now: datetime) -> Plan:

@@ -50,5 +50,10 @@ def _examined(spec: str) -> Examined:
         limits = check_run(parsed.model.spec)
         check_texts(parsed.model.spec)
     except RuleError as error:
-        return Examined(fault=_DRAWING.sub("", str(error)))
+        return Examined(fault=one_line(str(error)))
     return Examined(endless=tuple(name for name, limit in limits.items() if limit.count is None))
+
+
+def one_line(fault: str) -> str:
+    """A fault without the drawing of where it is."""
+    return _DRAWING.sub("", fault)

@@ -239,7 +239,13 @@ def test_value_files_from_the_root_of_the_repository() -> None:
 ALWAYS = ("ServerSideApply", "ApplyOutOfSyncOnly", "RespectIgnoreDifferences", "FailOnSharedResource", "PruneLast")
 
 
-@pytest.mark.parametrize("name", [*ALWAYS, "Validate"])
+def test_what_only_single_objects_may_switch_off() -> None:
+    assert option_problem("Validate=true") is None
+    assert "single objects only" in str(option_problem("Validate=false"))
+    assert "true or false" in str(option_problem("Validate=no"))
+
+
+@pytest.mark.parametrize("name", ALWAYS)
 def test_what_always_holds_can_be_said_and_not_be_switched_off(name: str) -> None:
     assert option_problem(f"{name}=true") is None
     assert "can't be switched off" in str(option_problem(f"{name}=false"))

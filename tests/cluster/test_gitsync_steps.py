@@ -109,6 +109,12 @@ def named(name: str, **metadata: Any) -> str:
 
 ROLE = "apiVersion: rbac.authorization.k8s.io/v1\nkind: ClusterRole\nmetadata: {name: stolen}\nrules: []\n"
 SERVICE = "apiVersion: v1\nkind: Service\nmetadata: {name: s}\nspec: {ports: [{port: 99999}]}\n"
+TEMPLATE = """\
+apiVersion: argoproj.io/v1alpha1
+kind: AnalysisTemplate
+metadata: {name: none}
+spec: {metrics: [{name: none, provider: {}}]}
+"""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -142,6 +148,13 @@ STEPS = (
         says=("c.yaml", "is there already, at a.yaml"),
         files={"c.yaml": config("a")},
         mended={"c.yaml": None},
+    ),
+    Step(
+        name="validate",
+        reason="ValidateFailed",
+        says=("t.yaml", "spec.metrics[0].provider"),
+        files={"t.yaml": TEMPLATE},
+        mended={"t.yaml": None},
     ),
     Step(
         name="authorise",

@@ -22,7 +22,8 @@ EXCUSE = re.compile(r"(in memory|rendered|in Git|on the wire): ")
 CRD: dict[str, Any] = yaml.safe_load((ROOT / "crds" / "gitsyncs.yaml").read_text())["spec"]["versions"][0]
 BRACES = re.compile(r"\{([^{}]*)\}")
 REASON = re.compile(r'Aspect\(\s*value="\w+",\s*reason="(\w+)"|(?:_not_ready|_stalled)\("(\w+)"')
-DERIVED = {"FetchFailed", "VerifyFailed", "CheckoutFailed", "RenderFailed", "ApplyFailed", "CompareFailed"}
+STEPS = ("Fetch", "Verify", "Checkout", "Render", "Validate", "Apply", "Compare")
+DERIVED = {f"{step}Failed" for step in STEPS}
 """Reasons that are made of the step which failed."""
 
 

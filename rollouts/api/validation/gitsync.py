@@ -25,6 +25,7 @@ POLICY = SPEC / "syncPolicy"
 
 ALWAYS_ON = ("ServerSideApply", "ApplyOutOfSyncOnly", "RespectIgnoreDifferences", "FailOnSharedResource", "PruneLast")
 PER_OBJECT = ("Replace", "Force")
+SINGLE = "is possible for single objects only: annotate them with gitops.rollouts.dev/sync-options"
 PROPAGATION = ("background", "foreground", "orphan")
 
 
@@ -179,7 +180,7 @@ def option_problem(text: str) -> str | None:
     if not equals:
         return f'"{text}" is no option: write Name=value'
     if name in PER_OBJECT:
-        return f"{name} is possible for single objects only: annotate them with gitops.rollouts.dev/sync-options"
+        return f"{name} {SINGLE}"
     if name == "Delete":
         return "Delete is possible for single objects only: for all of them there is spec.deletionPolicy"
     teller = _OPTIONS.get(name)
@@ -194,6 +195,10 @@ def _always(value: str) -> str | None:
     return None if value == "true" else "can't be switched off: a GitSync always works this way"
 
 
+def _validate(value: str) -> str | None:
+    return f"Validate=false {SINGLE}" if value == "false" else _switch(value)
+
+
 def _consent(value: str) -> str | None:
     return None if value in ("true", "false", "confirm") else "must be true, false or confirm"
 
@@ -205,7 +210,7 @@ def _propagation(value: str) -> str | None:
 _OPTIONS: dict[str, Callable[[str], str | None]] = {
     "CreateNamespace": _switch,
     "PrunePropagationPolicy": _propagation,
-    "Validate": _always,
+    "Validate": _validate,
     "SkipDryRunOnMissingResource": _switch,
     "ClientSideApplyMigration": _switch,
     "Prune": _consent,

@@ -118,6 +118,8 @@ def test_when_a_sync_is_ready(wait: str, health: Status, ready: tuple[str, str])
         ({"step": "render"}, "Synced", ("Unknown", "RenderFailed")),
         ({"step": "apply", "compared": True, "attempted": True}, "Synced", ("False", "SyncFailed")),
         ({"step": "render"}, "Ready", ("False", "RenderFailed")),
+        ({"step": "validate"}, "Ready", ("False", "ValidateFailed")),
+        ({"step": "validate"}, "Synced", ("Unknown", "ValidateFailed")),
         ({"step": "apply", "compared": True, "attempted": True}, "Ready", ("False", "ApplyFailed")),
     ],
 )

@@ -3,8 +3,9 @@ write down what it left, and let ours take over.
 
     python -m tests.recorder --controller PROGRAM --crds FOLDER --to tests/data/recordings/v1.8.3
 
-PROGRAM is a `rollouts-controller` of that version, FOLDER the `manifests/crds` of its source. Nothing of the plane
-stays. What is not as promised is said, and the exit code is 1.
+PROGRAM is a `rollouts-controller` of that version, FOLDER the `manifests/crds` of its source. With `--back` it is the
+other way round: ours brings them to the moments and stops, theirs takes over, and nothing is written down. Nothing of
+the plane stays. What is not as promised is said, and the exit code is 1.
 """
 
 from __future__ import annotations
@@ -30,6 +31,8 @@ from tests.recorder.moments import Moment, moments
 #: What owns comes before what it owns.
 KINDS = (kinds.SERVICE, kinds.DEPLOYMENT, kinds.ANALYSIS_TEMPLATE, kinds.ROLLOUT, kinds.EXPERIMENT, kinds.ANALYSIS_RUN,
          kinds.REPLICA_SET)  # fmt: skip
+KEPT = (kinds.REPLICA_SET, kinds.POD, kinds.ANALYSIS_RUN, kinds.EXPERIMENT)
+PLACE = ("phase", "currentStepIndex", "stableRS", "currentPodHash", "abort", "controllerPause")
 LEFT_OUT = ("managedFields", "selfLink")
 REST_SECONDS = 3.0
 
@@ -103,12 +106,53 @@ def taken_over(plane: Plane, there: dict[str, Space], all_moments: dict[str, Mom
     return found
 
 
+def standing(space: Space) -> dict[str, object]:
+    """What has to be the same after another controller took over: which pods there are, and where the Rollouts are."""
+    rollouts = {
+        rollout["metadata"]["name"]: [rollout.get("status", {}).get(name) for name in PLACE]
+        for rollout in space.list(kinds.ROLLOUT)
+    }
+    named = {kind.plural: sorted(obj["metadata"]["name"] for obj in space.list(kind)) for kind in KEPT}
+    return {**rollouts, **named}
+
+
+def back(plane: Plane, options: argparse.Namespace, url: str) -> list[str]:
+    """Ours on the way there, theirs on the way on; what is not as whoever goes back would want."""
+    plane.kubectl("apply", "--server-side", "-f", str(CRDS))
+    plane.kubectl("create", "namespace", "argo-rollouts")
+    wanted = chosen(options, url)
+    found: list[str] = []
+    with background(plane.kubeconfig) as client:
+        with OwnController(kubeconfig=plane.kubeconfig, namespace=None):
+            there = spaces(plane, client, list(wanted))
+            for name, space in there.items():
+                found += wrong(name, partial(wanted[name].arrive, space))
+            time.sleep(REST_SECONDS)
+        before = {name: standing(space) for name, space in there.items()}
+        for file in sorted(options.crds.glob("*-crd.yaml")):
+            plane.kubectl("apply", "--server-side", "--force-conflicts", "-f", str(file))
+        start(plane, options.controller)
+        time.sleep(2 * REST_SECONDS)
+        for name, space in there.items():
+            after = standing(space)
+            found += [f"{name}: {key} was {old}, is {after.get(key)}" for key, old in before[name].items()
+                      if after.get(key) != old]  # fmt: skip
+            found += wrong(f"{name} goes on", partial(wanted[name].go_on, space))
+            space.close()
+    return found
+
+
+def chosen(options: argparse.Namespace, url: str) -> dict[str, Moment]:
+    """The moments asked for."""
+    return {name: moment for name, moment in moments(url).items() if not options.moments or name in options.moments}
+
+
 def record(plane: Plane, options: argparse.Namespace, url: str) -> list[str]:
     """All of it; what went wrong."""
     for file in sorted(options.crds.glob("*-crd.yaml")):
         plane.kubectl("apply", "--server-side", "-f", str(file))
     plane.kubectl("create", "namespace", "argo-rollouts")
-    wanted = {n: m for n, m in moments(url).items() if not options.moments or n in options.moments}
+    wanted = chosen(options, url)
     start(plane, options.controller)
     found: list[str] = []
     with background(plane.kubeconfig) as client:
@@ -131,10 +175,12 @@ def main() -> int:
     parser.add_argument("moments", nargs="*", metavar="MOMENT", help="default: all")
     parser.add_argument("--controller", type=Path, required=True)
     parser.add_argument("--crds", type=Path, required=True)
-    parser.add_argument("--to", type=Path, required=True)
+    to = parser.add_mutually_exclusive_group(required=True)
+    to.add_argument("--to", type=Path, help="where to write what they left")
+    to.add_argument("--back", action="store_true", help="from ours to theirs")
     options = parser.parse_args()
     with Plane(nodes=1) as plane, metrics() as url:
-        found = record(plane, options, url)
+        found = (back if options.back else record)(plane, options, url)
         if found and (log := plane.directory / "recorded.log").exists():
             sys.stderr.write("".join(log.read_text().splitlines(keepends=True)[-10:]))
     sys.stdout.write("\n".join([*found, f"{len(found)} faults", ""]))

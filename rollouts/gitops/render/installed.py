@@ -14,6 +14,7 @@ from pathlib import Path
 class Program:
     """An installed program: absolute path, size in bytes, nanoseconds of its last change. Part of a cache's key."""
 
+    name: str
     path: str
     size: int
     changed: int
@@ -26,4 +27,4 @@ def find(name: str) -> Program | None:
         return None
     path = Path(found).resolve()
     state = path.stat()
-    return Program(str(path), state.st_size, state.st_mtime_ns)
+    return Program(name, str(path), state.st_size, state.st_mtime_ns)

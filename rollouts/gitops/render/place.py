@@ -9,7 +9,6 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Mapping
 from dataclasses import replace
-from pathlib import Path
 from typing import Protocol
 
 from rollouts.gitops.errors import RenderError
@@ -25,8 +24,11 @@ class Place(Protocol):
     async def program(self, name: str) -> Program | None:
         """The program of that name over there, None when it is not installed."""
 
-    async def answer(self, task: Task, files: Mapping[str, bytes], *, program: str, limits: Limits) -> bytes:
-        """What is said of the task, as JSON; `program` by name, empty for none. RenderError when nothing of use is."""
+    async def answer(self, task: Task, files: Mapping[str, bytes], *, program: Program | None, limits: Limits) -> bytes:
+        """What is said of the task, as JSON. `program`: as `program` told of it; None for a task that needs none.
+
+        RenderError when nothing of use is said, RenderUnavailableError when the program is another one by now.
+        """
 
 
 class Here:
@@ -36,20 +38,12 @@ class Here:
         """On our PATH."""
         return find(name)
 
-    async def answer(self, task: Task, files: Mapping[str, bytes], *, program: str, limits: Limits) -> bytes:
+    async def answer(self, task: Task, files: Mapping[str, bytes], *, program: Program | None, limits: Limits) -> bytes:
         """In a folder of its own, removed afterwards."""
         with sandbox.private_folder() as root:
-            here = at(root, task, program=program)
+            here = replace(task, root=root, program=program.path if program else "")
             await asyncio.to_thread(sandbox.lay_out, here, files.items())
             return await sandbox.answer(here, limits=limits)
-
-
-def at(root: Path, task: Task, *, program: str) -> Task:
-    """The task in this folder, with our program of that name. RenderError when it is not installed."""
-    found = find(program) if program else None
-    if program and found is None:
-        raise missing(program)
-    return replace(task, root=root, program=found.path if found else "")
 
 
 def missing(program: str) -> RenderError:

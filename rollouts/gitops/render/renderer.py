@@ -115,7 +115,7 @@ class Renderer:
         key = digest(tree, row=row, options=given, target=to, program=program, limits=self.limits)
         if (known := self._cache.get(key)) is None:
             async with self._turns:
-                known = await self._rendered(tree, row, given, to)
+                known = await self._rendered(tree, row, given, to, program)
             self._cache.put(key, known)
         return manifests_of(orjson.loads(known))
 
@@ -127,14 +127,14 @@ class Renderer:
             raise missing(row.program)
         return found
 
-    async def _rendered(self, tree: Tree, row: Row, options: JSON, target: Target) -> bytes:
+    async def _rendered(self, tree: Tree, row: Row, options: JSON, target: Target, program: Program | None) -> bytes:
         task = Task(
             renderer=row.name, path=tree.path, options=options, target=target.as_json(),
             max_objects=self.limits.objects, output_bytes=self.limits.answer_bytes,
             object_bytes=self.limits.object_bytes, manifest_bytes=self.limits.manifest_bytes,
             yaml=asdict(self.limits.yaml),
         )  # fmt: skip
-        text = await self.place.answer(task, tree.files, program=row.program, limits=self.limits)
+        text = await self.place.answer(task, tree.files, program=program, limits=self.limits)
         try:
             said = orjson.loads(text)
             if errors := errors_of(said):

@@ -14,6 +14,7 @@ import errno
 import os
 import socket
 from collections.abc import AsyncIterator, Coroutine
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -36,13 +37,23 @@ _SAMPLE = b"apiVersion: v1\nkind: ConfigMap\nmetadata: {name: sample}\n"
 
 @contextlib.asynccontextmanager
 async def serving(listener: socket.socket) -> AsyncIterator[None]:
-    """Take orders at a socket of `listen`, and remove it afterwards."""
+    """Take orders at a socket of `listen`; afterwards remove it, and give up what is being rendered."""
     path = Path(listener.getsockname())
-    async with await asyncio.start_unix_server(_serve, sock=listener, limit=_BUFFER):
+    at_work: set[asyncio.Task[None]] = set()
+
+    def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        task = asyncio.create_task(_serve(reader, writer))
+        at_work.add(task)
+        task.add_done_callback(at_work.discard)
+
+    async with await asyncio.start_unix_server(serve, sock=listener, limit=_BUFFER):
         try:
             yield
         finally:
             await asyncio.to_thread(path.unlink, missing_ok=True)
+            for task in at_work:
+                task.cancel()
+            await asyncio.gather(*at_work, return_exceptions=True)
 
 
 def listen(path: Path) -> socket.socket:
@@ -84,7 +95,7 @@ def programs() -> dict[str, Program]:
 async def check() -> None:
     """Render something small. RenderError or RenderUnavailableError when nothing can be rendered here."""
     task = Task(renderer="directory", path=".")
-    answer = orjson.loads(await place.Here().answer(task, {"sample.yaml": _SAMPLE}, program="", limits=Limits()))
+    answer = orjson.loads(await place.Here().answer(task, {"sample.yaml": _SAMPLE}, program=None, limits=Limits()))
     if errors := errors_of(answer):
         raise errors[0]
     manifests_of(answer)
@@ -119,23 +130,24 @@ async def _answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) ->
 
 async def _taken(reader: asyncio.StreamReader, order: wire.Order, root: Path) -> Task:
     """The task with its files in the folder. What is wrong is said after the last file: the other side listens then."""
-    wrong: SyncError | None = None
-    task = order.task
-    try:
-        task = place.at(root, order.task, program=order.program)
-    except RenderError as error:
-        wrong = error
+    found = find(order.program) if order.program else None
+    task = replace(order.task, root=root, program=found.path if found else "")
+    wrong = place.missing(order.program) if order.program and found is None else await _laid_out(task)
     async with asyncio.timeout(FILES_SECONDS):
         for name, size in order.files:
             data = await wire.receive(reader, limit=size)
-            try:
-                if wrong is None:
-                    await asyncio.to_thread(sandbox.lay_out, task, [(name, data)])
-            except RenderUnavailableError as error:
-                wrong = error
+            wrong = wrong or await _laid_out(task, (name, data))
     if wrong is not None:
         raise wrong
     return task
+
+
+async def _laid_out(task: Task, *files: tuple[str, bytes]) -> SyncError | None:
+    try:
+        await asyncio.to_thread(sandbox.lay_out, task, files)
+    except RenderUnavailableError as error:
+        return error
+    return None
 
 
 async def _unless_gone(reader: asyncio.StreamReader, work: Coroutine[Any, Any, bytes]) -> bytes:

@@ -31,7 +31,7 @@ class Sidecar:
 
     def __init__(self, socket: Path) -> None:
         self.socket = socket
-        self._programs: Mapping[str, Program] | None = None
+        self._programs: Mapping[str, Program] = {}
 
     async def program(self, name: str) -> Program | None:
         """As the renderer said last; while it is away that is still what its answers were made with."""
@@ -39,19 +39,20 @@ class Sidecar:
             async with self._connected():
                 pass
         except RenderUnavailableError:
-            if self._programs is None:
+            if name not in self._programs:
                 raise
-        return (self._programs or {}).get(name)
+        return self._programs.get(name)
 
-    async def answer(self, task: Task, files: Mapping[str, bytes], *, program: str, limits: Limits) -> bytes:
+    async def answer(self, task: Task, files: Mapping[str, bytes], *, program: Program | None, limits: Limits) -> bytes:
         """What the child over there says. RenderError as here; RenderUnavailableError without an answer."""
-        before = self._programs
         async with self._connected() as (reader, writer):
-            if program and before != self._programs:
+            if program is not None and self._programs.get(program.name) != program:
                 raise self._unavailable("it was replaced a moment ago")
             try:
                 async with asyncio.timeout(limits.seconds + GRACE_SECONDS):
-                    await wire.send(writer, wire.order(task, program=program, limits=limits, files=files))
+                    await wire.send(
+                        writer, wire.order(task, program=program.name if program else "", limits=limits, files=files)
+                    )
                     for data in files.values():
                         await wire.send(writer, data)
                     if error := wire.error_of(await wire.receive(reader, limit=wire.OUTCOME_BYTES)):

@@ -65,6 +65,7 @@ async def said(renderer: Renderer, files: dict[str, str], **source: Any) -> Any:
     ("files", "source", "limits"),
     [
         pytest.param({"a.yaml": config("a"), "b.yaml": config("b")}, {}, Limits(), id="manifests"),
+        pytest.param({}, {"kustomize": {}}, Limits(), id="no file at all"),
         pytest.param(
             {"a.jsonnet": "[]", "ä/ö.yaml": config("ü")}, {"directory": {"recurse": True}}, Limits(), id="names"
         ),
@@ -82,7 +83,7 @@ async def test_it_says_what_a_child_of_our_own_says(
     shared: RendererProcess, files: dict[str, str], source: dict[str, Any], limits: Limits
 ) -> None:
     here = await said(Renderer(limits=limits), files, **source)
-    assert here
+    assert here or not files
     assert await said(Renderer(limits=limits, place=Sidecar(shared.socket)), files, **source) == here
 
 
@@ -156,9 +157,13 @@ async def test_who_gives_up_ends_the_child(own: RendererProcess) -> None:
     assert [m.ref.name for m in await said(Renderer(place=Sidecar(own.socket)), {"a.yaml": config("a")})] == ["a"]
 
 
-def test_it_stops_when_told_to_and_leaves_no_socket(own: RendererProcess) -> None:
-    assert own.stop() == 0
+async def test_it_stops_when_told_to_whatever_it_does_and_leaves_no_socket(own: RendererProcess) -> None:
+    asked = asyncio.create_task(said(Renderer(place=Sidecar(own.socket)), ENDLESS))
+    await until_soon(own.children)
+    assert await asyncio.to_thread(own.stop) == 0
     assert not own.socket.exists()
+    with pytest.raises(RenderUnavailableError):
+        await asked
 
 
 async def test_a_second_one_does_not_take_the_socket_from_the_first(own: RendererProcess, tmp_path: Path) -> None:
@@ -226,7 +231,7 @@ async def test_an_impostor_is_an_error_and_never_half_an_answer(
 
 async def test_it_is_asked_again_when_its_programs_changed_in_between(tmp_path: Path) -> None:
     """R1: an answer is never kept under the program of another release."""
-    greetings = [wire.greeting({"helm": Program("/bin/helm", 1, age)}) for age in (1, 2)]
+    greetings = [wire.greeting({"helm": Program("helm", "/bin/helm", 1, age)}) for age in (1, 2)]
 
     async def talk(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         await wire.send(writer, greetings.pop(0) if len(greetings) > 1 else greetings[0])

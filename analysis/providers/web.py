@@ -18,7 +18,6 @@ from dataclasses import dataclass, field
 from typing import Any
 from urllib.parse import urlsplit
 
-import jsonpath
 import requests
 import urllib3
 from requests.auth import AuthBase
@@ -147,6 +146,8 @@ def answer(config: Config, body: str) -> Answer:
 
 def check_path(text: str) -> None:
     """Whether `jsonPath` can be read. Raises Misconfigured."""
+    import jsonpath  # here: 4 MB that most controllers never need
+
     path = _path(text)
     try:
         jsonpath.compile(path)
@@ -164,6 +165,8 @@ def _unusable(path: str, error: Exception) -> Misconfigured:
 
 
 def _picked(document: Any, path: str) -> Any:
+    import jsonpath
+
     try:
         found = jsonpath.findall(path, document)
     except (jsonpath.JSONPathError, RecursionError) as error:

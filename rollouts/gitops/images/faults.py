@@ -12,7 +12,6 @@ from rollouts.api.gitsync_images import FollowedImage, ImageUpdate
 from rollouts.gitops.errors import ImageError
 from rollouts.gitops.images import policy, reference
 from rollouts.gitops.images.markers import Marker
-from rollouts.gitops.images.message import message
 from rollouts.gitops.images.plan import Change, Followed
 
 _ANY_TAG = "0.0.0"
@@ -22,6 +21,8 @@ _SAMPLE = (Change(marker=_MARKER, old="a:1", new="a:2"),)
 
 def image_faults(update: ImageUpdate, place: Path) -> Iterator[FieldError]:
     """Every fault, at fields below `place`."""
+    from rollouts.gitops.images.message import message  # here, as in update.py: it brings Jinja2
+
     for index, item in enumerate(update.images):
         where = place / "images" / index
         for field, text in _of(item):

@@ -24,7 +24,6 @@ from rollouts.gitops.images.branches import ours, same
 from rollouts.gitops.images.commit import Author, Draft, PushBeatenError, branch_of, head_of, push, write
 from rollouts.gitops.images.credentials import Login
 from rollouts.gitops.images.markers import SUFFIXES, Marker, edited, find
-from rollouts.gitops.images.message import message
 from rollouts.gitops.images.plan import Change, Decision, Held, Memory
 from rollouts.gitops.images.registry import Registry
 from rollouts.gitops.images.scan import Question, Scan, rejections, scanned
@@ -206,6 +205,8 @@ def _author(work: Work) -> Author:
 
 
 def _message(work: Work, changes: tuple[Change, ...]) -> str:
+    from rollouts.gitops.images.message import message  # here: Jinja2 is 3 MB that most controllers never need
+
     commit = work.spec.git.commit
     text = message(commit.message_template, changes, sync=work.sync, values=commit.message_template_values or {})
     return f"{text}\n{work.trailer}\n"

@@ -8,11 +8,13 @@
 Which events wake whom, and how urgently:
 
     Rollout, AnalysisRun, Experiment    itself, first: our own writes are known by then, so somebody else wrote it
-    anything one of them controls       that Rollout or Experiment, soon
+    anything one of them controls       that Rollout or Experiment, soon; if a ReplicaSet's controller has only seen its
+                                        spec so far, in a second: of its pods we hear before that
     AnalysisTemplate, Cluster…          every Rollout that uses it, soon
     a workload referred to              every Rollout that refers to it, soon (workloads.py)
     Service, a router's object          every Rollout that names it, or manages it, soon
     what a list brings                  the same, later
+    what we have just written           nobody but those it concerns beside its own loop, be the event before the answer
 """
 
 from __future__ import annotations
@@ -49,6 +51,7 @@ from rollouts.engine.weights import weight_of
 from rollouts.engine.workloads import PROJECTIONS, Workloads, users_of_workload
 from rollouts.engine.writer import Origin, Writer
 from rollouts.strategy.keys import INSTANCE_ID, POD_HASH
+from rollouts.strategy.snapshot import acknowledges
 from rollouts.traffic import ROUTERS, Routers
 
 JSON = Mapping[str, Any]
@@ -57,6 +60,8 @@ log = structlog.get_logger(__name__)
 PRUNE_FIRST: Final = 30.0
 PRUNE_EVERY: Final = 600.0
 _GRACE: Final = 10.0
+_ACKNOWLEDGED: Final = 1.0
+"""Seconds until a look at a ReplicaSet whose controller has only just seen the spec; its pods wake us before that."""
 _GRACE_LOST: Final = 2.0
 _OWNED: Final = frozenset({kinds.ROLLOUT, kinds.REPLICA_SET, kinds.ANALYSIS_RUN, kinds.EXPERIMENT})
 OWNERS: Final = {kind.kind: kind for kind in (kinds.ROLLOUT, kinds.EXPERIMENT)}
@@ -200,7 +205,14 @@ class App:
         gone = event_type == "DELETED" or not self._ours(kind, obj)
         if event_type == "DELETED" and self._ours(kind, obj):
             self._deleted(kind, obj)
-        if shelf.remove(obj) if gone else shelf.put(obj):
+        before, echo = shelf.objects.get(key_of(obj)), None if gone else self.writer.echo(kind, obj)
+        if not (shelf.remove(obj) if gone else shelf.put(obj)):
+            return
+        if echo is not None:
+            self._written(kind, obj, echo)
+        elif kind == kinds.REPLICA_SET and not gone and before is not None and acknowledges(before, obj):
+            self._wake_others(kind, obj, Priority.SOON, after=_ACKNOWLEDGED)
+        else:
             self.wake(kind, obj, Priority.LATER if event_type is None else Priority.SOON)
 
     def _learned(self, kind: Kind, obj: JSON) -> None:
@@ -229,9 +241,10 @@ class App:
             self.loops[kind].queue.add(key_of(obj), own)
         self._wake_others(kind, obj, priority)
 
-    def _wake_others(self, kind: Kind, obj: JSON, priority: Priority) -> None:
+    def _wake_others(self, kind: Kind, obj: JSON, priority: Priority, *, after: float = 0.0) -> None:
         for concerned, key in self._concerned(kind, obj):
-            self.loops[concerned].queue.add(key, priority)
+            queue = self.loops[concerned].queue
+            queue.add_after(key, after) if after else queue.add(key, priority)
         self._wake_additions(kind, obj, priority)
 
     def _wake_additions(self, kind: Kind, obj: JSON, priority: Priority) -> None:

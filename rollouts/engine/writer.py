@@ -7,13 +7,15 @@ and the following ones go on from there, so nothing anybody wrote in between is 
 change nothing, as far as the store knows, is not sent.
 
 An answer may also bring what somebody else wrote just before. The watch will bring nothing newer than an answer, so
-`absorbed(kind, obj, origin)` is told of each, and what is in it.
+`absorbed(kind, obj, origin)` is told of each, and what is in it. The watch may also be quicker than the answer: `echo`
+tells an event that is no more than what a patch under way asked for.
 """
 
 from __future__ import annotations
 
 import contextlib
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from enum import Enum, auto
 from typing import Any, Final
 
@@ -51,6 +53,14 @@ class Origin(Enum):
     """What somebody else wrote, too."""
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Sent:
+    """A patch under way: what it asks for, and what its answer will be."""
+
+    body: JSON
+    origin: Origin
+
+
 class Writer:
     """Executes plans on the API server."""
 
@@ -68,6 +78,7 @@ class Writer:
         self._api = api
         self._store = store
         self._recorder = recorder
+        self._under_way: dict[tuple[Kind, Key], _Sent] = {}
 
     async def execute(self, *, kind: Kind, obj: JSON, plan: Plan) -> float | None:
         """Carry out a plan about `obj`. Returns in how many seconds to look again (None: when something changes)."""
@@ -131,7 +142,7 @@ class Writer:
 
     async def _patch(self, write: Patch, version: str | None, *, own: bool) -> JSON | None:
         key = Key(write.namespace, write.name)
-        known = self._store.get(write.kind, key) if self._store.keeps(write.kind) else None
+        known = self._known(write.kind, key)
         if known is not None and not changes(known, write.body):
             return None
         body = dict(write.body)
@@ -144,19 +155,40 @@ class Writer:
             error.attempt = Attempt(verb=_verb(known, write.body), kind=write.kind.kind, name=write.name)
             raise
 
+    def echo(self, kind: Kind, obj: JSON) -> Origin | None:
+        """What an event is if it only shows what a patch under way has made of the object as it was known, before the
+        answer does; None for everything else."""
+        sent, known = self._under_way.get((kind, key_of(obj))), self._known(kind, key_of(obj))
+        if sent is None or known is None or changes(obj, sent.body) or brings_news(known, sent.body, obj):
+            return None
+        return sent.origin
+
+    def _known(self, kind: Kind, key: Key) -> JSON | None:
+        return self._store.get(kind, key) if self._store.keeps(kind) else None
+
     async def _send_patch(
         self, kind: Kind, key: Key, body: JSON, *, subresource: str | None, urgency: Urgency, own: bool
     ) -> JSON:
+        origin = Origin.OWN if own else Origin.OTHER
         try:
             async with self._gate.enter(urgency):
-                answer = await self._api.patch(kind, key.namespace, key.name, body, subresource=subresource)
+                answer = await self._send(kind, key, body, subresource=subresource, origin=origin)
         except (ConflictError, NotFoundError):
             await self._refresh(kind, key)
             raise
-        known = self._store.get(kind, key) if self._store.keeps(kind) else None
+        known = self._known(kind, key)
         news = known is not None and brings_news(known, body, answer)
-        self._absorb(kind, answer, Origin.NEWS if news else Origin.OWN if own else Origin.OTHER)
+        self._absorb(kind, answer, Origin.NEWS if news else origin)
         return answer
+
+    async def _send(self, kind: Kind, key: Key, body: JSON, *, subresource: str | None, origin: Origin) -> JSON:
+        asked = {name: part for name, part in body.items() if name != "metadata"}
+        metadata = {name: part for name, part in (body.get("metadata") or {}).items() if name != "resourceVersion"}
+        self._under_way[kind, key] = _Sent(body={**asked, "metadata": metadata}, origin=origin)
+        try:
+            return await self._api.patch(kind, key.namespace, key.name, body, subresource=subresource)
+        finally:
+            self._under_way.pop((kind, key), None)
 
     def _absorb(self, kind: Kind, answer: JSON, origin: Origin) -> None:
         if self._store.absorb(kind, answer):

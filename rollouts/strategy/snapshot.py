@@ -21,6 +21,7 @@ from rollouts.traffic import Reference
 JSON = Mapping[str, Any]
 
 FINAL: Final = frozenset({"Successful", "Failed", "Error", "Inconclusive"})
+_SERVERS_OWN: Final = frozenset({"resourceVersion", "managedFields"})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -66,6 +67,19 @@ def hash_of(rs: JSON) -> str:
     """The hash of a ReplicaSet: what its selector says, which nobody can change, else its label; empty if neither."""
     selected = mapping(mapping(mapping(rs.get("spec")).get("selector")).get("matchLabels")).get(keys.POD_HASH)
     return selected or mapping(rs["metadata"].get("labels")).get(keys.POD_HASH) or ""
+
+
+def acknowledges(before: JSON, after: JSON) -> bool:
+    """Whether all that is new about a ReplicaSet is that its controller has seen the spec, while pods that it asks for
+    or asks away are still to come or to go: more will be told in a moment, and until then there is little to decide."""
+    asked, there = (after.get("spec") or {}).get("replicas"), (after.get("status") or {}).get("replicas", 0)
+    return asked != there and _apart_from_versions(before) == _apart_from_versions(after)
+
+
+def _apart_from_versions(rs: JSON) -> tuple[Any, ...]:
+    metadata = {key: value for key, value in rs["metadata"].items() if key not in _SERVERS_OWN}
+    status = {"replicas": 0, **(rs.get("status") or {}), "observedGeneration": None}
+    return metadata, rs.get("spec"), status
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -138,6 +138,73 @@ async def test_a_replica_set_we_write_wakes_its_rollout_when_the_answer_brings_n
     assert app.keys["rollouts"] == woken
 
 
+@pytest.mark.parametrize(
+    ("kind", "obj", "rollouts"),
+    [
+        (kinds.ROLLOUT, rollout(version=5), {}),
+        (kinds.REPLICA_SET, replica_set("web-1", owner="web", version=5), {}),
+        (kinds.ANALYSIS_RUN, run("web-1") | {"status": {"phase": "Running"}}, {"web": Priority.SOON}),
+    ],
+    ids=["a Rollout", "a ReplicaSet", "a run, which a Rollout waits for"],
+)
+async def test_an_echo_that_is_quicker_than_the_answer_wakes_nobody_whom_the_answer_would_not(
+    kind: Kind, obj: Any, rollouts: Any
+) -> None:
+    app = Woken().having((kinds.ROLLOUT, rollout()))
+    obj["metadata"]["resourceVersion"] = "5"
+    app.writer.echo = lambda _kind, _obj: Origin.OWN  # type: ignore[method-assign]
+    app.observe(kind, "MODIFIED", obj)
+    assert app.keys["rollouts"] == rollouts
+    assert not app.keys["analysisruns"]
+    assert app.store.get(kind, Key("ns", obj["metadata"]["name"])) == obj
+
+
+STARTED = {"replicas": 0, "observedGeneration": 1}
+
+
+@pytest.mark.parametrize(
+    ("asked", "before", "after", "at_once"),
+    [
+        (1, {"replicas": 0}, STARTED, False),
+        (1, None, STARTED, False),
+        (0, {"replicas": 1, "observedGeneration": 1}, {"replicas": 1, "observedGeneration": 2}, False),
+        (1, {"replicas": 1, "observedGeneration": 1}, {"replicas": 1, "observedGeneration": 2}, True),
+        (1, STARTED, {**STARTED, "replicas": 1}, True),
+        (2, {"replicas": 1}, {"replicas": 1, "readyReplicas": 1, "observedGeneration": 1}, True),
+        (1, {"replicas": 0}, {**STARTED, "conditions": [{"type": "ReplicaFailure", "status": "True"}]}, True),
+    ],
+    ids=["new", "newer", "pods to go", "nothing to come", "pods", "ready", "quota"],
+)
+async def test_a_replica_set_that_has_only_been_seen_by_its_controller_is_looked_at_in_a_second(
+    asked: int, before: Any, after: Any, at_once: bool
+) -> None:
+    app = Woken().having((kinds.ROLLOUT, rollout()))
+    rs = replica_set("web-1", owner="web") | {"spec": {"replicas": asked}}
+    app.observe(kinds.REPLICA_SET, "ADDED", rs if before is None else {**rs, "status": before})
+    app.keys["rollouts"].clear()
+    app.observe(
+        kinds.REPLICA_SET,
+        "MODIFIED",
+        {**rs, "metadata": {**rs["metadata"], "resourceVersion": "2", "managedFields": [{}]}, "status": after},
+    )
+    assert app.keys["rollouts"] == ({"web": Priority.SOON} if at_once else {})
+    await asyncio.sleep(1.1)
+    assert app.keys["rollouts"] == {"web": Priority.SOON}
+
+
+async def test_a_label_that_changes_with_what_was_seen_is_looked_at_at_once() -> None:
+    app = Woken().having((kinds.ROLLOUT, rollout()))
+    rs = replica_set("web-1", owner="web")
+    app.observe(kinds.REPLICA_SET, "ADDED", rs)
+    app.keys["rollouts"].clear()
+    app.observe(
+        kinds.REPLICA_SET,
+        "MODIFIED",
+        {**replica_set("web-1", owner="web", version=2, labels={"a": "b"}), "status": STARTED},
+    )
+    assert app.keys["rollouts"] == {"web": Priority.SOON}
+
+
 async def test_the_end_of_something_wakes_its_owner() -> None:
     app = Woken().having((kinds.ROLLOUT, rollout()), (kinds.REPLICA_SET, replica_set("web-1", owner="web")))
     app.observe(kinds.REPLICA_SET, "DELETED", replica_set("web-1", owner="web", version=5))

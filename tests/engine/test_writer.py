@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from rollouts.api import kinds
+from rollouts.api.kinds import Kind
 from rollouts.engine.client import Request
 from rollouts.engine.errors import (
     Attempt,
@@ -20,7 +21,7 @@ from rollouts.engine.events import Recorder
 from rollouts.engine.store import Key, Store, by_owner
 from rollouts.engine.writer import EVICTION_RETRY_SECONDS, Origin, Writer, brings_news, changes
 from rollouts.plan import Create, Delete, Event, Evict, Patch, Plan
-from tests.engine.memory import MemoryApi, refusal
+from tests.engine.memory import MemoryApi, merge, refusal
 from tests.engine.objects import replica_set, rollout
 
 WEB = Key("ns", "web")
@@ -280,3 +281,35 @@ def test_what_an_answer_brings_beside_what_was_written(
     known: dict[str, Any], patch: dict[str, Any], answer: dict[str, Any], expected: bool
 ) -> None:
     assert brings_news(known, patch, answer) == expected
+
+
+@pytest.mark.parametrize(
+    ("kind", "path", "write", "somebody", "expected"),
+    [
+        (kinds.ROLLOUT, f"{ROLLOUTS}/web", {"status": {"phase": "Paused"}}, {}, Origin.OWN),
+        (kinds.ROLLOUT, f"{ROLLOUTS}/web", {"status": {"phase": "Paused"}}, {"status": {"abort": True}}, None),
+        (kinds.ROLLOUT, f"{ROLLOUTS}/web", {"status": {"phase": "Paused"}}, {"status": {"phase": "Healthy"}}, None),
+        (kinds.REPLICA_SET, f"{SETS}/web-1", {"spec": {"replicas": 3}}, {}, Origin.OTHER),
+        (kinds.REPLICA_SET, f"{SETS}/web-1", {"spec": {"replicas": 3}}, {"status": {"readyReplicas": 1}}, None),
+    ],
+    ids=["own", "a command on top", "another value", "a ReplicaSet", "pods on top"],
+)
+async def test_an_event_that_comes_before_the_answer_is_known_as_an_echo_unless_it_tells_more(
+    desk: Desk, kind: Kind, path: str, write: dict[str, Any], somebody: dict[str, Any], expected: Origin | None
+) -> None:
+    seen: list[Origin | None] = []
+    send = desk.api.send
+
+    async def sent(request: Request) -> dict[str, Any]:
+        answer = await send(request)
+        event = merge(desk.api.objects[path], somebody)
+        seen.append(desk.writer.echo(kind, event))
+        return answer
+
+    desk.api.send = sent  # type: ignore[method-assign]
+    if kind == kinds.ROLLOUT:
+        await desk.execute(status=write["status"])
+    else:
+        await desk.execute(Patch(kind=kind, namespace="ns", name="web-1", body=write))
+    assert seen == [expected]
+    assert desk.writer.echo(kind, desk.api.objects[path]) is None  # nothing is under way any more

@@ -215,7 +215,7 @@ class GitSyncCondition(StatusModel):
 
     type: str
     """Ready, Reconciling, Stalled, SourceReady, Synced, Healthy, Held, PruneBlocked, Contested, ImageUpdateReady,
-    Reverted or ForgeReady."""
+    Reverted, ForgeReady or WebhookReady."""
     status: str
     """True, False or Unknown."""
     observed_generation: Int64 | None = None

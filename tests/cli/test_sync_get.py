@@ -43,6 +43,12 @@ def test_what_became_of_images() -> None:
     assert said({"spec": {}, "status": status}) == []
 
 
+def test_a_webhook_that_can_not_work() -> None:
+    row = {"type": "WebhookReady", "status": "False", "message": "there is no Secret hook"}
+    assert said({"spec": {}, "status": {"conditions": [row]}}) == ["Webhook:         there is no Secret hook"]
+    assert said({"spec": {}, "status": {"conditions": [{**row, "status": "True"}]}}) == []
+
+
 def test_what_should_be_changed_in_git() -> None:
     """R8."""
     found = notes({"metadata": {"name": "shop"}, "status": {"remarks": ["a.yaml: remove it"]}})

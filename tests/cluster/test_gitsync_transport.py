@@ -92,6 +92,34 @@ def test_a_push_whose_webhook_got_lost_is_found_by_the_next_poll(syncing: Synced
     assert syncing.values() == {"a": "2"}
 
 
+def test_a_webhook_without_its_secret_says_so(
+    opened: Synced, space: Space, process: Callable[..., Process], eventually: Callable[..., Any]
+) -> None:
+    """R38: on the GitSync, before anybody calls; mended, it is heard; and a request tells of what was broken since."""
+    syncing = opened
+    first = syncing.bare.commit({"a.yaml": config("a")})
+    controller = process("--namespaced", "--namespace", space.namespace, "--webhook-port", "0", "--no-leader-elect")
+    syncing.create(automated=AUTOMATED, webhook={"secretRef": {"name": "hook"}})
+    syncing.until_synced(first)
+    failed = syncing.until("it says so", lambda: syncing.condition("WebhookReady"))
+    assert (failed["status"], failed["reason"]) == ("False", "WebhookFailed")
+    assert "there is no Secret hook" in failed["message"]
+
+    def told() -> bool:
+        rows = syncing.kubectl.json("get", "events", "--field-selector=reason=WebhookFailed")["items"]
+        return [row.get("note") or row["message"] for row in rows] == [failed["message"]]
+
+    eventually("an event tells it", told)
+    space.create(secret("hook", token=TOKEN))
+    (port,) = set(re.findall(r"/hook/.*?port\W+(\d+)", controller.log.read_text()))
+    address, body = f"http://127.0.0.1:{port}/hook/{space.namespace}/shop", b'{"ref": "refs/heads/main"}'
+    assert post(address, body) == 202
+    syncing.until("it is mended", lambda: syncing.condition("WebhookReady")["status"] == "True")
+    syncing.kubectl("patch", "secret", "hook", "--type=json", "-p", '[{"op": "remove", "path": "/data/token"}]')
+    assert post(address, body) == 404
+    syncing.until("it says so again", lambda: "has no key `token`" in syncing.condition("WebhookReady")["message"])
+
+
 def post(address: str, body: bytes, signature: str = "") -> int:
     """What the listener answers; signed as GitHub does."""
     signed = signature or hmac.new(TOKEN, body, hashlib.sha256).hexdigest()

@@ -91,7 +91,7 @@ def test_every_condition_with_every_reason_has_a_row() -> None:
     text = "".join(Path(str(module.__file__)).read_text() for module in (conditions, decide))
     written = {word for found in REASON.findall(text) for word in found if word}
     stalled = set(conditions.DENIED.values()) | {"InvalidSpec"}
-    types = {*conditions.ORDER, "ImageUpdateReady", "Reverted", "ForgeReady"}
+    types = {*conditions.ORDER, "ImageUpdateReady", "Reverted", "ForgeReady", "WebhookReady"}
     assert types <= set(re.findall(r"\w+", condition_docs()))
     found = set(keys("§3.3"))
     assert (types | written | stalled | DERIVED) - found == set()

@@ -96,6 +96,9 @@ def elsewhere(sync: JSON) -> Iterator[Line]:
         yield _row("To merge", Span(f"{row['branch']}  {row['url']}"))
     if forge.get("message"):
         yield _row("Forge", Span(str(forge["message"]), WARN))
+    for row in state.get("conditions") or ():
+        if row.get("type") == "WebhookReady" and row.get("status") == "False":
+            yield _row("Webhook", Span(str(row.get("message")), WARN))
 
 
 def _images(sync: JSON) -> Iterator[Line]:

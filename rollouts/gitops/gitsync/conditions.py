@@ -121,6 +121,17 @@ def _forge(sync: GitSync, status: JSON) -> Aspect:
     return Aspect(value="True", reason="Told", message="the forge knows how the commits are")
 
 
+def webhook(sync: GitSync, fault: str | None) -> dict[str, Aspect]:
+    """Whether pushes can prove themselves. `fault`: what is wrong with the Secret; None: nothing new is known."""
+    if sync.spec.webhook is None:
+        return {"WebhookReady": GONE}
+    if fault is None:
+        return {}
+    if fault:
+        return {"WebhookReady": Aspect(value="False", reason="WebhookFailed", message=fault)}
+    return {"WebhookReady": Aspect(value="True", reason="SecretFound", message="pushes can prove themselves")}
+
+
 def _health(status: JSON) -> tuple[str, str]:
     found = status.get("health") or {}
     return str(found.get("status") or ""), str(found.get("message") or "")

@@ -160,6 +160,7 @@ class GitSyncs:
             secret=lambda namespace, name: self._means.api.get(kinds.SECRET, namespace, name),
             hint=self._hint,
             answered=self._heard,
+            secret_seen=self._secret_seen,
             largest=self._budgets["webhook-bytes"],
             per_second=self._budgets["webhooks-per-second"],
         )
@@ -175,6 +176,13 @@ class GitSyncs:
             return
         stamp = {reading.REQUESTED[0]: f"webhook {datetime.now(UTC).isoformat(timespec='milliseconds')}"}
         await self._means.api.patch(self.kind, namespace, name, {"metadata": {"annotations": stamp}})
+
+    def _secret_seen(self, obj: JSON, fault: str) -> None:
+        """What a request found of the Secret of a webhook; said only when it is news."""
+        memory = self._memories.get(obj["metadata"]["uid"])
+        if memory is not None and memory.webhook != fault:
+            memory.webhook = fault
+            self._wake(memory.key)
 
     def collectors(self) -> tuple[Collector, ...]:
         """What Prometheus is told."""
@@ -224,6 +232,7 @@ class GitSyncs:
             moved=memory.moved,
             reported=memory.reported_at if memory.reported else None,
             told=self._teller.told(obj),
+            webhook=memory.webhook,
         )
 
     def _blockers(self, obj: JSON) -> tuple[str, ...]:

@@ -265,6 +265,7 @@ def _conditions(obj: JSON, sync: GitSync, after: JSON, facts: Facts, now: dateti
     aspects = conditions.of_finding(sync, after, finding) if known and finding is not None else {}
     working = facts.running is not None and facts.running.explicit
     aspects |= conditions.of_status(sync, after, running=working, failure=failure)
+    aspects |= conditions.webhook(sync, facts.webhook)
     return conditions.merged(old, aspects, generation=generation, now=now)
 
 

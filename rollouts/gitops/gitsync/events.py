@@ -28,7 +28,7 @@ def _told(before: JSON, after: JSON) -> Iterator[Event]:
     yield from _holds(before.get("hold") or {}, after.get("hold") or {})
     for name in ("Stalled", "PruneBlocked", "Contested"):
         yield from _arisen(name, before, after)
-    for name in ("Reverted", "ForgeReady", "ImageUpdateReady"):
+    for name in ("Reverted", "ForgeReady", "ImageUpdateReady", "WebhookReady"):
         if _condition(after, name).get("status") == "False":
             yield from _arisen(name, before, after)
     for text in sorted(set(after.get("remarks") or ()) - set(before.get("remarks") or ())):

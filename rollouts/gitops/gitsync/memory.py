@@ -36,6 +36,7 @@ class Memory:
     `parts`: how healthy its objects were; `mute`: how often one was found to have no health. `reported`: those whose
     controllers have written a status since, `reported_at` the first of them; `looking`: those that the look under way
     is about, none: about all.
+    `webhook`: what is wrong with the Secret of its webhook, empty for nothing, None where it is not known.
     `follows`: what it asks of its repository; `moved`: when another sync that asks the same has seen a new commit.
     """
 
@@ -71,6 +72,7 @@ class Memory:
     exceeded: Counter[str] = field(default_factory=Counter)
     healed: int = 0
     succeeded_at: datetime | None = None
+    webhook: str | None = None
 
     def begins(self, mandate: Mandate, *, now: datetime) -> None:
         """A pass begins."""
@@ -89,6 +91,7 @@ class Memory:
         self.task = self.mandate = None
         self.finding = finding
         self.hinted = self.hinted or finding.pushed
+        self.webhook = self.webhook if finding.webhook is None else finding.webhook
         if not finding.failed and finding.mandate.task in (Task.SYNC, Task.LOOK):
             self.parts = {part.ref: part for part in finding.parts}
             self.mute.update(self.looking - self.parts.keys())

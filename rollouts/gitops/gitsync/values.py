@@ -102,6 +102,7 @@ class Finding:
     images, `pushed`: that look made a commit. `seen`: the objects Git has, as they are now, as far as they were
     compared or applied; `calm`: when a comparison found, or made, all of them as Git says; None when something is left.
     `folder`: the id of the folder that was rendered; empty when more than the folder had a part in it.
+    `webhook`: what is wrong with the Secret of the webhook, empty for nothing, None where it was not looked at.
     `digest` names the plan, `deletions` what of it a person may confirm; `asking`: so many objects wait for that.
     """
 
@@ -143,6 +144,7 @@ class Finding:
     image_update: Mapping[str, Any] | None = None
     pushed: bool = False
     revert: Mapping[str, Any] | None = None
+    webhook: str | None = None
 
     @property
     def failed(self) -> bool:
@@ -166,8 +168,8 @@ class Facts:
     said. `account`: the controller's default ServiceAccount. `stirred`: since when it is known that an object is not
     what it was; `restless`: how many passes in a row began for that reason. `moved`: when another sync of its
     repository has seen a new commit. `reported`: since when controllers of its objects have written statuses nobody has
-    read. `told`: what the forge was told since. `reverted_at`: when this process last tried
-    to take a commit back.
+    read. `told`: what the forge was told since. `reverted_at`: when this process last tried to take a commit back.
+    `webhook`: what is wrong with the Secret of its webhook, empty for nothing, None where it is not known.
     """
 
     running: Mandate | None = None
@@ -189,3 +191,4 @@ class Facts:
     reported: datetime | None = None
     told: Told | None = None
     reverted_at: datetime | None = None
+    webhook: str | None = None

@@ -9,8 +9,6 @@ most. Polling goes on as before (R39).
 
 from __future__ import annotations
 
-import base64
-import binascii
 import contextlib
 import hashlib
 import hmac
@@ -25,6 +23,7 @@ from urllib.parse import parse_qs
 import structlog
 from aiohttp import web
 
+from rollouts.gitops.gitsync import hooksecret
 from rollouts.gitops.objects import JSON
 
 log = structlog.get_logger(__name__)
@@ -111,14 +110,15 @@ def concerns(named: frozenset[str], revision: str) -> bool:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Door:
-    """What the server needs. `find`: the GitSync; `secret`: the token of a Secret; `hint`: look soon;
-    `answered`: told the HTTP status of each answer. `largest`: bytes of a body; `per_second`: so many are
-    answered."""
+    """What the server needs. `find`: the GitSync; `secret`: a Secret; `hint`: look soon; `answered`: told the status of
+    each answer; `secret_seen`: told the GitSync, and what is wrong with its Secret, empty for nothing.
+    `largest`: bytes of a body; `per_second`: so many are answered."""
 
     find: Callable[[str, str], JSON | None]
     secret: Callable[[str, str], Awaitable[JSON]]
     hint: Callable[[str, str], Awaitable[None]]
     answered: Callable[[int], None] = lambda code: None
+    secret_seen: Callable[[JSON, str], None] = lambda found, fault: None
     largest: int = LARGEST
     per_second: float = PER_SECOND
 
@@ -163,20 +163,13 @@ class Webhooks:
         return web.Response(status=202)
 
     async def _secret(self, found: JSON | None, namespace: str) -> bytes:
-        reference = ((found or {}).get("spec") or {}).get("webhook") or {}
-        if not reference:
+        name = None if found is None else hooksecret.name_of(found)
+        if found is None or name is None:
             return b""
-        name = str((reference.get("secretRef") or {}).get("name"))
-        try:
-            secret = await self._door.secret(namespace, name)
-            return base64.b64decode((secret.get("data") or {}).get("token") or "", validate=True)
-        except binascii.Error:
-            return b""
-        except Exception as error:
-            log.warning(
-                "the secret of a webhook could not be read", secret=f"{namespace}/{name}", error=str(error)[:300]
-            )
-            return b""
+        token = await hooksecret.read(self._door.secret, namespace=namespace, name=name)
+        if token.fault is not None:
+            self._door.secret_seen(found, token.fault)
+        return token.value
 
     def _allowed(self) -> bool:
         now = self._clock()

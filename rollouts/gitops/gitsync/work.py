@@ -24,7 +24,7 @@ from rollouts.gitops.cluster import Cluster, in_parallel
 from rollouts.gitops.compare import Comparison
 from rollouts.gitops.errors import RefusedError, SourceError, SyncError, redact
 from rollouts.gitops.git import Access
-from rollouts.gitops.gitsync import images, reading, reverting
+from rollouts.gitops.gitsync import hooksecret, images, reading, reverting
 from rollouts.gitops.gitsync.describe import described, heals, rows
 from rollouts.gitops.gitsync.desk import Desk, Means, Surroundings
 from rollouts.gitops.gitsync.glance import all_seen, glance, may_glance, taken
@@ -66,7 +66,17 @@ async def run(obj: JSON, mandate: Mandate, means: Means, around: Surroundings) -
         found = _failed(base, error)
     except ApiError as error:
         found = replace(base, errors=(redact(str(error)),), step="sync")
-    return replace(found, at=datetime.now(UTC))
+    return replace(found, at=datetime.now(UTC), webhook=await _webhook(obj, mandate, means))
+
+
+async def _webhook(obj: JSON, mandate: Mandate, means: Means) -> str | None:
+    """What is wrong with the Secret of its webhook; whatever else the pass found. None: not looked at."""
+    name = hooksecret.name_of(obj)
+    if name is None or mandate.task is not Task.SYNC or not hooksecret.due(reading.status_of(obj), mandate):
+        return None
+    space = obj["metadata"]["namespace"]
+    read = lambda namespace, name: means.api.get(kinds.SECRET, namespace, name)  # noqa: E731
+    return (await hooksecret.read(read, namespace=space, name=name)).fault
 
 
 def _failed(base: Finding, error: SyncError) -> Finding:

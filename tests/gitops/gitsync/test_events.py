@@ -34,6 +34,7 @@ def ended(phase: str, at: str) -> dict[str, Any]:
                 ("Reverted", "False"),
                 ("ForgeReady", "False"),
                 ("ImageUpdateReady", "False"),
+                ("WebhookReady", "False"),
             )
         ),
         (condition("Stalled", "m"), condition("Stalled", "m"), []),

@@ -33,6 +33,7 @@ class Hooks:
     def __init__(self) -> None:
         self.heard: list[str] = []
         self.token = SECRET
+        self.faults: list[str] = []
         self.port = 0
 
     def find(self, namespace: str, name: str) -> dict[str, Any] | None:
@@ -57,7 +58,8 @@ class Hooks:
 @pytest.fixture
 async def hooks() -> AsyncIterator[Hooks]:
     made = Hooks()
-    async with serving(Door(find=made.find, secret=made.secret, hint=made.hint), port=0) as port:
+    seen = lambda found, fault: made.faults.append(fault)  # noqa: E731
+    async with serving(Door(find=made.find, secret=made.secret, hint=made.hint, secret_seen=seen), port=0) as port:
         made.port = port
         yield made
 
@@ -104,6 +106,14 @@ async def test_an_empty_secret_opens_nothing(hooks: Hooks) -> None:
     hooks.token = b" \n"
     assert await hooks.post(PUSH, {"X-Gitlab-Token": ""}) == 404
     assert await hooks.post(PUSH, {"X-Hub-Signature-256": f"sha256={signature(PUSH, b'')}"}) == 404
+    assert ["is blank" in fault for fault in hooks.faults] == [True, True]
+
+
+async def test_whose_secret_it_was_is_told_to_the_people_and_not_to_the_sender(hooks: Hooks) -> None:
+    """Only of a GitSync that has a webhook: nobody else's Secret is looked at."""
+    headers = {"X-Gitlab-Token": SECRET.decode()}
+    assert [await hooks.post(PUSH, headers, name) for name in ("shop", "deaf", "nobody")] == [202, 404, 404]
+    assert hooks.faults == [""]
 
 
 @pytest.mark.parametrize(

@@ -15,14 +15,14 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import os
-import re
 import shlex
 import shutil
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from rollouts.gitops.errors import SourceError, SourceUnavailableError, redact
+from rollouts.gitops.errors import SourceError, SourceUnavailableError
+from rollouts.gitops.faults import SPARED, failure
 from rollouts.gitops.processes import end
 
 CONFIG = {
@@ -75,7 +75,8 @@ class Access:
 class Git:
     """Runs git in the bare repository `store`. `protocols`: what it may speak, such as `https`.
 
-    `timeout` in seconds, `output_limit` and `file_limit` in bytes hold for each command.
+    `timeout` in seconds, `output_limit` and `file_limit` in bytes hold for each command. `address`: of the repository
+    that commands are about, for errors.
     """
 
     store: Path
@@ -84,12 +85,14 @@ class Git:
     timeout: float = 60.0
     output_limit: int = 128 * 1024 * 1024
     file_limit: int = 200 * 1024 * 1024
+    address: str = ""
 
     async def run(self, *arguments: str, stdin: bytes = b"") -> bytes:
         """What the command printed. SourceError when it failed, SourceUnavailableError when it took too long."""
         code, output, complaint = await self._execute(arguments, stdin)
         if code:
-            raise _failure(arguments, complaint)
+            known = bool(self.access.authorization or self.access.identity)
+            raise failure(arguments, complaint, address=self.address, authorized=known, limit=self.file_limit)
         return output
 
     async def succeeds(self, *arguments: str) -> bool:
@@ -116,7 +119,9 @@ class Git:
                 code = await process.wait()
         except TimeoutError:
             raise SourceUnavailableError(
-                f"git {arguments[0]} did not finish within {self.timeout:g} s; the repository is slow or too large",
+                f"git {arguments[0]} {self.address} did not finish within {self.timeout:g} s: nobody answers there, or "
+                "the repository is slow or too large; check spec.source.repoURL and NetworkPolicies, or allow more: "
+                "--sync-budget fetch-seconds=NUMBER",
                 budget="fetch-seconds",
             ) from None
         finally:
@@ -181,42 +186,6 @@ async def _capped(pipe: asyncio.StreamReader, limit: int) -> bytes:
         total += len(chunk)
         if total > limit:
             text = f"git printed more than {limit} bytes: the repository is larger than this sync allows"
-            raise SourceError(text, budget="fetch-bytes")
+            raise SourceError(f"{text}: {SPARED.format(limit=limit)}", budget="fetch-bytes")
         chunks.append(chunk)
     return b"".join(chunks)
-
-
-_PERMANENT = (
-    "Authentication failed",
-    "not found",
-    "does not appear to be a git repository",
-    "Permission denied",
-    "Host key verification failed",
-    "could not read Username",
-    "not allowed",
-    "certificate",
-)
-
-
-_NOISE = ("@", "hint:", "To ", "error: failed to push some refs")
-_VERDICT = re.compile(r"! (\[[a-z ]+\]) (?:[0-9a-f]{40,64} -> )?(.*)")
-_LONGEST = 600
-
-
-def _said(complaint: str) -> str:
-    """What git and the server say, in one line: the verdict on a push first; no advice, no ids that come and go."""
-    lines = [line.removeprefix("remote:").strip() for line in complaint.splitlines()]
-    kept = [" ".join(line.split()) for line in lines if line and not line.startswith(_NOISE)]
-    verdicts = [" ".join(found.groups()) for line in kept if (found := _VERDICT.match(line))]
-    text = redact(" ".join([*verdicts, *(line for line in kept if not _VERDICT.match(line))]))
-    return text if len(text) <= _LONGEST else f"{text[: _LONGEST // 2]} … {text[-_LONGEST // 2 :]}"
-
-
-def _failure(arguments: Sequence[str], complaint: str) -> SourceError:
-    text = _said(complaint) or "no message"
-    if "signal 25" in complaint or "File too large" in complaint:
-        return SourceError(
-            f"git {arguments[0]} ended: the repository is larger than this sync allows", budget="fetch-bytes"
-        )
-    kind = SourceError if any(sign in complaint for sign in _PERMANENT) else SourceUnavailableError
-    return kind(f"git {arguments[0]} failed: {text}")

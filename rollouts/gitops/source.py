@@ -13,9 +13,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from rollouts.gitops import semver
+from rollouts.gitops import nearest, semver
 from rollouts.gitops import url as urls
-from rollouts.gitops.errors import SourceError
+from rollouts.gitops.errors import SourceError, SourceUnavailableError
 from rollouts.gitops.git import Access, Git
 from rollouts.gitops.materialise import checked_path
 
@@ -71,7 +71,9 @@ class Repository:
             protocols=self.url.transport.value,
             access=source.access,
             timeout=timeout,
+            output_limit=most,
             file_limit=most,
+            address=self.url.text,
         )
 
     async def resolve(self) -> str:
@@ -86,9 +88,20 @@ class Repository:
     async def _exact(self) -> tuple[str, str] | None:
         """Tag (or none) and commit of the reference called so. None when there is none, and it may be a range."""
         found = await self._references(*filter(None, _patterns(self.revision)))
-        if semver.is_range(self.revision) and not found:
-            return None
-        return _choose(found, revision=self.revision, url=self.url.text)
+        chosen = _choose(found, revision=self.revision)
+        if chosen is not None or semver.is_range(self.revision):
+            return chosen
+        raise await self._absent()
+
+    async def _absent(self) -> SourceError:
+        """There is no such revision: with the names there are, if they can be had."""
+        what = "no branch that HEAD means" if self.revision == "HEAD" else f"no branch or tag {self.revision!r}"
+        text = f"{self.url.text} has {what} (spec.source.targetRevision)"
+        try:
+            listed = await self._references("refs/heads/*", "refs/tags/*")
+        except SourceError:
+            return SourceError(f"{text}; look with: git ls-remote {self.url.text}")
+        return SourceError(f"{text}: {nearest.advice(self.revision, listed)}")
 
     async def _greatest(self) -> tuple[str, str]:
         """The greatest version among the tags that is in the range."""
@@ -96,7 +109,8 @@ class Repository:
         tags = {name.removeprefix("refs/tags/") for name in found if not name.endswith("^{}")}
         versions = {tag: version for tag in tags if semver.fits(tag, self.revision) and (version := semver.parse(tag))}
         if not versions:
-            raise SourceError(f"none of the {len(tags)} tags of {self.url.text} is a version in {self.revision!r}")
+            text = f"none of the {len(tags)} tags of {self.url.text} is a version in {self.revision!r}"
+            raise SourceError(f"{text} (spec.source.targetRevision): {nearest.versions(tags)}")
         best = max(versions, key=lambda tag: (versions[tag].order, tag))
         return best, found.get(f"refs/tags/{best}^{{}}") or found[f"refs/tags/{best}"]
 
@@ -122,7 +136,10 @@ class Repository:
                 raise
             await self._out_of_history(commit)
         if not await self.has(commit):
-            raise SourceError(f"the repository did not hand out commit {commit}")
+            raise SourceUnavailableError(
+                f"{self.url.text} did not hand out commit {commit}: was the branch rewritten meanwhile? The next look "
+                "takes what it is then; a commit that spec.source.targetRevision names must be in the repository"
+            )
 
     async def _out_of_history(self, commit: str) -> None:
         """From a server that hands out nothing but tips of branches (git's first protocol): an older commit comes with
@@ -218,7 +235,10 @@ def checked_revision(revision: str) -> str:
     """The revision, or SourceError when it is nothing git could know."""
     if _REVISION.fullmatch(revision) and not _FORBIDDEN.search(revision):
         return revision
-    raise SourceError(f"{revision!r} is no branch, tag or commit id")
+    raise SourceError(
+        f"{revision!r} is no branch, tag or commit id: write main, v1.2.0, a commit's 40 digits, or a range such as "
+        "1.x into spec.source.targetRevision"
+    )
 
 
 def _patterns(revision: str) -> tuple[str, ...]:
@@ -230,10 +250,11 @@ def _patterns(revision: str) -> tuple[str, ...]:
     return (f"refs/heads/{revision}", f"refs/tags/{revision}", f"refs/tags/{revision}^{{}}")
 
 
-def _choose(found: Mapping[str, str], *, revision: str, url: str) -> tuple[str, str]:
-    """A branch before a tag; for a tag its name, and the commit it points to (`^{}`), not the tag object."""
+def _choose(found: Mapping[str, str], *, revision: str) -> tuple[str, str] | None:
+    """A branch before a tag; for a tag its name, and the commit it points to (`^{}`), not the tag object. None: it is
+    neither."""
     heads, tag, peeled = (*_patterns(revision), "", "")[:3]
     for name in (heads, peeled, tag):
         if name in found:
             return ("" if name == heads else revision.removeprefix("refs/tags/")), found[name]
-    raise SourceError(f"{url} has no branch or tag {revision!r}; look with: git ls-remote {url}")
+    return None

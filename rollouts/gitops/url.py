@@ -77,7 +77,10 @@ def refuse_reserved(host: str) -> None:
     """SourceError when a host (a name or number, no port) is a metadata service, or no host at all."""
     address = _address(host)
     if host.lower().rstrip(".") in _METADATA or (address and (address.is_link_local or not _usable(address))):
-        raise SourceError(f"the host {host!r} is no place for a repository: it is reserved, or a metadata service")
+        raise SourceError(
+            f"the host {host!r} is no place for a repository: it is reserved, or a metadata service. Write the name of "
+            "the server itself"
+        )
 
 
 def _usable(address: ipaddress.IPv4Address | ipaddress.IPv6Address) -> bool:

@@ -24,13 +24,26 @@ def access_of(secret: JSON, *, folder: Path, https: bool) -> Access:
     data = decoded(secret)
     name = secret["metadata"]["name"]
     if not https and "identity" not in data:
-        raise SourceError(f"Secret {name} has no key `identity`, the private key for ssh")
+        raise SourceError(
+            f"Secret {name} has no key `identity`, the private key for ssh{_there(data)}: add it, and its public half "
+            "to the repository as a deploy key"
+        )
     if not https and "known_hosts" not in data:
         raise SourceError(
-            f"Secret {name} has no key `known_hosts`: make it with ssh-keyscan, and check the fingerprint"
+            f"Secret {name} has no key `known_hosts`{_there(data)}: make it with ssh-keyscan, and check the fingerprint"
+        )
+    if https and not data.keys() & {"bearerToken", "password", "ca.crt"}:
+        raise SourceError(
+            f"Secret {name} has none of the keys for https{_there(data)}: add `username` and `password` (a token is a "
+            "password), or `bearerToken`; `ca.crt` alone is for a public repository"
         )
     files = {field: _written(folder, key, data[key]) for field, key in _FILES.items() if key in data}
     return Access(**files, authorization=_authorization(data, name) if https else "")
+
+
+def _there(data: Mapping[str, bytes]) -> str:
+    """The names of the keys there are, never what they hold."""
+    return f" (it has {', '.join(sorted(data))})" if data else " (it is empty)"
 
 
 def decoded(secret: JSON) -> Mapping[str, bytes]:
@@ -39,7 +52,9 @@ def decoded(secret: JSON) -> Mapping[str, bytes]:
     try:
         return {key: base64.b64decode(value, validate=True) for key, value in found.items()}
     except (binascii.Error, ValueError, TypeError):
-        raise SourceError(f"Secret {secret['metadata']['name']} can't be read: its data are not base64") from None
+        raise SourceError(
+            f"Secret {secret['metadata']['name']} can't be read: its data are not base64; make it anew"
+        ) from None
 
 
 def _authorization(data: Mapping[str, bytes], name: str) -> str:
@@ -56,7 +71,9 @@ def _line(value: bytes, name: str, key: str) -> str:
     """One line of text: a line break would smuggle in another header."""
     text = value.decode("utf-8", errors="replace").strip()
     if not text.isprintable():
-        raise SourceError(f"Secret {name}: the key `{key}` must be one line of printable text")
+        raise SourceError(
+            f"Secret {name}: the key `{key}` must be one line of printable text: make it anew, without line breaks"
+        )
     return text
 
 

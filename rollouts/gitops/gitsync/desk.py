@@ -21,11 +21,11 @@ from rollouts.api import kinds
 from rollouts.api.gitsync import GitSync
 from rollouts.api.kinds import Kind
 from rollouts.engine.client import Api
-from rollouts.engine.errors import ApiError
+from rollouts.engine.errors import ApiError, ForbiddenError, NotFoundError
 from rollouts.gitops import url
 from rollouts.gitops.budgets import Budgets
 from rollouts.gitops.cluster import Cluster
-from rollouts.gitops.errors import SourceError
+from rollouts.gitops.errors import SourceError, SourceUnavailableError
 from rollouts.gitops.git import Access
 from rollouts.gitops.gitsync import reading
 from rollouts.gitops.gitsync.access import access_of, decoded
@@ -196,5 +196,11 @@ class Desk:
     async def _raw_secret(self, name: str, field: str) -> JSON:
         try:
             return await self.means.api.get(kinds.SECRET, self.obj["metadata"]["namespace"], name)
+        except NotFoundError:
+            space = self.obj["metadata"]["namespace"]
+            raise SourceError(f"there is no Secret {name} in {space} ({field}): make it, or name another") from None
+        except ForbiddenError as error:
+            text = f"Secret {name} ({field}) could not be read: {error}: the controller needs the right to get it"
+            raise SourceError(text) from error
         except ApiError as error:
-            raise SourceError(f"Secret {name} ({field}) could not be read: {error}") from error
+            raise SourceUnavailableError(f"Secret {name} ({field}) could not be read: {error}") from error

@@ -52,6 +52,10 @@ def test_ssh_never_gets_a_header_and_https_none_without_a_password(tmp_path: Pat
         (secret(bearerToken=b"a\rb"), True, "`bearerToken`"),
         (secret(known_hosts=b"h"), False, "`identity`"),
         (secret(identity=b"topsecret"), False, "`known_hosts`"),
+        (secret(token=b"topsecret"), True, "none of the keys for https (it has token): add `username` and `password`"),
+        (secret(username=b"topsecret"), True, "or `bearerToken`"),
+        (secret(identity=b"topsecret", known_hosts=b"h"), True, "it has identity, known_hosts"),
+        (secret(), True, "it is empty"),
         ({"metadata": {"name": "key"}, "data": {"password": "not base64!"}}, True, "base64"),
     ],
 )

@@ -11,6 +11,8 @@ import pytest
 
 from rollouts.api import kinds
 from rollouts.api.parsing import parse
+from rollouts.engine.errors import ApiError, ForbiddenError, NotFoundError, TooManyRequestsError, UnavailableError
+from rollouts.gitops.errors import SourceError
 from rollouts.gitops.gitsync.desk import Desk, Means, Surroundings
 from rollouts.gitops.gitsync.sharing import Sharing
 from rollouts.gitops.gitsync.values import Finding, Mandate
@@ -57,3 +59,27 @@ async def test_who_asks_gets_a_fresh_answer_and_who_polls_may_share_one(
     await asyncio.sleep(0)
     second = await one(mandate)
     assert (asked, second != first) == ((2, True) if asks else (1, False))
+
+
+@pytest.mark.parametrize(
+    ("error", "says", "waiting"),
+    [
+        (NotFoundError("no", status=404), "there is no Secret key in team (spec.source.secretRef): make it", False),
+        (ForbiddenError("no", status=403), "the controller needs the right to get it", False),
+        (UnavailableError("gone", status=503), "Secret key (spec.source.secretRef) could not be read: gone", True),
+        (TooManyRequestsError("later", status=429), "could not be read: later", True),
+    ],
+)
+async def test_a_secret_that_can_not_be_read(error: ApiError, says: str, waiting: bool, tmp_path: Path) -> None:
+    """What the API server has to do is nobody's to mend: it is tried again, and the GitSync is not Stalled."""
+
+    async def get(*_: Any) -> Any:
+        raise error
+
+    means = Means(api=SimpleNamespace(get=get), directory=tmp_path, sharing=Sharing(tmp_path))  # type: ignore[arg-type]
+    model = parse(kinds.GIT_SYNC, sync()).model
+    desk = Desk(sync(), model, Finding(mandate=Mandate(), began=NOW, at=NOW), means, Surroundings(**AROUND))
+    with pytest.raises(SourceError) as refused:
+        await desk.secret("key", "spec.source.secretRef")
+    assert says in str(refused.value)
+    assert refused.value.retriable is waiting

@@ -8,6 +8,9 @@
 kstatus itself wants `observedGeneration` as a number and fails on the string it is in this API. A Rollout annotated
 `rollouts.dev/observed-generation: integer` gets the number, and with it the right answer.
 
+Their reason is the phase, never one that Argo Rollouts knows: it takes a Rollout for aborted by the reason of any
+condition, also of types it does not know and never takes away; a Rollout that went back to it would stay Degraded.
+
 Both are there only while they are true, as the convention has it. They come along with other news: a Rollout that
 another controller left without them is not written for their sake alone. docs/compatibility.md says which tools read
 what.
@@ -40,8 +43,7 @@ def generation(rollout: JSON) -> str | int:
 def added(written: Sequence[JSON], *, phase: str, message: str, now: datetime) -> list[JSON]:
     """A list of conditions with those of a phase, and without those of any other."""
     kind = _BY_PHASE.get(phase)
-    reason = message.partition(":")[0] if kind == STALLED else phase
-    wanted = [Condition(type=kind, status="True", reason=reason, message=message, still=True)] if kind else []
+    wanted = [Condition(type=kind, status="True", reason=phase, message=message, still=True)] if kind else []
     return conditions.merge(list(written), wanted, drop=TYPES - {kind}, now=now)
 
 

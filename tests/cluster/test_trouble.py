@@ -63,7 +63,7 @@ def test_it_aborts_at_once_if_the_deadline_would(space: Space, fault: Callable[[
     fault(space)
     space.until_phase("Degraded", message=f"RolloutAborted: Rollout aborted update to revision 2: {words}")
     space.until("stable serves alone", lambda: space.sizes() == {"1": 2, "2": 0})
-    assert space.condition("Stalled")["reason"] == "RolloutAborted"
+    assert space.condition("Stalled")["reason"] == "Degraded"
 
 
 @pytest.mark.usefixtures("controller")

@@ -194,7 +194,7 @@ def test_the_conditions_of_kstatus_follow_the_phase() -> None:
         ("created", "Progressing", [("Reconciling", "Progressing")]),
         ("healthy", "Healthy", []),
         ("updated", "Paused", [("Reconciling", "Paused")]),
-        ("aborted", "Degraded", [("Stalled", "RolloutAborted")]),
+        ("aborted", "Degraded", [("Stalled", "Degraded")]),
         ("retried", "Paused", [("Reconciling", "Paused")]),
         ("promoted", "Healthy", []),
     ]
@@ -203,7 +203,7 @@ def test_the_conditions_of_kstatus_follow_the_phase() -> None:
 def test_a_spec_that_is_invalid_is_stalled() -> None:
     world = World(rollout(steps=[{"setWeight": 400}]))
     world.reconcile()
-    assert _kstatus(world) == [("Stalled", "InvalidSpec")]
+    assert _kstatus(world) == [("Stalled", "Degraded")]
     world.rollout["spec"]["strategy"]["canary"]["steps"] = []
     world.settle()
     assert _kstatus(world) == []

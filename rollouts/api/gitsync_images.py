@@ -114,7 +114,7 @@ class Push(Model):
     branch: str | None = None
     """Branch. Default: the one that is synced."""
     refspec: str | None = None
-    """Refspec instead of a branch."""
+    """`refs/heads/FROM:refs/heads/TO`: the commit goes to TO; with a branch, to both."""
     options: StringMap | None = None
     """Push options for the server."""
 

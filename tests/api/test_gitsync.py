@@ -102,7 +102,12 @@ REVERT = {"commit": {"author": {"name": "Bot", "email": "bot@example.com"}}}
         (
             sync(imageUpdate={**IMAGES, "git": {**REVERT, "push": {"refspec": "a:b"}}}),
             "spec.imageUpdate.git.push.refspec",
-            "name the branch in git.push.branch",
+            "write refs/heads/FROM:refs/heads/TO",
+        ),
+        (
+            sync(imageUpdate={**IMAGES, "git": {**REVERT, "push": {"branch": "a..b"}}}),
+            "spec.imageUpdate.git.push.branch",
+            "is no name of a branch",
         ),
         (sync(revisionHistoryLimit=-1), "spec.revisionHistoryLimit", "0"),
         (sync(syncPolicy={"syncOptions": ["Force=true"]}), "spec.syncPolicy.syncOptions[0]", "single objects"),

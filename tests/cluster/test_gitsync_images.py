@@ -93,6 +93,33 @@ def test_a_new_tag_is_committed_and_applied(following: Synced, host: str) -> Non
     assert "taken back" in following.condition("ImageUpdateReady")["message"]
 
 
+def test_a_refspec_leads_to_a_branch_of_our_own(following: Synced, host: str) -> None:
+    """`git.push.refspec`: what is synced stays as it is; over https, once however often it is looked at."""
+    push(host, "1.0.0", "1.1.0")
+    marker = f'# {{"$imagepolicy": "{following.space.namespace}:web"}}'
+    line = f"  value: {host}/shop/web:1.0.0 {marker}\n"
+    text = f"apiVersion: v1\nkind: ConfigMap\nmetadata: {{name: web}}\ndata:\n{line}"
+    first = following.bare.commit({"web.yaml": text})
+    following.create(
+        automated=AUTOMATED,
+        imageUpdate={
+            "interval": "1s",
+            "git": {
+                "commit": {"author": {"name": "Bot", "email": "bot@example.com"}},
+                "push": {"refspec": "refs/heads/main:refs/heads/auto"},
+            },
+            "images": [{"name": "web", "image": f"{host}/shop/web", "policy": {"semver": {"range": "1.x"}}}],
+        },
+    )
+    state = following.until("it is told", lambda: (following.status.get("imageUpdate") or {}).get("lastCommit"))
+    assert (state["branch"], state["base"]) == ("auto", "main")
+    there = ["git", "--git-dir", str(following.bare.path), "rev-parse", "auto", "auto^", "main"]
+    heads = subprocess.run(there, capture_output=True, text=True, check=True).stdout.split()
+    assert heads == [state["revision"], first, first]
+    following.until_synced(first)
+    assert following.values() == {"web": f"{host}/shop/web:1.0.0"}
+
+
 def test_secrets_for_signing_and_for_the_registry(following: Synced, host: str, tmp_path: Path) -> None:
     """`images[].secretRef` and `git.commit.signingKey`: named while they are missing, used once they are there."""
     push(host, "1.0.0", "1.1.0")

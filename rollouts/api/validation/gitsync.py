@@ -13,14 +13,13 @@ from rollouts.api.gitsync import IN_CLUSTER, Forge, GitSync, GitSyncSpec, Ignore
 from rollouts.api.gitsync_images import ImageUpdate
 from rollouts.api.gitsync_revert import Revert
 from rollouts.api.gitsync_source import GitSource, Kustomize
+from rollouts.api.refspecs import is_branch, refspec
 from rollouts.api.validation import common
 
 JSON = Mapping[str, Any]
 SPEC = Path.of("spec")
 SOURCE = SPEC / "source"
 FORGE = SPEC / "forge"
-_BRANCH = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_./@+-]*")
-_NO_BRANCH = re.compile(r"\.\.|//|\.lock$|/$|\.$")
 POLICY = SPEC / "syncPolicy"
 
 ALWAYS_ON = ("ServerSideApply", "ApplyOutOfSyncOnly", "RespectIgnoreDifferences", "FailOnSharedResource", "PruneLast")
@@ -84,7 +83,7 @@ def _revert_errors(revert: Revert) -> Iterator[FieldError]:
         if value is not None and (not value.strip() or re.search(r"[<>\n\r\0]", value)):
             yield (git / "commit" / "author" / field).error("must be one line without angle brackets")
     branch = revert.git.push.branch if revert.git.push else None
-    if branch is not None and (not _BRANCH.fullmatch(branch) or _NO_BRANCH.search(branch)):
+    if branch is not None and not is_branch(branch):
         yield (git / "push" / "branch").error(f'"{branch}" is no name of a branch')
 
 
@@ -105,8 +104,18 @@ def _kustomize_errors(kustomize: Kustomize) -> Iterator[FieldError]:
 def _image_errors(update: ImageUpdate) -> Iterator[FieldError]:
     path = SPEC / "imageUpdate"
     yield from _duration(update.interval, path / "interval")
-    if update.git.push and update.git.push.refspec:
-        yield (path / "git" / "push" / "refspec").error("is not taken: name the branch in git.push.branch")
+    push = update.git.push
+    if push and push.branch is not None and not is_branch(push.branch):
+        yield (path / "git" / "push" / "branch").error(f'"{push.branch}" is no name of a branch')
+    if push and push.refspec is not None:
+        yield from _refspec_errors(push.refspec, path / "git" / "push" / "refspec")
+
+
+def _refspec_errors(text: str, path: Path) -> Iterator[FieldError]:
+    try:
+        refspec(text)
+    except ValueError as error:
+        yield path.error(str(error))
 
 
 def _destination_errors(spec: GitSyncSpec) -> Iterator[FieldError]:

@@ -18,7 +18,7 @@ async def ours(repository: Repository, target: str, *, trailer: str) -> str:
     await repository.fetch(there)
     if not await marked(repository, there, trailer=trailer):
         name = target.removeprefix("refs/heads/")
-        raise ImageError(f"the branch {name!r} has commits of somebody else: choose another git.push.branch")
+        raise ImageError(f"the branch {name!r} has commits of somebody else: choose another one in git.push")
     return there
 
 

@@ -3,8 +3,8 @@
 Images are looked at one by one, and a registry that fails stops its own image only. The registries are asked once per
 look; the Git side is done anew, up to five times, when somebody else pushes in between. Nothing to change: no commit.
 
-A branch of its own (`git.push.branch`, or a pull request's) is rebuilt on the followed branch when either has changed,
-and only while its newest commit is one of ours, which its message says in a trailer.
+A branch of its own (`git.push`, or a pull request's: `targets.py`) is rebuilt on the followed branch when either has
+changed, and only while its newest commit is one of ours, which its message says in a trailer.
 """
 
 from __future__ import annotations
@@ -28,6 +28,7 @@ from rollouts.gitops.images.plan import Change, Decision, Held, Memory
 from rollouts.gitops.images.registry import Registry
 from rollouts.gitops.images.scan import Question, Scan, rejections, scanned
 from rollouts.gitops.images.signing import SigningKey
+from rollouts.gitops.images.targets import targets
 from rollouts.gitops.materialise import materialise
 from rollouts.gitops.source import Repository
 
@@ -213,27 +214,28 @@ def _message(work: Work, changes: tuple[Change, ...]) -> str:
 
 
 async def _pushed(work: Work, outcome: Outcome, draft: Draft, branch: str) -> Outcome:
-    own = _own_branch(work)
-    target = f"refs/heads/{own}" if own else branch
-    there = await ours(work.repository, target, trailer=work.trailer) if target != branch else draft.parent
-    commit = await write(work.repository.git, draft)
-    if there and target != branch and await same(work.repository, there, commit):
-        commit = there
-    else:
-        options = work.spec.git.push.options if work.spec.git.push else None
-        await push(work.repository, commit, target=target, expected=there, options=options)
-    seen = outcome.written if target == branch else {}
+    """The commit where it is to go. Nothing is pushed before every branch was found to be ours, or not there."""
+    to = targets(work.spec, followed=branch, sync=work.sync)
+    there = {target: await _newest(work, target, draft, branch) for target in to}
+    commit = await _known(work, await write(work.repository.git, draft), [there[to_] for to_ in to if to_ != branch])
+    options = work.spec.git.push.options if work.spec.git.push else None
+    for target in to:
+        if there[target] != commit:
+            await push(work.repository, commit, target=target, expected=there[target], options=options)
+    seen = outcome.written if branch in to else {}
     return replace(
-        outcome, commit=commit, branch=target.removeprefix("refs/heads/"), base=branch.removeprefix("refs/heads/"),
+        outcome, commit=commit, branch=to[0].removeprefix("refs/heads/"), base=branch.removeprefix("refs/heads/"),
         memory=replace(outcome.memory, seen={**outcome.memory.seen, **seen}),
     )  # fmt: skip
 
 
-def _own_branch(work: Work) -> str:
-    spec = work.spec
-    if spec.git.push and spec.git.push.refspec:
-        raise ImageError("git.push.refspec is not supported: set git.push.branch")
-    if spec.git.push and spec.git.push.branch:
-        return spec.git.push.branch
-    asked = spec.pull_request and spec.pull_request.enabled
-    return f"image-updates/{work.namespace}-{work.name}" if asked else ""
+async def _known(work: Work, commit: str, known: Iterable[str]) -> str:
+    """The one of those that are there already which says the same; else the new one."""
+    for other in known:
+        if other and await same(work.repository, other, commit):
+            return other
+    return commit
+
+
+async def _newest(work: Work, target: str, draft: Draft, branch: str) -> str:
+    return draft.parent if target == branch else await ours(work.repository, target, trailer=work.trailer)

@@ -284,6 +284,68 @@ async def test_a_branch_of_our_own(world: World) -> None:
     assert world.log("updates")[0] == "by a person"
 
 
+@pytest.mark.parametrize("text", ["refs/heads/main:refs/heads/auto", "HEAD:refs/heads/auto", "refs/heads/auto"])
+async def test_a_refspec_leads_to_a_branch(world: World, text: str) -> None:
+    """Under the rules of a branch of our own: made once, rebuilt when the followed one moves, never over others."""
+    await world.real.push("shop/web", ["1.1.0"])
+    push = {"push": {"refspec": text}}
+    first = await world.look(git=push)
+    assert (first.branch, first.base, world.log()[0]) == ("auto", "main", "by a person")
+    assert "web:1.1.0'" in world.read("auto")
+    assert (await world.look(git=push)).commit == first.commit
+    world.write("news", "app/news.txt")
+    assert (await world.look(git=push)).commit != first.commit
+    assert world.log("auto") == ["Update images of shop/app", "by a person", "by a person"]
+    keys.git(world.bare, "push", "-q", "-f", "origin", "main:auto")
+    with pytest.raises(ImageError, match="'auto' has commits of somebody else"):
+        await world.look(git=push)
+    assert world.log("auto")[0] == "by a person"
+
+
+async def test_a_branch_and_a_refspec(world: World) -> None:
+    """As Flux has it: both get the same commit; and one that is not ours keeps it from all of them."""
+    await world.real.push("shop/web", ["1.1.0"])
+    push = {"push": {"branch": "one", "refspec": "refs/heads/main:refs/heads/two"}}
+    keys.git(world.bare, "push", "-q", "origin", "main:two")
+    with pytest.raises(ImageError, match="'two' has commits of somebody else"):
+        await world.look(git=push)
+    assert "one" not in keys.run("git", "branch", cwd=world.bare.path).decode()
+    keys.git(world.bare, "push", "-q", "origin", ":two")
+    found = await world.look(git=push)
+    heads = [keys.run("git", "rev-parse", name, cwd=world.bare.path).decode().strip() for name in ("one", "two")]
+    assert ({found.commit}, found.branch, world.log()[0]) == (set(heads), "one", "by a person")
+    keys.git(world.bare, "push", "-q", "origin", ":two")
+    assert (await world.look(git=push)).commit == found.commit
+    assert keys.run("git", "rev-parse", "two", cwd=world.bare.path).decode().strip() == found.commit
+
+
+async def test_the_followed_branch_comes_last(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Beaten there, the look begins anew, and the other branch gets what is made then."""
+    from rollouts.gitops.images import update as module
+
+    await world.real.push("shop/web", ["1.1.0"])
+    honest, pushed = module.push, []
+
+    async def between(*arguments: Any, target: str, **options: Any) -> None:
+        pushed.append(target)
+        if pushed == ["refs/heads/copy", "refs/heads/main"]:
+            world.write("theirs", "app/theirs.txt")
+        await honest(*arguments, target=target, **options)
+
+    monkeypatch.setattr(module, "push", between)
+    found = await world.look(git={"push": {"branch": "main", "refspec": "refs/heads/copy"}})
+    assert pushed == ["refs/heads/copy", "refs/heads/main"] * 2
+    assert world.log() == world.log("copy") == ["Update images of shop/app", "by a person", "by a person"]
+    assert found.commit == keys.run("git", "rev-parse", "main", cwd=world.bare.path).decode().strip()
+    assert (await world.look(git={"push": {"branch": "main", "refspec": "refs/heads/copy"}})).changes == ()
+
+
+async def test_a_refspec_about_another_branch_is_refused(world: World) -> None:
+    await world.real.push("shop/web", ["1.1.0"])
+    with pytest.raises(ImageError, match="commits are made on main, not on release: write HEAD:refs/heads/auto"):
+        await world.look(git={"push": {"refspec": "refs/heads/release:refs/heads/auto"}})
+
+
 async def test_a_pull_request_gets_a_branch(world: World) -> None:
     await world.real.push("shop/web", ["1.1.0"])
     found = await world.look(pullRequest={"enabled": True})

@@ -27,6 +27,7 @@ from rollouts.cli.manifests import Manifest, Unreadable
 from rollouts.gitops import url
 from rollouts.gitops.errors import SourceError
 from rollouts.gitops.images.faults import image_faults
+from rollouts.gitops.validate import faults
 from rollouts.strategy.unsupported import unsupported
 from rollouts.traffic import ROUTERS
 
@@ -67,7 +68,9 @@ def lint(manifests: Sequence[Manifest | Unreadable]) -> Report:
     ours = [item for item in readable if _is_ours(item.value)]
     found = [_unreadable(item) for item in manifests if isinstance(item, Unreadable)]
     for item in ours:
-        found += sorted((_finding(item, error) for error in _errors(item, readable)), key=lambda row: row.line or 0)
+        # what none of these rules knows, and a sync would refuse
+        errors = tuple(_errors(item, readable)) or faults(item.value)
+        found += sorted((_finding(item, error) for error in errors), key=lambda row: row.line or 0)
     notes = [_finding(item, note) for item in ours for note in _doubts(item)]
     return Report(findings=tuple(found), objects=len(ours), notes=tuple(notes))
 

@@ -3,13 +3,19 @@
 from __future__ import annotations
 
 import copy
+import json
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from rollouts.api import kinds
 from rollouts.api.kinds import Kind
+from rollouts.cli.linting import lint
+from rollouts.cli.manifests import read_all
 from rollouts.engine.errors import ApiError, ForbiddenError, InvalidError, UnavailableError
 from rollouts.gitops import marks
 from rollouts.gitops.claims import Claims
@@ -98,38 +104,78 @@ def test_what_can_not_be_told_from_the_object_is_no_mistake(kind: str, spec: Any
     assert mistakes([manifest(kind, spec)]) == ()
 
 
-@pytest.mark.parametrize(
-    ("kind", "spec", "field"),
-    [
-        ("Rollout", {**ROLLOUT, "strategy": {}}, "spec.strategy"),
-        ("Rollout", steps({"setWeight": 101}), "spec.strategy.canary.steps[0].setWeight"),
-        ("Rollout", steps({"pause": {"duration": "soon"}}), "spec.strategy.canary.steps[0].pause.duration"),
-        ("Rollout", {**ROLLOUT, "selector": {"matchLabels": {"app": "other"}}}, "spec.template.metadata.labels"),
-        ("Rollout", {**ROLLOUT, "replica": 1}, "spec.replica"),
-        (
-            "Rollout",
-            {**ROLLOUT, "strategy": {"canary": {**SERVED, "trafficRouting": {"unheardOf": {}}}}},
-            "spec.strategy.canary.trafficRouting.unheardOf",
-        ),
-        ("Experiment", {"templates": []}, "spec.templates"),
-        ("Experiment", {**EXPERIMENT, "duration": "soon"}, "spec.duration"),
-        ("AnalysisTemplate", metric(count=3), "spec.metrics[0].interval"),
-        ("AnalysisTemplate", metric(successCondition="result <"), "spec.metrics[0].successCondition"),
-        ("ClusterAnalysisTemplate", {"metrics": [METRIC, METRIC]}, "spec.metrics[1].name"),
-        ("AnalysisRun", metric(provider={}), "spec.metrics[0].provider"),
-        ("AnalysisRun", metric(failureCondition=")"), "spec.metrics[0].failureCondition"),
-        ("AnalysisRun", metric(successCondition="result < {{args.none}}"), "spec"),
-        ("AnalysisRun", {**METRICS, "dryRun": [{"metricName": "misspelt"}]}, "spec"),
-        ("GitSync", {**GITSYNC, "interval": "0s"}, "spec.interval"),
-        ("GitSync", {**GITSYNC, "syncPolicy": {"syncOptions": ["Prunes=true"]}}, "spec.syncPolicy.syncOptions[0]"),
-    ],
+REFUSED: tuple[tuple[str, dict[str, Any], str], ...] = (
+    ("Rollout", {**ROLLOUT, "strategy": {}}, "spec.strategy"),
+    ("Rollout", steps({"setWeight": 101}), "spec.strategy.canary.steps[0].setWeight"),
+    ("Rollout", steps({"pause": {"duration": "soon"}}), "spec.strategy.canary.steps[0].pause.duration"),
+    ("Rollout", {**ROLLOUT, "selector": {"matchLabels": {"app": "other"}}}, "spec.template.metadata.labels"),
+    ("Rollout", {**ROLLOUT, "replica": 1}, "spec.replica"),
+    (
+        "Rollout",
+        {**ROLLOUT, "strategy": {"canary": {**SERVED, "trafficRouting": {"unheardOf": {}}}}},
+        "spec.strategy.canary.trafficRouting.unheardOf",
+    ),
+    ("Experiment", {"templates": []}, "spec.templates"),
+    ("Experiment", {**EXPERIMENT, "duration": "soon"}, "spec.duration"),
+    ("AnalysisTemplate", metric(count=3), "spec.metrics[0].interval"),
+    ("AnalysisTemplate", metric(successCondition="result <"), "spec.metrics[0].successCondition"),
+    ("ClusterAnalysisTemplate", {"metrics": [METRIC, METRIC]}, "spec.metrics[1].name"),
+    ("AnalysisRun", metric(provider={}), "spec.metrics[0].provider"),
+    ("AnalysisRun", metric(failureCondition=")"), "spec.metrics[0].failureCondition"),
+    ("AnalysisRun", metric(successCondition="result < {{args.none}}"), "spec"),
+    ("AnalysisRun", {**METRICS, "dryRun": [{"metricName": "misspelt"}]}, "spec"),
+    ("GitSync", {**GITSYNC, "interval": "0s"}, "spec.interval"),
+    ("GitSync", {**GITSYNC, "syncPolicy": {"syncOptions": ["Prunes=true"]}}, "spec.syncPolicy.syncOptions[0]"),
 )
+
+
+@pytest.mark.parametrize(("kind", "spec", "field"), REFUSED)
 def test_what_the_controller_would_refuse(kind: str, spec: Any, field: str) -> None:
     (found,) = mistakes([manifest(kind, spec)])
     assert field in [error.path for error in found.errors]
     (line, *_) = [line for line in found.lines if f": {field}: " in line]
     assert line.startswith(f"web.yaml:3: {kind} shop/web: {field}: ")
     assert "\n" not in line
+
+
+@pytest.mark.parametrize(("kind", "spec", "field"), REFUSED)
+def test_lint_says_so_before_the_commit(kind: str, spec: Any, field: str, tmp_path: Path) -> None:
+    """At that field or inside it: lint may know better where."""
+    file = tmp_path / "web.json"
+    file.write_text(json.dumps(made(kind, spec)))
+    found = lint(read_all([str(file)])).findings
+    assert [finding.path for finding in found if finding.path.startswith(field)] != []
+
+
+JUNK = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.text(max_size=5),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=5), inner, max_size=3),
+    max_leaves=8,
+)
+PLACES = (
+    "spec",
+    "metrics",
+    "provider",
+    "strategy",
+    "canary",
+    "steps",
+    "template",
+    "templates",
+    "args",
+    "source",
+    "score",
+)
+
+
+@given(kind=st.sampled_from(sorted(GOOD)), path=st.lists(st.sampled_from(PLACES), max_size=4), junk=JUNK)
+def test_whatever_a_file_says_is_judged_and_never_a_crash(kind: str, path: list[str], junk: Any) -> None:
+    """§2.5: the object is a stranger's."""
+    spec: Any = junk
+    for name in reversed(path):
+        spec = {name: spec}
+    body = {**made(kind, {}), "spec": {**GOOD[kind], **spec} if isinstance(spec, dict) else spec}
+    for mistaken in mistakes([Manifest(body=body, file="a.yaml", line=1)]):
+        assert all(line.startswith(f"a.yaml:1: {kind} shop/web: ") for line in mistaken.lines)
 
 
 def test_what_this_controller_can_not_do_is_refused_in_its_words() -> None:

@@ -33,15 +33,16 @@ class Victim:
         self.name = f"app-{die_after or 'lives'}"
         self._sort = sort
         self._start = start
-        self.first = start(instance_id=self.name, die_after=die_after, routers=ROUTER)
+        self.first = self._last = start(instance_id=self.name, die_after=die_after, routers=ROUTER)
         self.died = False
 
     def released(self) -> JSON:
-        """Create, update, wait for the end; the world it leaves."""
+        """Create, update, wait for the end; the world it leaves. Nobody looks after it any more then."""
         self.space.create(*self._sort(self.name))
         self._until(lambda: self._at_rest("Initial"))
         self.space.set_image("example/app:2", self.name)
         self._until(lambda: self._at_rest("Updated"))
+        self._last.stop()
         return self._world()
 
     def _until(self, there: Callable[[], bool]) -> None:
@@ -49,7 +50,7 @@ class Victim:
             if self.first.dead.is_set() and not self.died:
                 self.died = True
                 self.first.kill()
-                self._start(instance_id=self.name, routers=ROUTER)
+                self._last = self._start(instance_id=self.name, routers=ROUTER)
             return there()
 
         self.space.until(f"{self.name} is released", look, seconds=50)

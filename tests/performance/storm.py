@@ -33,6 +33,7 @@ NAMESPACE = "storm"
 ROLLOUTS = f"/apis/argoproj.io/v1alpha1/namespaces/{NAMESPACE}/rollouts"
 REPLICA_SETS = f"/apis/apps/v1/namespaces/{NAMESPACE}/replicasets"
 HASH = "rollouts-pod-template-hash"
+COMMAND = f"{sys.executable} -m rollouts controller --healthzPort 0 --metricsPort 0"
 _WRITES = ("POST", "PATCH", "PUT")
 STEPS = [{"setWeight": 20}, {"pause": {"duration": 1}}, {"setWeight": 60}, {"pause": {"duration": 1}}]
 
@@ -277,7 +278,7 @@ def main() -> None:
     """Parse the command line, run, print a table."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else None)
     parser.add_argument("--rollouts", type=int, default=200)
-    parser.add_argument("--controller", default=f"{sys.executable} -m rollouts controller", help="command line")
+    parser.add_argument("--controller", default=COMMAND, help="command line")
     parser.add_argument("--kubeconfig", type=Path, help="a cluster to use; default: a local control plane of its own")
     parser.add_argument("--limit", type=float, default=300, help="seconds to wait for each phase")
     options = parser.parse_args()

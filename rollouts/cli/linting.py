@@ -24,6 +24,7 @@ from rollouts.api.parsing import MODELS, check, left_over
 from rollouts.api.podschema import unknown_fields
 from rollouts.api.validation.references import Existing, missing, references
 from rollouts.cli.manifests import Manifest, Unreadable
+from rollouts.cli.objectlint import Remark, no_objects, twice
 from rollouts.gitops import url
 from rollouts.gitops.errors import SourceError
 from rollouts.gitops.images.faults import image_faults
@@ -54,11 +55,12 @@ class Finding:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Report:
-    """All errors, what could not be checked, and how many objects were looked at; others (Services, …) are only looked
-    up."""
+    """All errors, what could not be checked, how many objects were looked at (others, such as Services, count where
+    something is wrong with them), and how many files or documents could not be read."""
 
     findings: tuple[Finding, ...]
     objects: int
+    unreadable: int = 0
     notes: tuple[Finding, ...] = ()
 
 
@@ -66,13 +68,28 @@ def lint(manifests: Sequence[Manifest | Unreadable]) -> Report:
     """The report on all manifests together."""
     readable = [item for item in manifests if isinstance(item, Manifest)]
     ours = [item for item in readable if _is_ours(item.value)]
-    found = [_unreadable(item) for item in manifests if isinstance(item, Unreadable)]
-    for item in ours:
-        # what none of these rules knows, and a sync would refuse
-        errors = tuple(_errors(item, readable)) or faults(item.value)
-        found += sorted((_finding(item, error) for error in errors), key=lambda row: row.line or 0)
+    lost = [_unreadable(item) for item in manifests if isinstance(item, Unreadable)]
+    found = [finding for item in ours for finding in _wrong(item, readable)]
+    others = [item for item in readable if not _is_ours(item.value)]
+    bad = [*no_objects(others, beside=readable), *(remark for remark in twice(readable) if remark.error)]
+    near = [remark for remark in twice(readable) if not remark.error]
     notes = [_finding(item, note) for item in ours for note in _doubts(item)]
-    return Report(findings=tuple(found), objects=len(ours), notes=tuple(notes))
+    return Report(
+        findings=(*lost, *found, *map(_of_remark, bad)),
+        objects=len({id(item) for item in (*ours, *(remark.item for remark in bad))}),
+        unreadable=len(lost),
+        notes=(*notes, *map(_of_remark, near)),
+    )
+
+
+def _wrong(item: Manifest, readable: Sequence[Manifest]) -> list[Finding]:
+    # what none of these rules knows, and a sync would refuse
+    errors = tuple(_errors(item, readable)) or faults(item.value)
+    return sorted((_finding(item, error) for error in errors), key=lambda row: row.line or 0)
+
+
+def _of_remark(remark: Remark) -> Finding:
+    return _finding(remark.item, FieldError("", remark.message))
 
 
 def _unreadable(item: Unreadable) -> Finding:

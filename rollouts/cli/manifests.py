@@ -16,9 +16,11 @@ import yaml
 
 from rollouts.cli.errors import CliError
 from rollouts.gitops.errors import RenderError
+from rollouts.gitops.render.directory import SKIP
 from rollouts.gitops.render.documents import Loader, documents
 
 SUFFIXES = (".yaml", ".yml", ".json")
+STDIN = "stdin"
 _PART = re.compile(r"\.?([A-Za-z_][A-Za-z0-9_]*)|\[([^\]]*)\]")
 
 
@@ -53,17 +55,23 @@ class Unreadable:
 
 
 def read_all(paths: Sequence[str]) -> list[Manifest | Unreadable]:
-    """All documents of files, folders (with what is below) and `-`. CliError for a path that does not exist."""
+    """All documents of files, folders (with what is below, hidden files apart) and `-`.
+
+    CliError for a path that does not exist.
+    """
     return [found for file, text in _texts(paths) for found in _manifests(file, text)]
 
 
 def _texts(paths: Sequence[str]) -> Iterator[tuple[str, str]]:
     for path in paths:
         if path == "-":
-            yield "stdin", sys.stdin.read()
+            yield STDIN, sys.stdin.read()
             continue
         for file in _files(Path(path)):
-            yield str(file), _text(file)
+            text = _text(file)
+            # as the sync does in a folder; a file that is named is wanted
+            if Path(path).is_file() or SKIP not in text:
+                yield str(file), text
 
 
 def _text(file: Path) -> str:
@@ -78,7 +86,11 @@ def _files(path: Path) -> list[Path]:
         raise CliError(f"there is no file or folder {path}")
     if path.is_file():
         return [path]
-    return sorted(item for item in path.rglob("*") if item.suffix in SUFFIXES and item.is_file())
+    return sorted(item for item in path.rglob("*") if item.suffix in SUFFIXES and item.is_file() and _shown(item, path))
+
+
+def _shown(file: Path, folder: Path) -> bool:
+    return not any(part.startswith(".") for part in file.relative_to(folder).parts)
 
 
 def _manifests(file: str, text: str) -> Iterator[Manifest | Unreadable]:

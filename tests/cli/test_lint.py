@@ -75,7 +75,10 @@ def lint(run: Any, tmp_path: Path) -> Any:
 
 def test_good_manifests(lint: Any) -> None:
     assert lint(GOOD) == (0, ["✔ 1 object checked, no errors"])
-    assert lint(GOOD + "---\n" + GOOD + "---\n") == (0, ["✔ 2 objects checked, no errors"])
+    assert lint(GOOD + "---\n" + GOOD.replace("name: good", "name: next") + "---\n") == (
+        0,
+        ["✔ 2 objects checked, no errors"],
+    )
 
 
 def test_all_errors_with_their_places(lint: Any) -> None:
@@ -422,3 +425,94 @@ spec:
         "spec.metrics[1].provider.prometheus.address",
         "spec.metrics[2]",
     }
+
+
+EMPTY = "---\n# nothing\n---\nnull\n---\n"
+MAP = "apiVersion: v1\nkind: ConfigMap\nmetadata: {name: x}\n"
+
+
+@pytest.mark.parametrize(
+    ("text", "lines"),
+    [
+        (
+            GOOD.replace("kind:", "knd:", 1),
+            [
+                "a.yaml:1: ?/good (document 1): not a Kubernetes object: kind missing or not text; "
+                '"knd" is probably meant to be "kind"',
+                "✖ 1 error in 1 object",
+            ],
+        ),
+        (
+            GOOD + EMPTY + "data: {a: b}\n",
+            [
+                "a.yaml:20: ?/? (document 4): not a Kubernetes object: apiVersion and kind missing or not text",
+                "✖ 1 error in 2 objects",
+            ],
+        ),
+        (
+            MAP.replace("name:", "nmae:"),
+            ["a.yaml:1: ConfigMap/? (document 1): ConfigMap has no metadata.name", "✖ 1 error in 1 object"],
+        ),
+        (
+            GOOD + "---\n" + MAP + "---\n" + MAP,
+            [
+                "a.yaml:20: ConfigMap/x (document 3): ConfigMap x is there already, at a.yaml:16",
+                "✖ 1 error in 2 objects",
+            ],
+        ),
+        (GOOD + EMPTY, ["✔ 1 object checked, no errors"]),
+        ("apiVersion: v1\nkind: Config\nclusters: []\n", None),
+        ("apiVersion: 1\ndatasources: []\n", None),
+        ("replicas: 3\n", None),
+    ],
+)
+def test_what_a_sync_would_refuse_of_any_object(lint: Any, text: str, lines: list[str] | None) -> None:
+    nothing = ["no Rollout, AnalysisTemplate, AnalysisRun, Experiment or GitSync found, nothing checked"]
+    code, found = lint(text)
+    assert (found, code) == (lines or nothing, int("✖" in found[-1]))
+
+
+def folder(root: Path, files: dict[str, str]) -> str:
+    for name, text in files.items():
+        (root / name).parent.mkdir(parents=True, exist_ok=True)
+        (root / name).write_text(text)
+    return f"lint -f {root}"
+
+
+def test_the_same_object_in_two_files_of_a_folder(run: Any, tmp_path: Path) -> None:
+    found = run(folder(tmp_path, {"a.yaml": GOOD, "b.yaml": GOOD}))
+    text = f"{tmp_path}/b.yaml:1: Rollout/good (document 1): Rollout good is there already, at {tmp_path}/a.yaml:1\n"
+    assert (found.exit_code, found.stdout) == (1, text + "✖ 1 error in 2 objects\n")
+
+
+def test_a_file_named_twice_is_one_file(run: Any, tmp_path: Path) -> None:
+    again = folder(tmp_path, {"a.yaml": GOOD}) + f" -f {tmp_path}/a.yaml"
+    assert run(again).exit_code == 0
+
+
+def test_whether_one_sync_takes_two_folders_can_not_be_told(run: Any, tmp_path: Path) -> None:
+    found = run(folder(tmp_path, {"staging/a.yaml": GOOD, "prod/a.yaml": GOOD}))
+    assert (found.exit_code, found.stdout) == (0, "✔ 2 objects checked, no errors\n")
+    assert "Rollout good is there already" in found.stderr
+    assert "a sync of a folder above both refuses it" in found.stderr
+
+
+@pytest.mark.parametrize(
+    "files",
+    [
+        {"Chart.yaml": "apiVersion: v2\nname: x\nversion: 1.0.0\n", "values.yaml": "a: 1\n---\n" + MAP, "r.yaml": GOOD},
+        {"kustomization.yaml": "resources: [r.yaml]\n", "r.yaml": GOOD, "patches/r.yaml": GOOD, "p.yaml": GOOD},
+        {"base/kustomization.yml": "apiVersion: kustomize.config.k8s.io/v1beta1\n", "base/deep/r.yaml": GOOD},
+        {"r.yaml": GOOD, ".github/r.yaml": "apiVersion: v1\n"},
+        {"r.yaml": GOOD, "s.yaml": "# +argocd:skip-file-rendering\napiVersion: v1\n"},
+    ],
+)
+def test_what_a_program_reads_is_no_manifest(run: Any, tmp_path: Path, files: dict[str, str]) -> None:
+    found = run(folder(tmp_path, files))
+    assert (found.exit_code, found.stderr) == (0, ""), found.stdout
+
+
+def test_an_unreadable_file_is_told_apart_from_objects(lint: Any) -> None:
+    code, lines = lint(GOOD, "a: [")
+    assert (code, lines[-1]) == (1, "✖ 1 error in 1 object and 1 unreadable document")
+    assert lint("a: [")[1][-1] == "✖ 1 error in 1 unreadable document"

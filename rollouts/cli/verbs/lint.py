@@ -5,12 +5,15 @@ from __future__ import annotations
 import json
 from dataclasses import asdict
 from enum import StrEnum
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from rollouts.cli.session import terminal_of
 from rollouts.cli.text import BAD, BOLD, GOOD, Span, count
+
+if TYPE_CHECKING:  # imported where it is used, so that --help is quick
+    from rollouts.cli.linting import Report
 
 
 class Format(StrEnum):
@@ -41,14 +44,17 @@ def run(
             terminal.show([(Span(f"{place}: ", BOLD), Span(rest))])
         for note in report.notes:
             terminal.remark(f"{note}")
-        terminal.show([(Span(*_summary(len(report.findings), report.objects)),)])
+        terminal.show([(Span(*_summary(report)),)])
     if report.findings:
         raise typer.Exit(1)
 
 
-def _summary(errors: int, objects: int) -> tuple[str, str]:
-    if errors:
-        return f"✖ {count(errors, 'error')} in {count(objects, 'object')}", BAD
-    if not objects:
+def _summary(report: Report) -> tuple[str, str]:
+    objects = count(report.objects, "object")
+    if report.findings:
+        lost = count(report.unreadable, "unreadable document")
+        where = [text for number, text in ((report.objects, objects), (report.unreadable, lost)) if number]
+        return f"✖ {count(len(report.findings), 'error')} in {' and '.join(where)}", BAD
+    if not report.objects:
         return "no Rollout, AnalysisTemplate, AnalysisRun, Experiment or GitSync found, nothing checked", ""
-    return f"✔ {count(objects, 'object')} checked, no errors", GOOD
+    return f"✔ {objects} checked, no errors", GOOD

@@ -22,7 +22,7 @@ from rollouts.gitops.render.task import Task
 
 SUFFIXES = (".yaml", ".yml", ".json")
 JSONNET = ".jsonnet"
-_SKIP = b"+argocd:skip-file-rendering"
+SKIP = "+argocd:skip-file-rendering"
 _GLOB = {"*": ".*", "?": ".", "{": "(?:", "}": ")", ",": "|"}
 
 
@@ -46,7 +46,7 @@ def render(task: Task) -> Results:
 
 def read(file: str, data: bytes) -> Results:
     """The objects of one YAML or JSON file."""
-    if _SKIP in data:
+    if SKIP.encode() in data:
         return
     try:
         for document in documents(data.decode("utf-8-sig"), file=file):

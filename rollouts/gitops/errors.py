@@ -48,6 +48,12 @@ class SourceError(SyncError):
     step = "fetch"
 
 
+class RevisionError(SourceError):
+    """The repository answers, and has no such branch, tag or version."""
+
+    step = "revision"
+
+
 class SourceUnavailableError(SourceError):
     """The repository did not answer (now)."""
 

@@ -15,7 +15,7 @@ from pathlib import Path
 
 from rollouts.gitops import nearest, semver
 from rollouts.gitops import url as urls
-from rollouts.gitops.errors import SourceError, SourceUnavailableError
+from rollouts.gitops.errors import RevisionError, SourceError, SourceUnavailableError
 from rollouts.gitops.git import Access, Git
 from rollouts.gitops.materialise import checked_path
 
@@ -77,7 +77,7 @@ class Repository:
         )
 
     async def resolve(self) -> str:
-        """The commit id the revision means now. SourceError names the revision when the repository has none such."""
+        """The commit id the revision means now. RevisionError names it when the repository has none such."""
         if _COMMIT.fullmatch(self.revision):
             return self.revision
         await self.prepare()
@@ -93,15 +93,15 @@ class Repository:
             return chosen
         raise await self._absent()
 
-    async def _absent(self) -> SourceError:
+    async def _absent(self) -> RevisionError:
         """There is no such revision: with the names there are, if they can be had."""
         what = "no branch that HEAD means" if self.revision == "HEAD" else f"no branch or tag {self.revision!r}"
         text = f"{self.url.text} has {what} (spec.source.targetRevision)"
         try:
             listed = await self._references("refs/heads/*", "refs/tags/*")
         except SourceError:
-            return SourceError(f"{text}; look with: git ls-remote {self.url.text}")
-        return SourceError(f"{text}: {nearest.advice(self.revision, listed)}")
+            return RevisionError(f"{text}; look with: git ls-remote {self.url.text}")
+        return RevisionError(f"{text}: {nearest.advice(self.revision, listed)}")
 
     async def _greatest(self) -> tuple[str, str]:
         """The greatest version among the tags that is in the range."""
@@ -110,7 +110,7 @@ class Repository:
         versions = {tag: version for tag in tags if semver.fits(tag, self.revision) and (version := semver.parse(tag))}
         if not versions:
             text = f"none of the {len(tags)} tags of {self.url.text} is a version in {self.revision!r}"
-            raise SourceError(f"{text} (spec.source.targetRevision): {nearest.versions(tags)}")
+            raise RevisionError(f"{text} (spec.source.targetRevision): {nearest.versions(tags)}")
         best = max(versions, key=lambda tag: (versions[tag].order, tag))
         return best, found.get(f"refs/tags/{best}^{{}}") or found[f"refs/tags/{best}"]
 
@@ -232,10 +232,10 @@ def _fetching(*, depth: int) -> tuple[str, ...]:
 
 
 def checked_revision(revision: str) -> str:
-    """The revision, or SourceError when it is nothing git could know."""
+    """The revision, or RevisionError when it is nothing git could know."""
     if _REVISION.fullmatch(revision) and not _FORBIDDEN.search(revision):
         return revision
-    raise SourceError(
+    raise RevisionError(
         f"{revision!r} is no branch, tag or commit id: write main, v1.2.0, a commit's 40 digits, or a range such as "
         "1.x into spec.source.targetRevision"
     )

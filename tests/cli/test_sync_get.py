@@ -64,8 +64,8 @@ def test_what_should_be_changed_in_git() -> None:
         ({}, {"hold": {"revision": A, "reason": "Rollback"}}, "aaaaaaaa is held (Rollback)"),
         (
             {},
-            {"conditions": [{"type": "Stalled", "status": "True", "reason": "AccessDenied"}]},
-            "a person: AccessDenied",
+            {"conditions": [{"type": "Stalled", "status": "True", "reason": "RevisionNotFound"}]},
+            "a person: RevisionNotFound",
         ),
         ({}, {"conditions": [{"type": "Stalled", "status": "False", "reason": "x"}], "sync": {}}, ""),
         (

@@ -9,7 +9,7 @@ import pytest
 from aiohttp import web
 
 from rollouts.gitops import faults
-from rollouts.gitops.errors import SourceError, SourceUnavailableError
+from rollouts.gitops.errors import RevisionError, SourceError, SourceUnavailableError
 from rollouts.gitops.git import Access, Git
 from rollouts.gitops.source import Repository, Source
 from tests.gitops import keys
@@ -186,7 +186,7 @@ async def test_keys_and_hosts_of_ssh(store: Path, tmp_path: Path) -> None:
 
 async def resolved(bare: Bare, tmp_path: Path, revision: str) -> str:
     source = Source(url=bare.url, revision=revision, allow_local=True)
-    with pytest.raises(SourceError) as refused:
+    with pytest.raises(RevisionError) as refused:
         await Repository(source=source, directory=tmp_path / "resolving").resolve()
     text = str(refused.value)
     assert bare.url in text

@@ -28,7 +28,19 @@ class Aspect:
 
 
 GONE = Aspect(value=None)
-DENIED = {"fetch": "AccessDenied", "verify": "VerificationFailed", "diff": "SharedResource"}
+DENIED = {
+    "fetch": "AccessDenied",
+    "revision": "RevisionNotFound",
+    "verify": "VerificationFailed",
+    "diff": "SharedResource",
+}
+"""Why only a person can mend it, by the step that failed."""
+_SOURCE = {
+    "fetch": "FetchFailed",
+    "revision": "RevisionNotFound",
+    "verify": "VerifyFailed",
+    "checkout": "CheckoutFailed",
+}
 
 
 def invalid(message: str) -> dict[str, Aspect]:
@@ -49,8 +61,8 @@ def of_finding(sync: GitSync, status: JSON, finding: Finding) -> dict[str, Aspec
     if finding.mandate.task is Task.LOOK:
         return {}
     message = "; ".join(finding.errors)
-    if finding.step in ("fetch", "verify", "checkout") and finding.failed:
-        source = Aspect(value="False", reason=finding.step.capitalize() + "Failed", message=message)
+    if finding.step in _SOURCE and finding.failed:
+        source = Aspect(value="False", reason=_SOURCE[finding.step], message=message)
         return {"SourceReady": source, "Synced": Aspect(value="Unknown", reason="NotCompared", message=message)}
     ready = Aspect(value="True", reason="Fetched", message=f"{reading.short(finding.resolved)} is here")
     return {"SourceReady": ready if finding.resolved else GONE, "Synced": _synced(finding, message)}

@@ -173,7 +173,9 @@ class Desk:
         """The access its Secret gives, as files that are removed afterwards; and the store it opens."""
         reference = self.sync.spec.source.secret_ref
         address = url.parse(self.sync.spec.source.repo_url, allow_local=self.means.allow_local)
-        secret = None if reference is None else await self._raw_secret(reference.name, "spec.source.secretRef")
+        # no credentials open a repository of this machine
+        needed = None if address.transport is url.Transport.FILE else reference
+        secret = None if needed is None else await self._raw_secret(needed.name, "spec.source.secretRef")
         self.door = self.means.sharing.door(address.text, decoded(secret) if secret else {})
         with self.means.sharing.store(self.door), self._access(secret, address) as access:
             yield access

@@ -107,6 +107,10 @@ def test_when_a_sync_is_ready(wait: str, health: Status, ready: tuple[str, str])
     ("values", "known", "expected"),
     [
         ({"step": "fetch", "denied": True}, "Stalled", ("True", "AccessDenied")),
+        ({"step": "revision", "denied": True}, "Stalled", ("True", "RevisionNotFound")),
+        ({"step": "revision", "denied": True}, "Ready", ("False", "RevisionNotFound")),
+        ({"step": "revision", "denied": True}, "SourceReady", ("False", "RevisionNotFound")),
+        ({"step": "revision", "denied": True}, "Synced", ("Unknown", "NotCompared")),
         ({"step": "verify", "denied": True}, "Stalled", ("True", "VerificationFailed")),
         ({"step": "diff", "denied": True}, "Stalled", ("True", "SharedResource")),
         ({"step": "fetch"}, "Stalled", ("", "")),

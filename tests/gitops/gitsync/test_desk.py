@@ -83,3 +83,23 @@ async def test_a_secret_that_can_not_be_read(error: ApiError, says: str, waiting
         await desk.secret("key", "spec.source.secretRef")
     assert says in str(refused.value)
     assert refused.value.retriable is waiting
+
+
+@pytest.mark.parametrize("address", ["file:///srv/shop", "https://git.example/shop.git"])
+async def test_a_repository_of_this_machine_is_opened_by_no_secret(address: str, tmp_path: Path) -> None:
+    """One that is named all the same, as for the repository it was copied from, is not asked for."""
+    read = []
+
+    async def get(_: object, namespace: str, name: str) -> Any:
+        read.append((namespace, name))
+        return {"metadata": {"name": name}, "data": {"password": "eA=="}}
+
+    api = SimpleNamespace(get=get)
+    means = Means(api=api, directory=tmp_path, sharing=Sharing(tmp_path), allow_local=True)  # type: ignore[arg-type]
+    obj = sync(source={"repoURL": address, "secretRef": {"name": "bad"}})
+    model = parse(kinds.GIT_SYNC, obj).model
+    desk = Desk(obj, model, Finding(mandate=Mandate(), began=NOW, at=NOW), means, Surroundings(**AROUND))
+    async with desk.opened() as access:
+        assert (access.authorization, read) == (
+            ("", []) if "file" in address else ("Basic Z2l0Ong=", [("team", "bad")])
+        )

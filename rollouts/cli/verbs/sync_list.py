@@ -30,7 +30,8 @@ def run(
         session.terminal.say(printed({"kind": "List", "items": found}, form=output, kind=GIT_SYNC))
         return
     if not found:
-        session.terminal.remark("no GitSyncs found" + ("" if everywhere else f" in namespace {session.namespace}"))
+        where = "" if everywhere else f" in namespace {session.namespace}: name another with -n; -A lists them all"
+        session.terminal.remark("no GitSyncs found" + where)
         return
     first = 0 if everywhere else 1
     header: list[Cell] = [(Span(title, BOLD),) for title in TITLES]

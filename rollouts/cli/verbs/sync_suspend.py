@@ -37,11 +37,15 @@ def resume(
     """Resume a suspended GitSync, and end a hold: what was held may be applied again."""
     session = Session.of(ctx)
     found = session.find(GIT_SYNC, name)
-    if found["spec"].get("suspend"):
+    suspended, held = bool(found["spec"].get("suspend")), bool(status(found).get("hold"))
+    if suspended:
         change(session, name, {"metadata": {"annotations": {SUSPENDED_BY: None}}, "spec": {"suspend": False}})
-    if status(found).get("hold"):
+    if held:
         command(session, name, {"release": True})
-    session.terminal.say(f"gitsync '{bare(name)}' resumed")
+    if suspended or held:
+        session.terminal.say(f"gitsync '{bare(name)}' resumed")
+    elif not adopt:
+        session.terminal.say(f"gitsync '{bare(name)}' is neither suspended nor held, nothing to do")
     if adopt:
         seconds = duration(timeout, option="--timeout")
         told(session, bare(name), carried_out(session, name, {"sync": {"adopt": True}}, seconds=seconds))

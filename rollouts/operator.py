@@ -13,6 +13,7 @@ from collections.abc import Callable, Coroutine, Iterator, Mapping
 from typing import Any, Final
 
 import kopf
+import structlog
 
 from rollouts.api.kinds import Kind
 from rollouts.engine.app import SELECTORS, App
@@ -20,6 +21,8 @@ from rollouts.engine.errors import ApiError
 
 PRIME_RETRY: Final = 3.0
 """Seconds until the store is filled anew when the API server was not there, or our rights were not."""
+
+log = structlog.get_logger(__name__)
 
 Handler = Callable[..., Coroutine[Any, Any, None]]
 
@@ -91,7 +94,9 @@ def build_operator(app: App, *, stop: asyncio.Event) -> kopf.OperatorRegistry:
 
     @kopf.on.cleanup(registry=registry, id="stop")
     async def end(**_: Any) -> None:
+        log.info("stopping: what is under way comes to its end")
         await app.drain()
+        log.info("stopped")
         stop.set()  # after a signal kopf would wait 5 s for the one it has waiting for this
 
     @kopf.on.login(registry=registry, id="login")

@@ -57,5 +57,10 @@ async def _run(listener: Socket) -> None:
     async with service.serving(listener):
         await service.check()
         log = structlog.get_logger(__name__)
-        log.info("rendering", socket=listener.getsockname(), programs=sorted(service.programs()))
+        found = service.programs()
+        log.info("serving", socket=listener.getsockname(), programs=sorted(found))
+        for name in sorted(service.PROGRAMS - found.keys()):
+            log.warning("not on PATH: folders that need it are refused", program=name)
         await stop.wait()
+        log.info("stopping")
+    log.info("stopped")

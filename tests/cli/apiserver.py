@@ -193,7 +193,7 @@ class Handler(BaseHTTPRequestHandler):
         self.wfile.flush()
 
 
-KNOWN = {"rollouts", "replicasets", "pods", "analysisruns", "experiments"}
+KNOWN = {"gitsyncs", "rollouts", "replicasets", "pods", "analysisruns", "experiments"}
 
 
 @contextlib.contextmanager

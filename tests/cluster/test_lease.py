@@ -53,6 +53,7 @@ def test_the_standby_takes_over_from_the_dead(space: Space, process: Callable[..
 def test_the_standby_follows_one_that_stops(space: Space, process: Callable[..., Process]) -> None:
     leader, standby = two(space, process)
     assert leader.stop() == 0
+    assert [word in leader.log.read_text() for word in ("stopping: what is under way", "stopped")] == [True, True]
     assert not holder(space).endswith(f"_{leader.pid}")
     held_by(space, standby)
     space.set_image("example/app:2")

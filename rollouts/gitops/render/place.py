@@ -46,6 +46,6 @@ class Here:
             return await sandbox.answer(here, limits=limits)
 
 
-def missing(program: str) -> RenderError:
-    """The error for a program that a place has not."""
-    return RenderError(f"{program} was not found on PATH: install it where the sync renders", file=program)
+def missing(program: str, *, folder: str) -> RenderError:
+    """The error for a program that a place has not. `folder`: the one that needs it."""
+    return RenderError(f"{program} was not found on PATH: install it where the sync renders", file=folder)

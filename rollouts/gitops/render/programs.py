@@ -16,6 +16,8 @@ from rollouts.gitops.errors import RenderError, redact
 from rollouts.gitops.render.task import Task
 
 _LONGEST_COMPLAINT = 2_000
+_ADVICE = "Use --debug flag to render out invalid YAML"
+"""Of helm, to people who run it themselves."""
 
 
 def run(task: Task, *arguments: str, cwd: Path) -> str:
@@ -70,7 +72,7 @@ def _memory() -> int:
 def complaint(task: Task, errors: bytes, code: int) -> str:
     """What the program said, as one text without our own paths."""
     text = errors.decode("utf-8", errors="replace").replace(f"{task.tree}/", "").replace(str(task.root), "")
-    said = redact(" ".join(text.split())).removeprefix("Error: ")
+    said = redact(" ".join(text.split())).removeprefix("Error: ").removesuffix(_ADVICE).rstrip()
     if code < 0 and not said:
         said = f"it was ended by signal {-code}: too much processor time or memory"
     return f"{task.renderer}: {_short(said or f'exit code {code}')}"

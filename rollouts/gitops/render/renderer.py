@@ -110,7 +110,7 @@ class Renderer:
         """The objects of the folder, all or nothing. RenderError or RenderFailedError says what is wrong."""
         chosen, to = options or Options(), target or Target()
         row = choose(tree, chosen)
-        program = await self._program(row)
+        program = await self._program(row, tree.path)
         given = chosen.for_renderer(row.name)
         key = digest(tree, row=row, options=given, target=to, program=program, limits=self.limits)
         if (known := self._cache.get(key)) is None:
@@ -119,12 +119,12 @@ class Renderer:
             self._cache.put(key, known)
         return manifests_of(orjson.loads(known))
 
-    async def _program(self, row: Row) -> Program | None:
+    async def _program(self, row: Row, folder: str) -> Program | None:
         if not row.program:
             return None
         found = await self.place.program(row.program)
         if found is None:
-            raise missing(row.program)
+            raise missing(row.program, folder=folder)
         return found
 
     async def _rendered(self, tree: Tree, row: Row, options: JSON, target: Target, program: Program | None) -> bytes:

@@ -31,7 +31,8 @@ from rollouts.gitops.render.task import Task, errors_of, manifests_of
 log = structlog.get_logger(__name__)
 FILES_SECONDS = 30.0
 _BUFFER = 4 * 1024 * 1024
-_PROGRAMS = tuple(row.program for row in RENDERERS if row.program)
+PROGRAMS = frozenset(row.program for row in RENDERERS if row.program)
+"""What the renderers need."""
 _SAMPLE = b"apiVersion: v1\nkind: ConfigMap\nmetadata: {name: sample}\n"
 
 
@@ -89,7 +90,7 @@ def isolate() -> bool:
 
 def programs() -> dict[str, Program]:
     """What is installed here of what the renderers need."""
-    return {name: program for name in _PROGRAMS if (program := find(name)) is not None}
+    return {name: program for name in PROGRAMS if (program := find(name)) is not None}
 
 
 async def check() -> None:
@@ -115,7 +116,7 @@ async def _serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> 
 
 async def _answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
     order = wire.order_of(await wire.receive(reader, limit=wire.ORDER_BYTES))
-    if order.program and order.program not in _PROGRAMS:
+    if order.program and order.program not in PROGRAMS:
         raise ValueError(f"{order.program!r} is no program of a renderer")
     try:
         with sandbox.private_folder() as root:
@@ -132,7 +133,8 @@ async def _taken(reader: asyncio.StreamReader, order: wire.Order, root: Path) ->
     """The task with its files in the folder. What is wrong is said after the last file: the other side listens then."""
     found = find(order.program) if order.program else None
     task = replace(order.task, root=root, program=found.path if found else "")
-    wrong = place.missing(order.program) if order.program and found is None else await _laid_out(task)
+    lacking = order.program and found is None
+    wrong = place.missing(order.program, folder=task.path) if lacking else await _laid_out(task)
     async with asyncio.timeout(FILES_SECONDS):
         for name, size in order.files:
             data = await wire.receive(reader, limit=size)

@@ -8,7 +8,7 @@ import os
 import subprocess
 import sys
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Iterator
 from pathlib import Path
 
 from deploy.local.tools import ensure_tool
@@ -26,13 +26,14 @@ class RendererProcess:
         self.log = folder / "renderer.log"
         self._process: subprocess.Popen[bytes] | None = None
 
-    def start(self) -> RendererProcess:
+    def start(self, *, programs: Collection[str] = PROGRAMS) -> RendererProcess:
         with self.log.open("ab") as log:
             command = [sys.executable, "-m", "rollouts", "renderer", "--socket", str(self.socket)]
-            path = os.pathsep.join([*(str(ensure_tool(name).parent) for name in PROGRAMS), os.environ["PATH"]])
+            usual = [os.environ["PATH"]] if programs else []
+            path = os.pathsep.join([*(str(ensure_tool(name).parent) for name in programs), *usual])
             self._process = subprocess.Popen(command, stdout=log, stderr=log, env={**os.environ, "PATH": path})
-        before = self.log.read_text().count("rendering")
-        until(lambda: self.log.read_text().count("rendering") > before or self._process.poll() is not None)  # type: ignore[union-attr]
+        before = self.log.read_text().count("serving")
+        until(lambda: self.log.read_text().count("serving") > before or self._process.poll() is not None)  # type: ignore[union-attr]
         assert self._process.poll() is None, self.log.read_text()
         return self
 

@@ -121,7 +121,9 @@ async def test_options_that_are_refused(options: dict[str, Any], fragment: str) 
 )  # fmt: skip
 async def test_templates_that_are_refused(template: str, fragment: str) -> None:
     text = f"apiVersion: v1\nkind: ConfigMap\nmetadata: {{name: a}}\ndata:\n  {template}\n"
-    assert fragment in await refusal(CHART | {"chart/templates/web.yaml": text}, "chart")
+    said = await refusal(CHART | {"chart/templates/web.yaml": text}, "chart")
+    assert fragment in said
+    assert "--debug" not in said
 
 
 async def test_a_chart_that_only_names_chance_is_rendered() -> None:

@@ -198,5 +198,5 @@ metadata:
 
 async def test_without_the_program_only_its_folders_fail(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setenv("PATH", str(tmp_path))
-    assert "kustomize was not found on PATH" in await refusal(SHOP, "prod")
+    assert (await refusal(SHOP, "prod")).startswith("prod: kustomize was not found on PATH: install it")
     assert await names({"a.yaml": config("a")}) == ["a"]

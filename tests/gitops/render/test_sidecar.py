@@ -51,6 +51,19 @@ def own(tmp_path: Path) -> Iterator[RendererProcess]:
         yield process
 
 
+def test_its_log_says_what_it_lacks_and_that_it_ended(tmp_path: Path) -> None:
+    process = RendererProcess(tmp_path).start(programs=())
+    assert process.stop() == 0
+    rows = [line for line in process.log.read_text().splitlines() if "renderer" in line]
+    told = ["serving", "not on PATH", "not on PATH", "stopping", "stopped"]
+    assert [next(word for word in told if word in row) for row in rows] == told, rows
+    assert [name in row for name, row in zip(("helm", "kustomize"), rows[1:3], strict=True)] == [True, True]
+
+
+def test_its_log_warns_of_nothing_where_all_is_there(shared: RendererProcess) -> None:
+    assert "not on PATH" not in shared.log.read_text()
+
+
 async def said(renderer: Renderer, files: dict[str, str], **source: Any) -> Any:
     """What came of it: objects with their places, or all errors with theirs."""
     try:

@@ -47,9 +47,11 @@ async def ask(program: str, *arguments: str, folder: Path, stdin: bytes = b"") -
 
 
 async def end(process: asyncio.subprocess.Process) -> None:
-    """Kill the group that `process` leads, and wait until it is gone."""
+    """Kill the group that `process` leads, and wait until it is gone and nothing of it is open."""
     with contextlib.suppress(ProcessLookupError):
         os.killpg(process.pid, signal.SIGKILL)
+    if process.stdin is not None:
+        process.stdin.close()
     with contextlib.suppress(TimeoutError):
         async with asyncio.timeout(PATIENCE):
             await asyncio.gather(_drain(process.stdout), _drain(process.stderr), return_exceptions=True)

@@ -77,6 +77,8 @@ class HistoryEntry(StatusModel):
     """Digest of everything that went into rendering beside the commit."""
     plan_digest: str | None = None
     """Digest of what was done."""
+    content_digest: str | None = None
+    """Digest of what the commit renders to: the same for commits that differ elsewhere only."""
     deployed_at: Time | None = None
     """When."""
     initiated_by: Initiator | None = None
@@ -175,7 +177,11 @@ class Hold(StatusModel):
     """A revision that is not applied by itself."""
 
     revision: str | None = None
-    """The commit that is held back."""
+    """The commit that is held back: the first one with this content."""
+    content_digest: str | None = None
+    """Digest of what it renders to. Later commits with the same content are held back, too."""
+    through: str | None = None
+    """The newest commit that is known to have the same content."""
     reason: str | None = None
     """Rollback, RolloutAborted or Manual."""
     by: str | None = None
@@ -195,6 +201,10 @@ class Rejected(StatusModel):
     """The Rollout, `namespace/name`."""
     reason: str | None = None
     """Why, as the Rollout says it."""
+    pod_hash: str | None = None
+    """Hash of the pods that were given up. Once they are stable after all, the row goes."""
+    at: Time | None = None
+    """When the Rollout was aborted."""
 
 
 class Contested(StatusModel):

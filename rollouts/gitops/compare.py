@@ -29,6 +29,7 @@ from rollouts.gitops.plan import (
     Leftover,
     Policy,
     SyncPlan,
+    content,
     deletions,
     digest,
     leftover_entries,
@@ -54,7 +55,8 @@ SCALERS: tuple[KindKey, ...] = (
 class Comparison:
     """A commit held against the cluster: what applying it would do, and all that carrying it out needs.
 
-    `deletions` names what it has no more, for a person to confirm; `asking`: how many objects would go if one did.
+    `content`: digest of what the commit renders to. `deletions` names what it has no more, for a person to confirm;
+    `asking`: how many objects would go if one did.
     """
 
     commit: str
@@ -62,6 +64,7 @@ class Comparison:
     renderer: str
     plan: SyncPlan
     digest: str
+    content: str
     deletions: str = ""
     asking: int = 0
     question: Question
@@ -155,6 +158,7 @@ class Comparing:
             renderer=choose(tree, self.terms.options).label,
             plan=decided,
             digest=digest(decided, commit=commit),
+            content=content(rendered),
             deletions=deletions(decided, commit=commit),
             asking=asking,
             question=question,

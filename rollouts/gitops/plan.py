@@ -22,6 +22,8 @@ from enum import StrEnum
 from itertools import groupby
 from typing import Any
 
+import orjson
+
 from rollouts.gitops import hooks, marks, objectoptions, order
 from rollouts.gitops.former import Former, left_by
 from rollouts.gitops.health import Health
@@ -198,6 +200,15 @@ def plan(
         during=inventory.with_entries(_entry(item) for item in wanted),
         after=Inventory.of([*staying, *(_entry(item) for item in wanted)]),
     )
+
+
+def content(rendered: Iterable[Manifest]) -> str:
+    """What a commit renders to, as one digest: the same for two commits that differ elsewhere only."""
+    bodies = sorted((item.ref, orjson.dumps(item.body, option=orjson.OPT_SORT_KEYS)) for item in rendered)
+    hash_ = hashlib.sha256()
+    for _, body in bodies:
+        hash_.update(hashlib.sha256(body).digest())
+    return f"sha256:{hash_.hexdigest()[:32]}"
 
 
 def digest(decided: SyncPlan, *, commit: str) -> str:

@@ -3,8 +3,10 @@
     … ─ good ─ x ─ rejected ─ revert        the folder of the sync is as it was in `good`, all else stays
     … ─ good ─ rejected ─ revert            nothing lies between: the whole commit is taken back, as `git revert` does
 
-It is made only while the rejected commit is the newest of the branch: whatever people have pushed since is the
-different commit that the sync goes on with, and stays as it is. It is pushed with a lease on that, so whoever is faster
+    … ─ good ─ rejected ─ y ─ revert        the same as the first, if `y` left the folder of the sync alone
+
+It is made only while the branch has nothing newer for the sync: whatever people have pushed to its folder since is what
+the sync goes on with, and stays as it is. It is pushed with a lease on that, so whoever is faster
 wins. A commit of ours is never taken back, and neither is one that would change nothing: two reverts can't chase each
 other.
 """
@@ -12,7 +14,7 @@ other.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 
 from rollouts.gitops.errors import RevertError
@@ -30,7 +32,7 @@ TRAILER = "GitSync-Revert"
 class Work:
     """What is to be taken back. `sync`: `namespace/name`; `path`: its folder; `reason`: for people.
 
-    `branch`: where the commit goes, empty for the branch that is followed.
+    `branch`: where the commit goes, empty for the branch that is followed. `head`: the newest commit of that.
     """
 
     sync: str
@@ -41,6 +43,7 @@ class Work:
     author: Author
     path: str = "."
     branch: str = ""
+    head: str = ""
     options: Mapping[str, str] = field(default_factory=dict)
     key: SigningKey | None = None
 
@@ -69,10 +72,11 @@ async def revert(work: Work, *, now: datetime) -> Reverted:
     head = await head_of(repository, followed)
     if not head:
         raise RevertError(f"the repository has no branch {followed!r}: reverts need one, not a tag or a commit")
-    if head != work.rejected:
-        return Reverted()
-    for commit in (work.rejected, work.good):
+    for commit in (head, work.rejected, work.good):
         await repository.fetch(commit)
+    if head != work.rejected and not await _left_alone(work, head):
+        return Reverted()
+    work = replace(work, head=head)
     if await marked(repository, work.rejected, trailer=work.trailer):
         raise RevertError(f"{work.rejected[:8]} takes another commit back already: a person must decide what is next")
     subject = await repository.subject(work.rejected)
@@ -85,7 +89,7 @@ async def revert(work: Work, *, now: datetime) -> Reverted:
 
 async def _pushed(work: Work, commit: str, *, target: str, own: bool) -> str:
     """The commit that is on the branch then: an equal one that is there already stays."""
-    there = await ours(work.repository, target, trailer=work.trailer) if own else work.rejected
+    there = await ours(work.repository, target, trailer=work.trailer) if own else work.head
     if own and there and await same(work.repository, there, commit):
         return there
     await push(work.repository, commit, target=target, expected=there, options=work.options)
@@ -95,8 +99,8 @@ async def _pushed(work: Work, commit: str, *, target: str, own: bool) -> str:
 async def _tree(work: Work) -> str:
     """The files of the revert. RevertError when they would be what they are."""
     git, folder = work.repository.git, checked_path(work.path)
-    before, good = [await _id(git, f"{commit}^{{tree}}") for commit in (work.rejected, work.good)]
-    alone = await parents(work.repository, work.rejected) == (work.good,)
+    before, good = [await _id(git, f"{commit}^{{tree}}") for commit in (work.head, work.good)]
+    alone = work.head == work.rejected and await parents(work.repository, work.rejected) == (work.good,)
     if folder and not alone:
         good = await _grafted(git, before, folder.split("/"), await _folder(git, work.good, folder))
     if good == before:
@@ -105,6 +109,14 @@ async def _tree(work: Work) -> str:
             f"nothing{where} differs between {work.good[:8]} and {work.rejected[:8]}: there is nothing to take back"
         )
     return good
+
+
+async def _left_alone(work: Work, head: str) -> bool:
+    """Whether commits after the rejected one changed nothing in the folder of the sync."""
+    git, folder = work.repository.git, checked_path(work.path)
+    if not folder or not await git.succeeds("rev-parse", "-q", "--verify", f"{head}:{folder}"):
+        return False
+    return await _id(git, f"{head}:{folder}") == await _id(git, f"{work.rejected}:{folder}")
 
 
 async def _folder(git: Git, commit: str, folder: str) -> str:
@@ -143,4 +155,4 @@ def _draft(work: Work, subject: str, now: datetime) -> Draft:
         f"Signed-off-by: {work.author.name} <{work.author.email}>\n"
         f"{work.trailer}\n"
     )
-    return Draft(parent=work.rejected, files={}, author=work.author, message=text, when=now, key=work.key)
+    return Draft(parent=work.head, files={}, author=work.author, message=text, when=now, key=work.key)

@@ -70,6 +70,39 @@ def test_an_aborted_rollout_rejects_the_commit_which_is_not_applied_again(syncin
     assert syncing.values() == {"a": "3"}
 
 
+def test_a_commit_of_others_neither_takes_the_blame_nor_ends_the_hold(syncing: Synced) -> None:
+    """R30, R36: a repository that several teams share; until the release went well after all."""
+    source = {"repoURL": syncing.server.url(), "targetRevision": "main", "secretRef": {"name": "repository"}}
+    first = syncing.bare.commit({"app/web.json": web(1), "app/a.yaml": config("a", "1"), "other/x": "1"})
+    syncing.create(automated=AUTOMATED, source={**source, "path": "app"})
+    syncing.until_synced(first)
+    syncing.space.until_phase("Healthy")
+    bad = syncing.bare.commit({"app/web.json": web(2), "app/a.yaml": config("a", "2")})
+    syncing.ask("1")
+    syncing.until_synced(bad)
+    syncing.space.until_paused(at=1)
+    innocent = syncing.bare.commit({"other/x": "2"})
+    syncing.ask("2")
+    syncing.until_synced(innocent)
+    syncing.space.abort()
+    hold = syncing.until("it is held", lambda: syncing.status.get("hold"))
+    assert (hold["revision"], hold["through"]) == (bad, innocent)
+    later = syncing.bare.commit({"other/x": "3"})
+    syncing.ask("3")
+    syncing.until("it is held, too", lambda: syncing.status["hold"].get("through") == later)
+    syncing.kubectl("patch", "configmap", "a", "--type=merge", "-p", '{"data": {"value": "theirs"}}')
+    syncing.ask("4")
+    assert "is held (RolloutAborted)" in syncing.status["plan"]["waitingFor"]
+    syncing.space.retry()
+    syncing.space.until_paused(at=1)
+    syncing.space.promote_full()
+    syncing.space.until_phase("Healthy")
+    syncing.until("it is held no more", lambda: "hold" not in syncing.status and "rejected" not in syncing.status)
+    syncing.ask("5")
+    syncing.until("drift is set back", lambda: syncing.values() == {"a": "2"})
+    assert syncing.status["operationState"]["phase"] == "Succeeded"
+
+
 def test_an_aborted_rollout_brings_the_commit_before_it_back_if_that_is_wanted(syncing: Synced) -> None:
     first = syncing.bare.commit({"web.json": web(1), "a.yaml": config("a", "1")})
     policy = {"automated": AUTOMATED, "rollouts": {"onAbort": "Revert"}}

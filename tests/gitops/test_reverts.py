@@ -70,6 +70,16 @@ def world(tmp_path: Path) -> World:
     return World(tmp_path)
 
 
+async def test_commits_of_others_on_top_stay_and_do_not_stop_it(world: World) -> None:
+    """R31: only the folder of the sync goes back, and only if nobody has changed it since."""
+    bad = world.bare.commit({"app/a.yaml": "2"})
+    innocent = world.bare.commit({"other/c.yaml": "theirs", "top": "2"})
+    found = await world.revert(bad)
+    assert found.commit == world.head()
+    assert world.files() == {**GOOD, "other/c.yaml": "theirs", "top": "2"}
+    assert world.head("main^") == innocent
+
+
 async def test_one_commit_is_taken_back_as_a_whole(world: World) -> None:
     bad = world.bare.commit({"app/a.yaml": "2", "other/c.yaml": "2", "app/new.yaml": "2"}, 'the "new" one')
     found = await world.revert(bad)

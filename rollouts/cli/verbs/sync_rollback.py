@@ -41,7 +41,13 @@ def chosen_entry(sync: JSON, wanted: int) -> JSON:
         if not by_id:
             raise CliError(f"gitsync '{name}' has no entry {wanted}", hint="List them with `sync history`.")
         return dict(by_id[0])
-    earlier = [entry for entry in _before(sync, entries) if entry["revision"] not in _unwanted(sync)]
+    unwanted, present = _unwanted(sync), entries[-1:] if _is_present(sync, entries) else []
+    bad = [entry for entry in entries if entry["revision"] in unwanted] + present
+    earlier = [
+        entry
+        for entry in _before(sync, entries)
+        if entry["revision"] not in unwanted and not any(_alike(entry, other) for other in bad)
+    ]
     if not earlier:
         hint = "`sync history` lists all, `sync rollback NAME ID` applies any." if len(entries) > 1 else ""
         raise CliError(f"gitsync '{name}' has applied no other good commit before this one", hint=hint)
@@ -51,11 +57,24 @@ def chosen_entry(sync: JSON, wanted: int) -> JSON:
 def _before(sync: JSON, entries: Sequence[JSON]) -> Sequence[JSON]:
     """What was applied before the present commit first came: a second rollback goes further back, never forth. All of
     it, if the present commit failed and never became an entry."""
+    if not _is_present(sync, entries):
+        return entries
     commits = [entry["revision"] for entry in entries]
+    return entries[: commits.index(commits[-1])]
+
+
+def _is_present(sync: JSON, entries: Sequence[JSON]) -> bool:
+    """Whether the last entry is what was asked for last."""
     last = status(sync).get("operationState") or {}
     went_back = ((last.get("operation") or {}).get("sync") or {}).get("historyID") is not None
-    failed = last.get("phase") in ("Failed", "Error") and last.get("revision") not in (None, *commits[-1:])
-    return entries if (failed and not went_back) or not commits else entries[: commits.index(commits[-1])]
+    newest = entries[-1]["revision"] if entries else None
+    failed = last.get("phase") in ("Failed", "Error") and last.get("revision") not in (None, newest)
+    return bool(entries) and (went_back or not failed)
+
+
+def _alike(one: JSON, other: JSON) -> bool:
+    """Whether two commits render to the same."""
+    return one.get("contentDigest") is not None and one.get("contentDigest") == other.get("contentDigest")
 
 
 def _unwanted(sync: JSON) -> set[str]:

@@ -81,6 +81,7 @@ def _news(obj: JSON, sync: GitSync, facts: Facts, now: datetime) -> Decision | N
         after["contested"] = list(facts.contested) or None
     elif facts.running is None and (before.get("operationState") or {}).get("phase") == "Terminating":
         after["operationState"] = status.terminated(before, now=now)
+    after = aborted.absolved(after, facts.rollouts)
     after = aborted.rejected(sync, after, facts.rollouts, now=now)
     after = _with_rollouts(after, facts)
     after["forge"] = _told(sync, before, facts)

@@ -27,6 +27,7 @@ def described(found: Comparison) -> dict[str, Any]:
     }
     return {
         "digest": found.digest,
+        "content": found.content,
         "deletions": found.deletions,
         "asking": found.asking,
         "renderer": found.renderer,

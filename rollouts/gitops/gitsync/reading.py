@@ -109,6 +109,22 @@ def last_applied(status: JSON) -> JSON:
     return found
 
 
+def origin(status: JSON) -> JSON:
+    """The entry that brought what is applied now: commits after it had the same content. Empty without history."""
+    entries: list[JSON] = list(status.get("history") or [{}])
+    found, *earlier = reversed(entries)
+    for entry in earlier:
+        if not alike(entry, found):
+            break
+        found = entry
+    return found
+
+
+def alike(one: JSON, other: JSON) -> bool:
+    """Whether two entries of the history (or a hold and one) have the same content. What is not known is not."""
+    return one.get("contentDigest") is not None and one.get("contentDigest") == other.get("contentDigest")
+
+
 def under_way(status: JSON) -> str:
     """The commit that was begun and is neither applied nor has failed; empty when there is none."""
     begun = str(status.get("lastAttemptedRevision") or "")

@@ -15,7 +15,7 @@ from analysis.spec.base import write_time
 from rollouts.api.gitsync import GitSync
 from rollouts.api.gitsync_revert import Revert
 from rollouts.gitops.errors import RevertError, SyncError, redact
-from rollouts.gitops.gitsync import reading
+from rollouts.gitops.gitsync import aborted, reading
 from rollouts.gitops.gitsync.images import Secrets
 from rollouts.gitops.gitsync.values import Facts, Finding
 from rollouts.gitops.images.commit import Author, PushBeatenError
@@ -49,9 +49,8 @@ def wanted(sync: GitSync, status: JSON) -> Rejection | None:
 
 
 def _good(status: JSON, revision: str) -> str:
-    bad = {row.get("revision") for row in status.get("rejected") or ()} | {revision}
-    good = [str(row["revision"]) for row in status.get("history") or () if row.get("revision") not in bad]
-    return good[-1] if good else ""
+    good = aborted.good_entries(status, revision)
+    return str(good[-1]["revision"]) if good else ""
 
 
 def _reason(status: JSON, hold: JSON) -> str:

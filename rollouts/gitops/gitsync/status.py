@@ -76,7 +76,15 @@ def _worth_telling(before: JSON, finding: Finding) -> bool:
     """A retry is, whatever it came to: it is counted, and the next one waits longer."""
     old = before.get("operationState") or {}
     retried = old.get("phase") in ("Failed", "Error") and finding.mandate.attempt > int(old.get("retryCount") or 0)
-    return finding.attempted or bool(finding.failed and finding.commit) or finding.mandate.explicit or retried
+    recovered = old.get("phase") in ("Failed", "Error") and _settled(finding)
+    return (
+        finding.attempted or bool(finding.failed and finding.commit) or finding.mandate.explicit or retried or recovered
+    )
+
+
+def _settled(finding: Finding) -> bool:
+    """Whether everything is as Git says."""
+    return finding.compared and not (finding.failed or finding.waiting)
 
 
 def _without_time(status: JSON) -> Any:
@@ -216,14 +224,15 @@ def _operation_state(before: JSON, finding: Finding) -> dict[str, Any]:
     if finding.failed and (old.get("phase") == "Terminating" or stored):
         return terminated(before, now=finding.at)
     same = (not finding.commit or old.get("revision") == finding.commit) and old.get("phase") in ("Failed", "Error")
-    if same and not finding.mandate.explicit and finding.mandate.attempt <= int(old.get("retryCount") or 0):
+    message = ("; ".join(finding.errors) or finding.waiting or _success(finding))[:MESSAGE]
+    retried, told = int(old.get("retryCount") or 0), old.get("message") == message
+    if same and finding.failed and told and not finding.mandate.explicit and finding.mandate.attempt <= retried:
         return dict(old)
-    attempt = finding.mandate.attempt if same else 0
-    message = "; ".join(finding.errors) or finding.waiting or _success(finding)
+    attempt = (max(finding.mandate.attempt, retried) if finding.failed else finding.mandate.attempt) if same else 0
     return {
         "operation": dict(finding.mandate.operation) or {"sync": {}, "initiatedBy": {"automated": True}},
         "phase": _phase(finding),
-        "message": message[:MESSAGE],
+        "message": message,
         "startedAt": write_time(finding.began),
         "finishedAt": write_time(finding.at),
         "retryCount": attempt or None,
@@ -253,14 +262,20 @@ def _belongs_into_history(before: JSON, finding: Finding) -> bool:
 
 
 def _history(sync: GitSync, before: JSON, finding: Finding) -> list[dict[str, Any]]:
+    """Of commits in a row with the same content the first and the last stay: those of others push no release out."""
     entries = [dict(entry) for entry in before.get("history") or ()]
+    number = max((int(entry["id"]) for entry in entries), default=0) + 1
+    content = {"contentDigest": finding.content or None}
+    if len(entries) > 1 and all(reading.alike(entry, content) for entry in entries[-2:]):
+        entries.pop()
     initiator = finding.mandate.operation.get("initiatedBy") or {"automated": True}
     entries.append(
         {
-            "id": max((int(entry["id"]) for entry in entries), default=0) + 1,
+            "id": number,
             "revision": finding.commit,
             "inputsDigest": finding.inputs,
             "planDigest": finding.digest,
+            "contentDigest": finding.content or None,
             "deployedAt": write_time(finding.at),
             "initiatedBy": dict(initiator),
             "result": "Synced" if finding.changed else "nothing was to be done",
@@ -272,17 +287,23 @@ def _history(sync: GitSync, before: JSON, finding: Finding) -> list[dict[str, An
 
 
 def _hold(before: JSON, finding: Finding) -> dict[str, Any] | None:
-    """R30: who applies another commit than the source's present one holds that back; it ends with a different one."""
+    """R30: who applies another commit than the source's present one holds that back. It ends with a different content,
+    or when a person applies what is held."""
     old = before.get("hold")
     chosen = finding.mandate.sync.get("historyID") is not None or bool(finding.mandate.sync.get("revision"))
     if chosen and _carried_out(finding) and finding.resolved not in ("", finding.commit):
         reason = "Rollback" if finding.mandate.sync.get("historyID") is not None else "Manual"
-        if old and old.get("revision") == finding.resolved:
+        if old and finding.resolved in (old.get("revision"), old.get("through")):
             return dict(old)
-        return _held(finding.resolved, reason, by=finding.mandate.by, at=finding.at)
-    if old and finding.resolved and old.get("revision") != finding.resolved:
+        return _held(before, finding, reason)
+    if not old:
         return None
-    return dict(old) if old else None
+    if not finding.compared or finding.commit != finding.resolved:
+        return dict(old)  # what the source has now is not known yet
+    held = old.get("revision") == finding.commit or reading.alike(old, {"contentDigest": finding.content or None})
+    if not held or (finding.mandate.settles and _carried_out(finding)):
+        return None
+    return {**old, "through": finding.resolved if finding.resolved != old.get("revision") else None}
 
 
 def _carried_out(finding: Finding) -> bool:
@@ -290,5 +311,18 @@ def _carried_out(finding: Finding) -> bool:
     return finding.compared and not finding.failed and (finding.attempted or not finding.waiting)
 
 
-def _held(revision: str, reason: str, *, by: str, at: datetime) -> dict[str, Any]:
-    return {"revision": revision, "reason": reason, "by": by or None, "at": write_time(at)}
+def _held(before: JSON, finding: Finding, reason: str) -> dict[str, Any]:
+    """A hold on the source's present commit. What it renders to is known if it was applied before."""
+    history: list[JSON] = list(before.get("history") or ())
+    known = [entry for entry in history if entry.get("revision") == finding.resolved]
+    content = known[-1].get("contentDigest") if known else None
+    alike = [entry for entry in history if reading.alike(entry, {"contentDigest": content})]
+    revision = str(alike[0]["revision"]) if alike else finding.resolved
+    return {
+        "revision": revision,
+        "contentDigest": content,
+        "through": finding.resolved if revision != finding.resolved else None,
+        "reason": reason,
+        "by": finding.mandate.by or None,
+        "at": write_time(finding.at),
+    }

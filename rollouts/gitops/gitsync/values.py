@@ -103,7 +103,8 @@ class Finding:
     compared or applied; `calm`: when a comparison found, or made, all of them as Git says; None when something is left.
     `folder`: the id of the folder that was rendered; empty when more than the folder had a part in it.
     `webhook`: what is wrong with the Secret of the webhook, empty for nothing, None where it was not looked at.
-    `digest` names the plan, `deletions` what of it a person may confirm; `asking`: so many objects wait for that.
+    `content`: digest of what the commit renders to. `digest` names the plan, `deletions` what of it a person may
+    confirm; `asking`: so many objects wait for that.
     """
 
     mandate: Mandate
@@ -124,6 +125,7 @@ class Finding:
     budget: str = ""
     denied: bool = False
     digest: str = ""
+    content: str = ""
     deletions: str = ""
     asking: int = 0
     renderer: str = ""

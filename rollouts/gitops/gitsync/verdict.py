@@ -23,7 +23,8 @@ HEAL_MOST = 300.0
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Case:
-    """A plan that waits for its verdict. `commit`, `inputs`: what it would apply.
+    """A plan that waits for its verdict. `commit`, `inputs`: what it would apply; `content`: digest
+    of what that renders to.
 
     `rewind`: the commit is an ancestor of the one applied now. `heals` and `healed_at`: how often in a row, and when
     last, drift was set back. `blockers`: dependencies that are not ready, in words. `deletions`: what a confirmation of
@@ -37,6 +38,7 @@ class Case:
     commit: str
     inputs: str
     now: datetime
+    content: str = ""
     rewind: bool = False
     heals: int = 0
     healed_at: datetime | None = None
@@ -117,10 +119,14 @@ def _manual(case: Case) -> Verdict | None:
 def _held(case: Case) -> Verdict | None:
     """R30, R36: a revision that was rolled back or given up is not applied again by itself."""
     hold = case.status.get("hold") or {}
-    if not hold or hold.get("revision") != case.commit:
+    if hold and hold.get("revision") == case.commit:
+        what = "is held"
+    elif reading.alike(hold, {"contentDigest": case.content or None}):
+        what = f"has nothing else than {reading.short(str(hold.get('revision')))}, which is held"
+    else:
         return None
     return Verdict(
-        waiting=f"{reading.short(case.commit)} is held ({hold.get('reason')}) until another commit comes, or `resume`"
+        waiting=f"{reading.short(case.commit)} {what} ({hold.get('reason')}) until another commit comes, or `resume`"
     )
 
 

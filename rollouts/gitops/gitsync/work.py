@@ -120,7 +120,7 @@ async def _resolved(this: Desk, repository: Repository) -> str:
         if wanted is None or not await repository.has(_from_history(this.status, int(wanted))):
             raise
         rejected = this.status.get("hold") or reading.last_applied(this.status)
-        return str(rejected["revision"])
+        return str(rejected.get("through") or rejected["revision"])
 
 
 async def _glance(this: Desk, repository: Repository, resolved: str, commit: str) -> Finding | None:
@@ -185,7 +185,7 @@ async def _target(this: Desk, access: Access, resolved: str) -> str:
         return failed
     hold = this.status.get("hold") or {}
     free = this.mandate.explicit and not asked.get("confirmPlan")
-    held = not free and hold.get("revision") == resolved
+    held = not free and resolved in (hold.get("revision"), hold.get("through"))
     return str(reading.last_applied(this.status).get("revision") or resolved) if held else resolved
 
 
@@ -211,7 +211,10 @@ async def _at(
     found = await pipeline.compare(commit, confirmed=str(this.mandate.sync.get("confirmPlan") or ""))
     rewind = await _rewinds(this, repository, commit) if not found.plan.empty else False
     case = replace(
-        _case(this, commit, rewind=bool(rewind)), deletions=found.deletions, prunes_only=not found.plan.stages
+        _case(this, commit, rewind=bool(rewind)),
+        deletions=found.deletions,
+        prunes_only=not found.plan.stages,
+        content=found.content,
     )
     known = replace(this.base, resolved=resolved, commit=commit, compared=True, seen=taken(found), **described(found))
     if rewind is None:

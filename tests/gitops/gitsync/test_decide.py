@@ -207,6 +207,7 @@ def test_what_is_remembered_of_a_pass() -> None:
             "revision": A,
             "inputsDigest": "sha256:x",
             "planDigest": "sha256:plan",
+            "contentDigest": "sha256:a",
             "deployedAt": "2026-01-02T03:04:06Z",
             "initiatedBy": {"username": "ann"},
             "result": "Synced",

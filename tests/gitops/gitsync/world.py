@@ -46,6 +46,7 @@ def finding(commit: str = A, **values: Any) -> Finding:
         "attempted": True,
         "changed": True,
         "digest": "sha256:plan",
+        "content": f"sha256:{commit[:1]}",
         "renderer": "Directory",
         "rows": (Row(ref=CONFIG, version="v1"),),
         "objects": 1,

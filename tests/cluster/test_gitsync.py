@@ -376,6 +376,16 @@ def test_a_wrong_password_is_a_persons_to_mend_and_is_never_shown(syncing: Synce
     assert "opens-it" not in str(syncing.get()) + syncing.space.events.text()
 
 
+def test_a_branch_that_is_not_there_is_no_matter_of_access(syncing: Synced) -> None:
+    syncing.bare.commit({"a.yaml": config("a")})
+    source = {"repoURL": syncing.server.url(), "targetRevision": "mian", "secretRef": {"name": "repository"}}
+    syncing.create(automated=AUTOMATED, source=source)
+    stalled = syncing.until("it says so", lambda: syncing.condition("Stalled"))
+    assert stalled["reason"] == "RevisionNotFound"
+    assert "did you mean 'main'?" in stalled["message"]
+    syncing.until("an event", lambda: "RevisionNotFound" in syncing.space.events.text())
+
+
 def test_what_another_sync_manages_is_not_taken_unless_told_so(syncing: Synced) -> None:
     """§2.1 step 8: owned by another: refused, the whole commit, until a person says adopt."""
     commit = syncing.bare.commit({"a.yaml": config("a")})

@@ -134,6 +134,10 @@ def _rollout(body: JSON) -> Health:
     return Health(status=health, message=_rollout_message(body, health))
 
 
+_AT_A_STEP = "CanaryPauseStep"
+"""What a Rollout says of a pause that is a step: it is told in other words already."""
+
+
 def _rollout_message(body: JSON, health: Status) -> str:
     status = dig(body, "status")
     message = "" if health is Status.HEALTHY else str(status.get("message") or "")
@@ -143,7 +147,8 @@ def _rollout_message(body: JSON, health: Status) -> str:
         return message
     lasts = dig(steps[index], "pause").get("duration") if isinstance(steps[index], Mapping) else None
     what = f"for {lasts}{'' if str(lasts)[-1:].isalpha() else 's'}" if lasts else "promote or abort"
-    return f"paused at step {index + 1}/{len(steps)}, {what}" + (f"; {message}" if message else "")
+    more = "" if message in ("", _AT_A_STEP) else f"; {message}"
+    return f"paused at step {index + 1}/{len(steps)}, {what}{more}"
 
 
 _RUN_PHASES = {

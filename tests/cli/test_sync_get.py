@@ -112,3 +112,13 @@ def test_what_goes_on_in_further_lines_stays_in_its_column() -> None:
     found = {"metadata": {"name": "a", "namespace": "b"}, "spec": {"source": {"repoURL": "x"}}}
     lines = ["".join(span.text for span in line) for line in head({**found, "status": {"operationState": state}})]
     assert lines[-1] == "Last sync:       Error  by ann  a.yaml:1: no\n                 a.yaml:9: no"
+
+
+def test_the_commit_that_failed_is_named_and_hints_can_be_pasted() -> None:
+    found = {"metadata": {"name": "a", "namespace": "b"}, "spec": {"source": {"repoURL": "x"}}}
+    last = {"phase": "Error", "message": "a.yaml:1: no", "revision": A}
+    status = {"operationState": last, "hold": {"revision": A, "reason": "Rollback"}, "plan": {"protected": ["ns x"]}}
+    lines = list(map(joined, (*head({**found, "status": status}), *notes({**found, "status": status}))))
+    assert "Last sync:       Error  aaaaaaaa  a.yaml:1: no" in lines
+    assert " " * 17 + "until Git has something else, or: kubectl rollouts sync resume a -n b" in lines
+    assert " " * 17 + "delete them with: kubectl rollouts sync confirm a -n b" in lines

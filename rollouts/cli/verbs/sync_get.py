@@ -46,7 +46,8 @@ def head(sync: JSON) -> Iterator[Line]:
     if last:
         who = (last.get("operation") or {}).get("initiatedBy") or {}
         by = f"  by {who['username']}" if who.get("username") else ""
-        yield _row("Last sync", word(last.get("phase")), Span(f"{by}  {last.get('message') or ''}"))
+        of = f"  {str(last['revision'])[:8]}" if last.get("revision") else ""
+        yield _row("Last sync", word(last.get("phase")), Span(f"{of}{by}  {last.get('message') or ''}"))
     for note in sync["spec"].get("info") or ():
         yield _row("Info", Span(f"{note['name']} {note['value']}"))
 
@@ -69,10 +70,11 @@ def notes(sync: JSON) -> Iterator[Line]:
         yield _row("Waiting", Span(str(plan["waitingFor"]), WARN), Span(f"  ({counts})", FAINT))
     if hold:
         yield _row("Held", Span(f"{str(hold.get('revision'))[:8]} ({hold.get('reason')})", WARN))
+        yield _row("", Span(f"until Git has something else, or: {_command(sync, 'resume')}", FAINT))
     for text in plan.get("protected") or ():
         yield _row("Kept", Span(str(text)))
     if plan.get("protected"):
-        yield _row("", Span(f"delete them with: sync confirm {sync['metadata']['name']}", FAINT))
+        yield _row("", Span(f"delete them with: {_command(sync, 'confirm')}", FAINT))
     for row in state.get("contested") or ():
         yield _row("Contested", Span(f"{row['resource']} {row['path']}, also written by {row.get('manager')}", WARN))
     for text in state.get("remarks") or ():
@@ -80,6 +82,11 @@ def notes(sync: JSON) -> Iterator[Line]:
     for row in state.get("rejected") or ():
         what = row.get("image") or str(row.get("revision"))[:8]
         yield _row("Rejected", Span(f"{what} by Rollout {row.get('rollout')}: {row.get('reason')}", BAD))
+
+
+def _command(sync: JSON, verb: str) -> str:
+    metadata = sync["metadata"]
+    return f"kubectl rollouts sync {verb} {metadata['name']} -n {metadata['namespace']}"
 
 
 def elsewhere(sync: JSON) -> Iterator[Line]:

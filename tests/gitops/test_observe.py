@@ -52,6 +52,7 @@ async def test_health_that_can_not_be_read_is_an_error_after_the_record_was_writ
         renderer="",
         plan=SyncPlan(),
         digest="",
+        content="",
         question=Question(kinds={}, claims=Claims(), sync="s"),
         record=Record(),
     )

@@ -41,23 +41,18 @@ def rejected(sync: GitSync, before: JSON, rollouts: Iterable[JSON], *, now: date
     replaced = {_about(row) for row in rows}
     kept = [row for row in before.get("rejected") or () if _about(row) not in replaced]
     after["rejected"] = [*kept, *rows][-KEPT:]
-    after["hold"] = _held(before, origin, now)
+    after["hold"] = reading.hold(
+        revision=str(revision),
+        content=origin.get("contentDigest"),
+        newest=str(reading.last_applied(before)["revision"]),
+        reason="RolloutAborted",
+        at=now,
+    )
     if way == "Revert" and (earlier := _good_before(after)) is not None:
         after["operationState"] = taken_up(
             {"sync": {"historyID": earlier}, "initiatedBy": {"automated": True}}, now=now
         )
     return after
-
-
-def _held(before: JSON, origin: JSON, now: datetime) -> dict[str, Any]:
-    last = reading.last_applied(before).get("revision")
-    return {
-        "revision": origin["revision"],
-        "contentDigest": origin.get("contentDigest"),
-        "through": last if last != origin["revision"] else None,
-        "reason": "RolloutAborted",
-        "at": write_time(now),
-    }
 
 
 def _about(row: JSON) -> tuple[Any, ...]:

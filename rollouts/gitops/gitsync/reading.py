@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from datetime import datetime, timedelta
 from typing import Any
 
-from analysis.spec.base import read_time
+from analysis.spec.base import read_time, write_time
 from rollouts.api.durations import parse_duration
 from rollouts.api.gitsync import Automated, GitSync, GitSyncSpec, Retry, RolloutsPolicy, SyncPolicy
 from rollouts.gitops.objects import JSON
@@ -122,7 +122,24 @@ def origin(status: JSON) -> JSON:
 
 def alike(one: JSON, other: JSON) -> bool:
     """Whether two entries of the history (or a hold and one) have the same content. What is not known is not."""
-    return one.get("contentDigest") is not None and one.get("contentDigest") == other.get("contentDigest")
+    return renders_to(one, other.get("contentDigest"))
+
+
+def renders_to(entry: JSON, content: str | None) -> bool:
+    """Whether an entry of the history, or a hold, has the content of this digest. What is not known is not."""
+    return bool(content) and entry.get("contentDigest") == content
+
+
+def hold(*, revision: str, content: str | None, newest: str, reason: str, by: str = "", at: datetime) -> dict[str, Any]:
+    """A hold as it is stored. `revision`: the first commit with the content; `newest`: the last one that is known."""
+    return {
+        "revision": revision,
+        "contentDigest": content,
+        "through": newest if newest != revision else None,
+        "reason": reason,
+        "by": by or None,
+        "at": write_time(at),
+    }
 
 
 def under_way(status: JSON) -> str:

@@ -265,8 +265,7 @@ def _history(sync: GitSync, before: JSON, finding: Finding) -> list[dict[str, An
     """Of commits in a row with the same content the first and the last stay: those of others push no release out."""
     entries = [dict(entry) for entry in before.get("history") or ()]
     number = max((int(entry["id"]) for entry in entries), default=0) + 1
-    content = {"contentDigest": finding.content or None}
-    if len(entries) > 1 and all(reading.alike(entry, content) for entry in entries[-2:]):
+    if len(entries) > 1 and all(reading.renders_to(entry, finding.content) for entry in entries[-2:]):
         entries.pop()
     initiator = finding.mandate.operation.get("initiatedBy") or {"automated": True}
     entries.append(
@@ -300,7 +299,7 @@ def _hold(before: JSON, finding: Finding) -> dict[str, Any] | None:
         return None
     if not finding.compared or finding.commit != finding.resolved:
         return dict(old)  # what the source has now is not known yet
-    held = old.get("revision") == finding.commit or reading.alike(old, {"contentDigest": finding.content or None})
+    held = old.get("revision") == finding.commit or reading.renders_to(old, finding.content)
     if not held or (finding.mandate.settles and _carried_out(finding)):
         return None
     return {**old, "through": finding.resolved if finding.resolved != old.get("revision") else None}
@@ -316,13 +315,12 @@ def _held(before: JSON, finding: Finding, reason: str) -> dict[str, Any]:
     history: list[JSON] = list(before.get("history") or ())
     known = [entry for entry in history if entry.get("revision") == finding.resolved]
     content = known[-1].get("contentDigest") if known else None
-    alike = [entry for entry in history if reading.alike(entry, {"contentDigest": content})]
-    revision = str(alike[0]["revision"]) if alike else finding.resolved
-    return {
-        "revision": revision,
-        "contentDigest": content,
-        "through": finding.resolved if revision != finding.resolved else None,
-        "reason": reason,
-        "by": finding.mandate.by or None,
-        "at": write_time(finding.at),
-    }
+    alike = [entry for entry in history if reading.renders_to(entry, content)]
+    return reading.hold(
+        revision=str(alike[0]["revision"]) if alike else finding.resolved,
+        content=content,
+        newest=finding.resolved,
+        reason=reason,
+        by=finding.mandate.by,
+        at=finding.at,
+    )

@@ -121,7 +121,7 @@ def _held(case: Case) -> Verdict | None:
     hold = case.status.get("hold") or {}
     if hold and hold.get("revision") == case.commit:
         what = "is held"
-    elif reading.alike(hold, {"contentDigest": case.content or None}):
+    elif reading.renders_to(hold, case.content):
         what = f"has nothing else than {reading.short(str(hold.get('revision')))}, which is held"
     else:
         return None
